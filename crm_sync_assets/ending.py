@@ -1,0 +1,199 @@
+"""What only a complete read may do: swap a replacement in, mark what is gone, or refuse to.
+
+All of it runs in the sync's last transaction; what is refused here leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from crm_sync_assets.entity import Entity, Tombstone
+from crm_sync_assets.errors import Refused
+from crm_sync_assets.processor import Failure
+from crm_sync_assets.warehouse import (
+    Connection,
+    Counts,
+    Table,
+    bury,
+    bury_absent,
+    key_array,
+    point_losers_to_survivors,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenKeys:
+    """The keys one sync, with all its attempts, has read; `lineage` is its first attempt's id."""
+
+    lineage: int
+
+    def add_staged(self, connection: Connection, table: Table) -> None:
+        columns = sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(column.name)) for column in table.entity.key
+        )
+        connection.execute(
+            sql.SQL(
+                "INSERT INTO ingestion_sync_keys (sync_id, key) SELECT {}, ARRAY[{}] FROM {} "
+                "ON CONFLICT DO NOTHING"
+            ).format(sql.Literal(self.lineage), columns, table.stage)
+        )
+
+    def add_failed(self, connection: Connection, failures: Sequence[Failure]) -> None:
+        """A record that failed was read all the same: its stored row has not vanished."""
+        connection.cursor().executemany(
+            "INSERT INTO ingestion_sync_keys (sync_id, key) "
+            "VALUES (%s, string_to_array(%s, '/')) ON CONFLICT DO NOTHING",
+            [(self.lineage, f.record_id) for f in failures if f.record_id],
+        )
+
+    def add_gone(self, connection: Connection, tombstones: Sequence[Tombstone]) -> None:
+        connection.cursor().executemany(
+            "INSERT INTO ingestion_sync_keys (sync_id, key, gone, merged_into) "
+            "VALUES (%s, %s, true, %s) ON CONFLICT DO NOTHING",
+            [(self.lineage, list(stone.key), stone.merged_into) for stone in tombstones],
+        )
+
+    def gone(self, connection: Connection) -> list[Tombstone]:
+        return [
+            Tombstone(tuple(key), merged_into=survivor)
+            for key, survivor in connection.execute(
+                "SELECT key, merged_into FROM ingestion_sync_keys WHERE sync_id = %s AND gone",
+                (self.lineage,),
+            )
+        ]
+
+    def query(self) -> sql.Composed:
+        return sql.SQL("SELECT key FROM ingestion_sync_keys WHERE sync_id = {}").format(
+            sql.Literal(self.lineage)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The table that a complete replacement is gathered in, until it is swapped in."""
+
+    lineage: int
+    entity: Entity
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(f"ingestion_shadow_{self.lineage}_{self.entity.table}"[:63])
+
+    def create(self, connection: Connection) -> None:
+        connection.execute(
+            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
+                self.identifier, sql.Identifier(self.entity.table)
+            )
+        )
+
+    def swap_in(self, connection: Connection, table: Table, counts: Counts) -> Counts:
+        """Make the table's rows what the shadow holds, in one statement; the sync's counts.
+
+        Readers see the old rows until the commit, and the new ones after it.
+        """
+        found = connection.execute(table.upsert(self.identifier, table.target)).fetchone()
+        rows = connection.execute(
+            sql.SQL("SELECT count(*) FROM {}").format(self.identifier)
+        ).fetchone()
+        created, updated = found or (0, 0)
+        stored = rows[0] if rows else 0
+        return Counts(
+            processed=stored + counts.failed,
+            created=created,
+            updated=updated,
+            unchanged=stored - created - updated,
+            failed=counts.failed,
+            deleted=counts.deleted,
+            warnings=counts.warnings,
+        )
+
+    def keys(self) -> sql.Composed:
+        return sql.SQL("SELECT {} FROM {} AS s").format(
+            key_array(self.entity, "s"), self.identifier
+        )
+
+
+def forget_attempts(connection: Connection, entity: Entity, *, but: int | None = None) -> None:
+    """Drop the keys and shadows that earlier attempts of this entity left behind."""
+    connection.execute(
+        "DELETE FROM ingestion_sync_keys WHERE sync_id IN (SELECT id FROM ingestion_sync_history "
+        "WHERE crm_source = %s AND sync_type = %s) AND sync_id IS DISTINCT FROM %s",
+        (entity.crm, entity.sync_type, but),
+    )
+    if entity.tombstones_of:
+        return
+    for lineage, name in connection.execute(
+        "SELECT substring(relname FROM '^ingestion_shadow_([0-9]+)_')::bigint, relname "
+        "FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) "
+        "AND relname ~ '^ingestion_shadow_[0-9]+_'"
+    ).fetchall():
+        if name == Shadow(lineage, entity).identifier.as_string(connection).strip('"'):
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+def live_rows(connection: Connection, entity: Entity) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(
+            sql.Identifier(entity.table)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def has_live_rows(connection: Connection, entity: Entity) -> bool:
+    row = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE deleted_at IS NULL)").format(
+            sql.Identifier(entity.table)
+        )
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def mark_absent(
+    connection: Connection, entity: Entity, seen: sql.Composable, *, forced: bool
+) -> Counts:
+    """Mark live rows that a complete enumeration did not contain. Raises Refused for too many."""
+    live = live_rows(connection, entity)
+    gone = bury_absent(connection, entity, seen)
+    refuse_mass_deletion(entity, gone, live, forced=forced)
+    return Counts(deleted=gone)
+
+
+def mark_merged(connection: Connection, entity: Entity) -> Counts:
+    return Counts(deleted=point_losers_to_survivors(connection, entity))
+
+
+def apply_removal(
+    connection: Connection, removal: Entity, stored: Entity, keys: SeenKeys, *, forced: bool
+) -> Counts:
+    """Mark what a removal proved gone. Raises Refused for too many.
+
+    Until now these counted as unchanged.
+    """
+    live = live_rows(connection, stored)
+    marked, _ = bury(connection, stored, keys.gone(connection))
+    refuse_mass_deletion(removal, marked, live, forced=forced)
+    return Counts(updated=marked, unchanged=-marked, deleted=marked)
+
+
+def refuse_mass_deletion(entity: Entity, gone: int, live: int, *, forced: bool) -> None:
+    share = entity.vanish_limit
+    if gone > live * share and not forced:
+        raise Refused(
+            f"{entity}: {gone} of {live} live rows would be marked as deleted, more than "
+            f"{share:.0%} at once; nothing was marked. If they are really gone, run it again "
+            "with force"
+        )
+
+
+def refuse_mass_failure(entity: Entity, counts: Counts, share: float) -> None:
+    """A handful of bad records makes a sync partial; most of them make it failed."""
+    if counts.failed >= 10 and counts.failed > counts.processed * share:
+        raise Refused(
+            f"{entity}: {counts.failed} of {counts.processed} records could not be stored, more "
+            f"than {share:.0%}. See `crm-sync quarantine list --crm {entity.crm} "
+            f"--entity {entity.sync_type}`"
+        )

@@ -1,0 +1,245 @@
+"""The words of the declarations: Entity, Crm, and what a client owes the engine.
+
+A declaration is plain data. The asset, its config, its table, its upsert, its history and its
+documentation all follow from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from crm_sync_assets.columns import Column
+from crm_sync_assets.strategy import Strategy
+
+if TYPE_CHECKING:
+    from crm_sync_assets.settings import Environment, SyncSettings
+
+Record = dict[str, Any]
+"""What the CRM sent, nested as it nests it."""
+
+Key = tuple[str, ...]
+"""The primary key of a row, as text, in the order of the entity's key columns."""
+
+Cursor = Mapping[str, Any]
+"""Where the next page starts: JSON, written by a client, read back by the same client."""
+
+SourceKind = Literal["api", "soap", "database", "csv", "webhook"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A record the source no longer has: deleted, archived out of sight, or merged away."""
+
+    key: Key
+    deleted_at: datetime | None = None
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of one response.
+
+    `cursor` leads to the page after this one; a sync that crashed resumes there. `tombstones`
+    are keys the source proved gone, `confirmed` counts keys it proved alive without sending the
+    record. `total` is how many records the source expects of the whole read, said on the first
+    page. `state` is what the client wants to be told at the next sync (an ETag); it counts only
+    if the read completes. `unchanged` says the source proved that nothing changed since the
+    state it was handed: a read without records, and no stored row is absent.
+    """
+
+    records: Sequence[Record]
+    cursor: Cursor
+    tombstones: Sequence[Tombstone] = ()
+    confirmed: int = 0
+    total: int | None = None
+    state: Mapping[str, Any] | None = None
+    unchanged: bool = False
+
+
+class Known(Protocol):
+    """What the warehouse already holds, for sources that must ask about known records."""
+
+    def keys(
+        self,
+        table: str,
+        *,
+        column: str = "id",
+        after: str | None = None,
+        limit: int,
+        deleted_since: datetime | None = None,
+    ) -> list[str]:
+        """Up to `limit` values of `column` in ascending order, strictly after `after`.
+
+        Live rows only; with `deleted_since`, instead, the rows deleted (and not merged) since
+        then. A table that does not exist yet has no keys.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One reading of one entity, as the engine asks a client for it.
+
+    `cursor` is where an interrupted reading left off, None for the beginning. `page_size` is
+    what the user asked for, already within the source's bounds. `limit` is the most records the
+    engine will take, 0 for all. `state` is the newest complete sync's `Page.state`.
+    """
+
+    entity: Entity
+    strategy: Strategy
+    page_size: int
+    known: Known
+    cursor: Cursor | None = None
+    limit: int = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a reading cost the source; seconds are wall-clock."""
+
+    api_calls: int = 0
+    retries: int = 0
+    rate_limit_hits: int = 0
+    rate_limit_wait_seconds: float = 0.0
+    bytes_received: int = 0
+
+
+class Client(Protocol):
+    """Pages from one CRM. One instance serves all entities of a process, in many threads."""
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Pages until the source has no more; ending means complete.
+
+        Whatever keeps the reading from being complete is raised: TransientError once retries
+        are used up, FatalError for the rest. Never ends early.
+        """
+        ...
+
+    def source_time(self) -> datetime | None:
+        """The source's clock now (aware UTC), from its newest answer; None if it gives none."""
+        ...
+
+    def record_url(self, entity: Entity, key: Key) -> str | None:
+        """Where a person can look at the record in the CRM."""
+        ...
+
+    def check(self) -> str:
+        """One line on what the credentials reach. Raises SyncError with what to do otherwise."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """Where an entity's records come from; a CRM's client knows its own kinds of source."""
+
+    @property
+    def kind(self) -> SourceKind: ...
+    @property
+    def root(self) -> str:
+        """The path before a column's name where the column gives none (`properties.`)."""
+        ...
+
+    @property
+    def modified(self) -> str | None:
+        """The source's name of the field that says when a record changed, None if it has none."""
+        ...
+
+    @property
+    def max_page_size(self) -> int: ...
+
+
+Rule = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
+"""A business rule: the row by column name → (field, what is odd about it), if anything is."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One CRM entity: where its records come from, which columns they become.
+
+    `name` is "crm.entity"; `absent` says what a complete enumeration proves about a stored row
+    it did not contain; `vanish_limit` is the share of live rows that may vanish at once without
+    `force`. `tombstones_of` names the entity whose rows this one only marks as deleted.
+    `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
+    left out of such a run.
+    """
+
+    name: str
+    about: str
+    source: Source
+    columns: tuple[Column, ...]
+    table: str
+    indexes: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    absent: Literal["deleted", "kept"] = "deleted"
+    vanish_limit: float = 0.20
+    tombstones_of: str | None = None
+    merged_ids: str | None = None
+    after: tuple[str, ...] = ()
+    in_all: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def crm(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def sync_type(self) -> str:
+        return self.name.partition(".")[2]
+
+    @cached_property
+    def key(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.key)
+
+    @cached_property
+    def modified(self) -> Column | None:
+        """The column that holds the record's modified moment."""
+        if self.source.modified is None:
+            return None
+        path = self.source.root + self.source.modified
+        for column in self.columns:
+            if column.path(self.source.root) == path:
+                return column
+        raise ValueError(f"{self.name}: no column holds the modified field {path}")
+
+    @property
+    def tracks_changes(self) -> bool:
+        return self.source.modified is not None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the declaration changes what a record becomes."""
+        parts = [self.name, self.table, repr(self.source)]
+        parts += [column.signature for column in self.columns]
+        parts += [f"{rule.__module__}.{rule.__qualname__}" for rule in self.rules]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Crm:
+    """One CRM: its name, how to reach it, what its settings default to.
+
+    `client` builds the client from the environment; it raises UsageError naming the variable
+    that is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
+    entities a run of the whole CRM begins with; `groups` are names for several entities at once.
+    """
+
+    name: str
+    title: str
+    client: Callable[[Environment, SyncSettings], Client]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    minute: int = 0
+    order: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()

@@ -1,0 +1,66 @@
+"""What can go wrong, sorted by what happens next.
+
+The class decides: a `TransientError` is tried again, a `DataError` sets one record aside, a
+`FatalError` ends the sync. The message says what was tried, on what, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class SyncError(Exception):
+    """Anything this project raises on purpose. The text is meant for the person at the terminal."""
+
+
+class TransientError(SyncError):
+    """Worth another try: a rate limit, a timeout, a broken connection, a 5xx.
+
+    `retry_after` is the number of seconds the source asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DataError(SyncError):
+    """One record cannot be stored; its neighbours can.
+
+    `field` is the column that refused it, where one is known.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class FatalError(SyncError):
+    """The sync ends here: credentials, a missing scope, a paging loop, a full disk."""
+
+
+class Deferred(FatalError):
+    """The source asks for a longer pause than this run may take; the next run resumes.
+
+    `until` is the aware UTC moment from which it makes sense to try again.
+    """
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class Refused(FatalError):
+    """The outcome is too odd to be believed (mass deletion, mass failure); nothing to resume."""
+
+
+class UsageError(FatalError):
+    """A flag, a setting or a name is wrong; nothing was read or written."""
+
+
+class AlreadyRunning(FatalError):
+    """Another sync of the same entity holds its lock; the message names it."""
+
+
+class Fenced(FatalError):
+    """This sync's history row is no longer `running`: it was declared dead and may not write on."""

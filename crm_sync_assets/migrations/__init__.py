@@ -1,0 +1,59 @@
+"""The core tables' schema, by Alembic. Entity tables follow from the declarations instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+
+from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
+
+log = logger(__name__)
+
+HEAD = "0001"
+"""The newest revision in versions/, known here so that an up-to-date start needs no Alembic."""
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision the warehouse is at, None before the first migration."""
+    try:
+        with connection.transaction():
+            row = connection.execute("SELECT version_num FROM ingestion_schema_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return str(row[0]) if row else None
+
+
+def migrate(warehouse: Warehouse) -> bool:
+    """Bring the core tables up to date; whether anything had to be done.
+
+    Several processes may start at once: one migrates, the others wait for it.
+    """
+    with warehouse.connection() as connection:
+        if revision(connection) == HEAD:
+            return False
+        connection.commit()
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('crm_sync migrate', 0))")
+        connection.commit()
+        try:
+            if revision(connection) == HEAD:
+                return False
+            connection.commit()
+            _upgrade(warehouse.url)
+        finally:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(hashtextextended('crm_sync migrate', 0))")
+            connection.commit()
+    log.info("warehouse: core tables migrated to revision %s", HEAD)
+    return True
+
+
+def _upgrade(url: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["url"] = sqlalchemy_url(url)
+    command.upgrade(config, HEAD)

@@ -1,0 +1,128 @@
+"""Records that could not be stored: kept whole, with the reason, until they can be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from crm_sync_assets.entity import Entity, Record
+from crm_sync_assets.processor import Failure
+from crm_sync_assets.warehouse import Connection
+
+MOST_TRIES = 3
+"""A record refused this often is left alone by `replay` unless it is asked for by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One quarantined record; `stage` is parse, validate or load."""
+
+    id: int
+    crm: str
+    sync_type: str
+    record_id: str
+    stage: str
+    field: str | None
+    reason: str
+    record: Record
+    url: str | None
+    tries: int
+    first_seen: datetime
+    last_seen: datetime
+    sync_id: int | None
+
+
+def add(
+    connection: Connection, entity: Entity, sync_id: int | None, failures: Sequence[Failure]
+) -> None:
+    """Keep these records, in the caller's transaction; one seen again counts another try."""
+    connection.cursor().executemany(
+        "INSERT INTO ingestion_quarantine AS q (crm_source, sync_type, record_id, stage, field, "
+        "reason, payload, url, sync_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (crm_source, sync_type, record_id) DO UPDATE SET stage = excluded.stage, "
+        "field = excluded.field, reason = excluded.reason, payload = excluded.payload, "
+        "url = excluded.url, sync_id = excluded.sync_id, tries = q.tries + 1, "
+        "last_seen = now()",
+        [
+            (
+                entity.crm,
+                entity.sync_type,
+                failure.record_id or _anonymous(failure.record),
+                failure.stage,
+                failure.field,
+                _clean(failure.reason),
+                _payload(failure.record),
+                failure.url,
+                sync_id,
+            )
+            for failure in failures
+        ],
+    )
+
+
+def has_any(connection: Connection, entity: Entity) -> bool:
+    found = connection.execute(
+        "SELECT EXISTS (SELECT FROM ingestion_quarantine WHERE crm_source = %s AND sync_type = %s)",
+        (entity.crm, entity.sync_type),
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def forget_staged(connection: Connection, entity: Entity, stage: sql.Composable) -> None:
+    """Drop the entries of records that are being stored after all."""
+    key = sql.SQL(" || '/' || ").join(
+        sql.SQL("s.{}::text").format(sql.Identifier(column.name)) for column in entity.key
+    )
+    connection.execute(
+        sql.SQL(
+            "DELETE FROM ingestion_quarantine AS q USING {stage} AS s "
+            "WHERE q.crm_source = {crm} AND q.sync_type = {type} AND q.record_id = {key}"
+        ).format(
+            stage=stage, crm=sql.Literal(entity.crm), type=sql.Literal(entity.sync_type), key=key
+        )
+    )
+
+
+def entries(
+    connection: Connection,
+    *,
+    crm: str | None = None,
+    sync_type: str | None = None,
+    record_id: str | None = None,
+    limit: int = 100,
+) -> list[Entry]:
+    """The newest entries first; filters are exact."""
+    rows = connection.execute(
+        "SELECT id, crm_source, sync_type, record_id, stage, field, reason, payload, url, tries, "
+        "first_seen, last_seen, sync_id FROM ingestion_quarantine "
+        "WHERE (%(crm)s::text IS NULL OR crm_source = %(crm)s) "
+        "AND (%(type)s::text IS NULL OR sync_type = %(type)s) "
+        "AND (%(record)s::text IS NULL OR record_id = %(record)s) "
+        "ORDER BY last_seen DESC, id DESC LIMIT %(limit)s",
+        {"crm": crm, "type": sync_type, "record": record_id, "limit": limit},
+    ).fetchall()
+    connection.commit()
+    return [Entry(*(*row[:7], json.loads(row[7]), *row[8:])) for row in rows]
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    connection.execute("DELETE FROM ingestion_quarantine WHERE id = ANY(%s)", (list(ids),))
+
+
+def _payload(record: Any) -> str:
+    """ASCII JSON: what PostgreSQL's text cannot hold is kept as an escape."""
+    return json.dumps(record, default=str)
+
+
+def _anonymous(record: Any) -> str:
+    return "sha256:" + hashlib.sha256(_payload(record).encode()).hexdigest()[:32]
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:2_000]

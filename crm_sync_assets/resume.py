@@ -1,0 +1,61 @@
+"""Whether an interrupted sync can go on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.history import Checkpoint, Past
+from crm_sync_assets.log import logger
+from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.strategy import Strategy
+
+log = logger(__name__)
+
+
+def terms(entity: Entity, strategy: Strategy, flags: Flags, settings: SyncSettings) -> str:
+    """What a checkpoint must have been made with, to be continued with these flags."""
+    values: dict[str, Any] = {
+        "declaration": entity.fingerprint,
+        "strategy": strategy.name,
+        "since": strategy.since.isoformat() if strategy.since else None,
+        "until": strategy.until.isoformat() if strategy.until else None,
+        "overwrite": strategy.overwrite,
+        "replaces": strategy.replaces,
+        "skip_validation": flags.skip_validation,
+        "mode": settings.mode,
+        **own_options(flags),
+    }
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def own_options(flags: Flags) -> Mapping[str, Any]:
+    """The flags that only this CRM has."""
+    return {name: value for name, value in flags.given().items() if name not in Flags.model_fields}
+
+
+def checkpoint_to_follow(
+    entity: Entity, past: Past, terms_now: str, settings: SyncSettings, *, now: datetime
+) -> Checkpoint | None:
+    """The newest sync's checkpoint, if it was interrupted and this sync may continue it."""
+    checkpoint = past.checkpoint
+    if checkpoint is None or past.interrupted_at is None:
+        return None
+    age = now - past.interrupted_at
+    if checkpoint.terms != terms_now:
+        why = "it was made with other flags or another declaration"
+    elif age > timedelta(hours=settings.checkpoint_hours):
+        why = f"it is {age.total_seconds() / 3600:.0f} hours old"
+    else:
+        log.info("%s: resuming sync %s where it stopped", entity, past.interrupted_id)
+        return checkpoint
+    log.warning(
+        "%s: the checkpoint of sync %s is dropped: %s; reading from the beginning",
+        entity,
+        past.interrupted_id,
+        why,
+    )
+    return None

@@ -1,0 +1,148 @@
+"""Entity tables, made and widened from the declarations; core tables come from Alembic."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, LiteralString, cast
+
+from psycopg import sql
+
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import Connection
+
+log = logger(__name__)
+
+LINEAGE = (
+    ("sync_created_at", "timestamptz", "when the row was first stored"),
+    ("sync_updated_at", "timestamptz", "when the row last changed here"),
+)
+"""Set by the load, untouched when nothing changed; no watermark is ever read from them."""
+
+
+def system_columns(entity: Entity) -> dict[str, tuple[str, str]]:
+    """Name → (SQL type, meaning) of the columns the engine adds to every entity table."""
+    columns = {
+        "deleted_at": ("timestamptz", "when the record was deleted or archived at the source"),
+        "sync_issues": ("jsonb", "what parsing, checks and business rules found odd, else NULL"),
+    }
+    if entity.merged_ids:
+        columns["merged_into"] = ("text", "the record this one was merged into")
+    columns |= {name: (kind, about) for name, kind, about in LINEAGE}
+    declared = {column.name for column in entity.columns}
+    return {name: column for name, column in columns.items() if name not in declared}
+
+
+def ensure_table(connection: Connection, entity: Entity) -> list[str]:
+    """Create the entity's table, or add the columns it lacks; the names of columns added.
+
+    Runs in the caller's transaction. Raises FatalError when a column has another type than the
+    declaration: nothing is converted behind anybody's back.
+    """
+    wanted: dict[str, str] = {column.name: column.sql for column in entity.columns}
+    wanted |= {name: kind for name, (kind, _) in system_columns(entity).items()}
+    existing = _existing(connection, entity.table)
+    if existing is not None and wanted.keys() <= existing.keys():
+        _refuse_other_types(entity, wanted, existing)
+        return []
+    # Two processes may meet here; the second finds the work done.
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"schema {entity.table}",)
+    )
+    existing = _existing(connection, entity.table)
+    if existing is None:
+        _create(connection, entity, wanted)
+        return []
+    _refuse_other_types(entity, wanted, existing)
+    added = [name for name in wanted if name not in existing]
+    for name in added:
+        connection.execute(
+            sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(
+                sql.Identifier(entity.table), _definition(entity, name, wanted[name])
+            )
+        )
+    if added:
+        log.warning(
+            "%s: added columns %s to %s; rows stored before keep them empty until a full sync",
+            entity,
+            ", ".join(added),
+            entity.table,
+        )
+    return added
+
+
+def _existing(connection: Connection, table: str) -> dict[str, str] | None:
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+        (f'"{table}"',),
+    ).fetchall()
+    return dict(rows) if rows else None
+
+
+_SAME_TYPE = {
+    "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+    "character varying": "text",
+}
+
+
+def _refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[str, str]) -> None:
+    for name, kind in wanted.items():
+        if name not in existing:
+            continue
+        stored = _SAME_TYPE.get(existing[name], existing[name])
+        if stored != kind:
+            raise FatalError(
+                f"{entity}: column {entity.table}.{name} is {stored} in the warehouse but "
+                f"{kind} in the declaration. Convert it with ALTER TABLE, or rename the table "
+                "aside and run a full sync."
+            )
+
+
+def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> None:
+    table = sql.Identifier(entity.table)
+    definitions = [_definition(entity, name, kind) for name, kind in wanted.items()]
+    key = sql.SQL(", ").join(sql.Identifier(column.name) for column in entity.key)
+    definitions.append(sql.SQL("PRIMARY KEY ({})").format(key))
+    connection.execute(
+        sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(definitions))
+    )
+    connection.execute(
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(entity.about))
+    )
+    for name in entity.indexes:
+        connection.execute(
+            sql.SQL("CREATE INDEX {} ON {} ({})").format(
+                sql.Identifier(_index_name(entity.table, name)), table, sql.Identifier(name)
+            )
+        )
+    if entity.merged_ids:
+        connection.execute(
+            sql.SQL("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL").format(
+                sql.Identifier(_index_name(entity.table, "survivors")),
+                table,
+                key,
+                sql.Identifier(entity.merged_ids),
+            )
+        )
+
+
+def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
+    default: Any = None
+    for column in entity.columns:
+        if column.name == name:
+            default = column.default
+    definition = sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(cast("LiteralString", kind)))
+    if default is not None:
+        definition += sql.SQL(" NOT NULL DEFAULT {}").format(sql.Literal(default))
+    return definition
+
+
+def _index_name(table: str, column: str) -> str:
+    """At most 63 bytes, and never the same for two columns: a hash stands for what is cut."""
+    name = f"ix_{table}_{column}"
+    if len(name.encode()) <= 63:
+        return name
+    return f"{name[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,120 @@
+"""The one database session of a sync: it holds the entity's lock, and survives a lost server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import psycopg
+
+from crm_sync_assets import history
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import AlreadyRunning, FatalError
+from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import (
+    Connection,
+    Warehouse,
+    is_lost_connection,
+    is_worth_repeating,
+    message_of,
+)
+
+log = logger(__name__)
+
+T = TypeVar("T")
+
+_TRIES = 5
+_RECONNECT_SECONDS = 30.0
+
+
+class Session:
+    """A pooled connection with the entity's lock on it.
+
+    Raises AlreadyRunning when another sync has the lock, FatalError when the warehouse cannot be
+    reached. `on_reconnect` runs on every new connection: it makes the temporary tables again.
+    """
+
+    def __init__(self, warehouse: Warehouse, entity: Entity) -> None:
+        self.warehouse = warehouse
+        self.entity = entity
+        self.on_reconnect: Callable[[Connection], None] = lambda _: None
+        self._released = False
+        self._pooled = warehouse.checkout()
+        try:
+            history.lock(self.connection, entity)
+        except psycopg.errors.UndefinedTable as error:
+            self._pooled.close()
+            raise FatalError(
+                "the warehouse has no SyncHistory yet: run `crm-sync migrate` once"
+            ) from error
+        except BaseException:
+            self._pooled.invalidate()
+            raise
+
+    @property
+    def connection(self) -> Connection:
+        return cast(Connection, self._pooled.driver_connection)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self._released and not self.connection.closed
+
+    def committed(self, transaction: Callable[[], T], *, repeatable: bool = True) -> T:
+        """What `transaction` returns, once it is committed.
+
+        It runs again after a deadlock, and on a new connection after a lost one. That is safe
+        even when nobody knows whether the commit arrived: the rows are the same, and then
+        count as unchanged. Raises FatalError for what the warehouse refuses for good.
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with self.connection.transaction():
+                    return transaction()
+            except psycopg.Error as error:
+                lost = is_lost_connection(error) or self.connection.closed
+                worth_it = repeatable and (lost or is_worth_repeating(error))
+                if not worth_it or attempt == _TRIES:
+                    raise FatalError(
+                        f"{self.entity}: the warehouse refused a batch: {message_of(error)}. "
+                        "Nothing of that batch was stored; the next sync resumes before it"
+                    ) from error
+                log.warning("%s: %s; trying the batch again", self.entity, message_of(error))
+                time.sleep(0.1 * 2**attempt)
+                if lost:
+                    self.reconnect()
+        raise AssertionError("unreachable")
+
+    def reconnect(self) -> None:
+        """A new connection with the lock, for one that was lost.
+
+        Raises AlreadyRunning when another sync took the lock meanwhile, FatalError when the
+        server stays away.
+        """
+        self._pooled.invalidate()
+        deadline = time.monotonic() + _RECONNECT_SECONDS
+        while True:
+            try:
+                self._pooled = self.warehouse.checkout()
+                history.relock(self.connection, self.entity)
+                self.on_reconnect(self.connection)
+                self.connection.commit()
+                return
+            except (FatalError, psycopg.Error) as error:
+                if isinstance(error, AlreadyRunning) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def release(self) -> None:
+        """Give the lock and the connection back. Safe to call twice."""
+        if self._released:
+            return
+        self._released = True
+        try:
+            self.connection.rollback()
+            self.connection.execute("DISCARD TEMP")
+            history.unlock(self.connection, self.entity)
+            self._pooled.close()
+        except (psycopg.Error, AttributeError):
+            # The connection is gone, and the lock with it.
+            self._pooled.invalidate()

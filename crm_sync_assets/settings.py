@@ -1,0 +1,178 @@
+"""The environment, read in one place: credentials, addresses, and how each CRM is synced.
+
+A secret NAME can also be given as NAME_FILE, a file that holds it. A setting of a CRM or an
+entity is overridden by CRM_SYNC_<CRM>__<SETTING> or CRM_SYNC_<CRM>__<ENTITY>__<SETTING>.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crm_sync_assets.errors import UsageError
+
+if TYPE_CHECKING:
+    from crm_sync_assets.entity import Crm, Entity
+
+PREFIX = "CRM_SYNC_"
+
+
+class SyncSettings(BaseModel):
+    """How a CRM's or an entity's sync behaves; seconds are wall-clock."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    page_size: int = Field(100, ge=1, le=10_000, description="records per page or chunk")
+    load_rows: int = Field(5_000, ge=1, le=100_000, description="most rows of one upsert")
+    prefetch_pages: int = Field(50, ge=1, le=1_000, description="pages fetched ahead of the load")
+    max_attempts: int = Field(5, ge=1, le=20, description="tries of one request")
+    timeout_seconds: float = Field(30.0, gt=0, le=600, description="of one request")
+    budget_seconds: float = Field(900.0, gt=0, description="most waiting on limits and retries")
+    lag_seconds: float = Field(0.0, ge=0, description="how late the source shows its changes")
+    rate_windows: tuple[tuple[str, int, float], ...] = Field(
+        (), description="(name, requests, seconds) for each window of the account's budget"
+    )
+    rate_reserve: float = Field(0.1, ge=0, lt=1, description="share left to the account's others")
+    mode: Literal["lenient", "strict"] = Field(
+        "lenient", description="strict sets aside a record whose value fails its check"
+    )
+    max_failed_share: float = Field(0.5, gt=0, le=1, description="more failures fail the sync")
+    checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
+
+    @field_validator("rate_windows", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        """A variable gives the windows as JSON: [["burst", 190, 10], ["search", 5, 1]]."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('write it as JSON, like [["burst", 190, 10]]') from None
+
+    @property
+    def lag(self) -> timedelta:
+        return timedelta(seconds=self.lag_seconds)
+
+
+class Environment(BaseSettings):
+    """CRM_SYNC_* variables, and everything else by name through `get` and `require`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
+    )
+
+    warehouse_url: str | None = None
+    home: Path = Path(".crm_sync")
+    first_day: date = date(2024, 1, 1)
+    encryption_keys: str | None = None
+    log_level: str = "INFO"
+
+    @property
+    def home_folder(self) -> Path:
+        """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
+        return self.home.expanduser().resolve()
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The variable, or the content of the file that NAME_FILE points to, or `default`."""
+        value = variables().get(name)
+        if value:
+            return value
+        path = variables().get(f"{name}_FILE")
+        if not path:
+            return default
+        try:
+            return Path(path).expanduser().read_text().strip()
+        except OSError as error:
+            raise UsageError(
+                f"{name}_FILE points to {path}, which cannot be read: {error}"
+            ) from error
+
+    def require(self, name: str, what: str) -> str:
+        """The variable's value; UsageError says what it is for when it is not set."""
+        value = self.get(name)
+        if not value:
+            raise UsageError(f"{name} is not set: give {what}, in the environment or in .env")
+        return value
+
+
+def environment() -> Environment:
+    """The current environment. Raises UsageError for a CRM_SYNC_ value that cannot be read."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
+
+
+def variables() -> Mapping[str, str]:
+    """Environment variables over the values of .env."""
+    return {**_dotenv(Path.cwd() / ".env"), **os.environ}
+
+
+@lru_cache(maxsize=8)
+def _dotenv(path: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
+    """Declared settings, the entity's over the CRM's, with the environment's overrides on top.
+
+    Raises UsageError for a setting that does not exist, naming the one that was probably meant.
+    """
+    values: dict[str, Any] = dict(crm.settings)
+    head = f"{PREFIX}{crm.name.upper()}__"
+    overrides = {n[len(head) :].lower(): v for n, v in variables().items() if n.startswith(head)}
+    values |= {n: v for n, v in overrides.items() if "__" not in n}
+    if entity is not None:
+        values |= entity.settings
+        own = f"{entity.sync_type}__"
+        values |= {n[len(own) :]: v for n, v in overrides.items() if n.startswith(own)}
+    for name in values:
+        if name not in SyncSettings.model_fields:
+            raise UsageError(_unknown_setting(head, name))
+    try:
+        return SyncSettings.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_first_problem(error, lambda name: head + name.upper())) from None
+
+
+def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:
+    """Override variables that name no CRM, entity or setting, each with what was probably meant."""
+    problems = []
+    for variable in variables():
+        if not (variable.startswith(PREFIX) and "__" in variable):
+            continue
+        crm, *path = variable[len(PREFIX) :].lower().split("__")
+        if crm not in crms:
+            problems.append(f"{variable}: no CRM is called '{crm}'{_meant(crm, crms)}")
+        elif len(path) == 2 and f"{crm}.{path[0]}" not in entities:
+            names = [e.partition(".")[2] for e in entities if e.startswith(f"{crm}.")]
+            problems.append(f"{variable}: {crm} has no entity '{path[0]}'{_meant(path[0], names)}")
+        elif path[-1] not in SyncSettings.model_fields:
+            problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
+    return problems
+
+
+def _unknown_setting(head: str, name: str) -> str:
+    return f"{head}{name.upper()}: there is no setting '{name}'{_meant(name, SyncSettings.model_fields)}"
+
+
+def _meant(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(known))}"
+
+
+def _first_problem(error: ValidationError, variable: Any) -> str:
+    problem = error.errors()[0]
+    name = variable(str(problem["loc"][0]))
+    return f"{name} cannot be used: {problem['msg'].lower()} (it is {problem['input']!r})"

@@ -1,0 +1,99 @@
+"""Flags and watermark become a decision: what to read, and whether it may move the watermark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from crm_sync_assets.errors import UsageError
+
+StrategyName = Literal["initial_full", "full", "incremental", "manual"]
+
+
+class Choices(Protocol):
+    """The flags that decide what is read (`Flags` has them)."""
+
+    @property
+    def full(self) -> bool: ...
+    @property
+    def force(self) -> bool: ...
+    @property
+    def dry_run(self) -> bool: ...
+    @property
+    def max_records(self) -> int: ...
+    @property
+    def start_date(self) -> str | None: ...
+    @property
+    def end_date(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """What one sync reads.
+
+    `since` is inclusive and `until` exclusive, both aware UTC; None leaves that end open.
+    `overwrite` lets an older version replace a newer one; `replaces` makes the table what the
+    source holds, in one transaction. `moves_watermark` is true only for a read that, once
+    complete, leaves nothing unread before its own start.
+    """
+
+    name: StrategyName
+    since: datetime | None = None
+    until: datetime | None = None
+    overwrite: bool = False
+    replaces: bool = False
+    moves_watermark: bool = False
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether a complete read proves that an absent record is gone."""
+        return self.since is None and self.until is None
+
+
+def midnight_utc(day: str) -> datetime:
+    """The UTC midnight a YYYY-MM-DD names. Raises UsageError for anything else."""
+    try:
+        if len(day) != len("YYYY-MM-DD"):
+            raise ValueError(day)
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(
+            f"'{day}' is not a date: write it as YYYY-MM-DD, for example 2025-01-31"
+        ) from None
+
+
+def choose(flags: Choices, *, watermark: datetime | None, tracks_changes: bool = True) -> Strategy:
+    """The strategy for these flags: start_date, then force, then full, then the watermark.
+
+    `watermark` is the newest complete sync's, None before the first. `tracks_changes` is false
+    for a source that cannot say what changed: it is read whole every time.
+    """
+    since = midnight_utc(flags.start_date) if flags.start_date else None
+    until = midnight_utc(flags.end_date) if flags.end_date else None
+    if not tracks_changes and (since or until):
+        raise UsageError(
+            "this entity cannot say what changed, so it is read whole every time: "
+            "leave out start_date and end_date"
+        )
+    unlimited = not flags.dry_run and not flags.max_records
+    if since is not None or until is not None:
+        open_top = until is None
+        reaches_back = since is None or (watermark is not None and since <= watermark)
+        return Strategy(
+            "manual",
+            since,
+            until,
+            overwrite=flags.force,
+            moves_watermark=unlimited and open_top and reaches_back,
+        )
+    if flags.force or flags.full or not tracks_changes:
+        return Strategy(
+            "full",
+            overwrite=flags.force,
+            replaces=flags.force and flags.full,
+            moves_watermark=unlimited,
+        )
+    if watermark is None:
+        return Strategy("initial_full", moves_watermark=unlimited)
+    return Strategy("incremental", since=watermark, moves_watermark=unlimited)

@@ -1,0 +1,658 @@
+"""One sync of one entity, from the flags to a closed row in SyncHistory.
+
+    flags + watermark → strategy → pages → rows and issues → upsert → SyncHistory
+
+`begin` takes the entity's lock and opens the history row; `Sync.drain` moves the pages into the
+warehouse, a batch and its checkpoint per transaction, and closes the row with the last.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from crm_sync_assets import ending, history, quarantine, resume
+from crm_sync_assets.ending import SeenKeys, Shadow
+from crm_sync_assets.entity import Client, Crm, Entity, Page, Read, Tombstone, Usage
+from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
+from crm_sync_assets.fetch import Prefetch
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.history import Checkpoint, Past
+from crm_sync_assets.log import logger
+from crm_sync_assets.processor import Batch, Failure, Processor
+from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.session import Session
+from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.strategy import Strategy, choose
+from crm_sync_assets.warehouse import (
+    Connection,
+    Counts,
+    Rejected,
+    Table,
+    Warehouse,
+    bury,
+    is_lost_connection,
+    load,
+    message_of,
+)
+
+log = logger(__name__)
+
+Progress = Callable[["Sync"], None]
+"""Called after every batch and while waiting; must be quick and must not raise."""
+
+
+_CLOCK_JITTER = timedelta(minutes=1)
+"""A source's clock is read from answers, to the second, through the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a sync is asked to do: the entity, the flags, the settings, and who asks.
+
+    `marked_entity` is the entity whose rows this one marks as deleted, for a removal.
+    """
+
+    crm: Crm
+    entity: Entity
+    flags: Flags
+    settings: SyncSettings
+    run_id: str | None = None
+    marked_entity: Entity | None = None
+
+    @property
+    def stored(self) -> Entity:
+        """The entity whose table is written."""
+        return self.marked_entity or self.entity
+
+    @property
+    def is_trial(self) -> bool:
+        """Dry and limited runs move nothing: no watermark, no checkpoint left or followed."""
+        return self.flags.dry_run or bool(self.flags.max_records)
+
+
+def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
+    """Take the entity's lock, decide what to read, open the history row.
+
+    Raises UsageError for flags that cannot be meant and AlreadyRunning when another sync holds
+    the lock; neither leaves a trace.
+    """
+    entity, flags = request.entity, request.flags
+    flags.check()
+    # Refuses what no watermark could make right, before anything is locked.
+    choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
+    session = Session(warehouse, entity)
+    try:
+        past = history.past(session.connection, entity)
+        session.connection.commit()
+        strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
+        return Sync(request, client, session, strategy, past)
+    except BaseException:
+        session.release()
+        raise
+
+
+@dataclass(slots=True)
+class Timing:
+    """Wall-clock seconds by what they were spent on."""
+
+    started: float = field(default_factory=time.monotonic)
+    waiting: float = 0.0
+    processing: float = 0.0
+    loading: float = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Sync:
+    """A sync in progress. Holds one database session, and with it the entity's lock."""
+
+    def __init__(
+        self, request: Request, client: Client, session: Session, strategy: Strategy, past: Past
+    ) -> None:
+        self.request = request
+        self.entity = request.entity
+        self.flags = request.flags
+        self.strategy = strategy
+        self.past = past
+        self.usage = Usage()
+        self.timing = Timing()
+        self.status: history.Status = "running"
+        self.watermark: datetime | None = None
+        self.total: int | None = None
+        """How many records the source announced; None while, or if, it does not say."""
+        self._client = client
+        self._session = session
+        self._began = datetime.now(UTC)
+        self._dry = self.flags.dry_run
+        self._page_size = self._clamped_page_size()
+        self._terms = resume.terms(self.entity, strategy, self.flags, request.settings)
+        self._checkpoint = (
+            None
+            if request.is_trial
+            else resume.checkpoint_to_follow(
+                self.entity, past, self._terms, request.settings, now=self._began
+            )
+        )
+        # A resumed sync speaks for all its attempts: what failed in the first still counts.
+        self._carried = self._checkpoint.counts if self._checkpoint else Counts()
+        self.counts = self._carried
+        self._started_at_source = self._checkpoint.started if self._checkpoint else None
+        self._table = Table(
+            request.stored, overwrite=strategy.overwrite, keep_issues=self.flags.skip_validation
+        )
+        self._processor = Processor(
+            self.entity,
+            validate=not self.flags.skip_validation,
+            strict=request.settings.mode == "strict",
+            record_url=lambda key: client.record_url(self.entity, key),
+        )
+        self.sync_id = history.insert(
+            session.connection,
+            self.entity,
+            run_id=request.run_id,
+            configuration=self._configuration(),
+            endpoint=str(self.entity.source)[:200],
+            checkpoint=self._checkpoint,
+        )
+        lineage = self._checkpoint.lineage if self._checkpoint else self.sync_id
+        self._keys = SeenKeys(lineage)
+        self._tracks_keys = self._checkpoint.tracks_keys if self._checkpoint else False
+        self._shadow = Shadow(lineage, request.stored)
+        self._has_quarantine = False
+        self._had_rows = False
+        self._source_unchanged = False
+        self._state: Mapping[str, Any] = {}
+        self._stored_any = False
+        self._last_beat = time.monotonic()
+
+    @property
+    def resumed(self) -> bool:
+        return self._checkpoint is not None
+
+    @property
+    def _connection(self) -> Connection:
+        return self._session.connection
+
+    @property
+    def _replaces(self) -> bool:
+        """Whether rows gather in the shadow. A dry run compares with the table directly."""
+        return self.strategy.replaces and not self._dry
+
+    @property
+    def _proves_absence(self) -> bool:
+        """Whether a row not read by the end is gone at the source."""
+        return (
+            self.strategy.reads_everything
+            and self.entity.absent == "deleted"
+            and not self.flags.max_records
+            and not self.entity.tombstones_of
+            and not self._source_unchanged
+        )
+
+    @property
+    def _declaration_changed(self) -> bool:
+        before = self.past.fingerprint
+        incremental = self.strategy.name == "incremental"
+        return incremental and before is not None and before != self.entity.fingerprint
+
+    def _clamped_page_size(self) -> int:
+        most = self.entity.source.max_page_size
+        wanted = self.flags.batch_size
+        if wanted == Flags.model_fields["batch_size"].default:
+            wanted = self.request.settings.page_size
+        if wanted > most:
+            log.info(
+                "%s: batch_size %d is more than the source allows; reading %d at a time",
+                self.entity,
+                wanted,
+                most,
+            )
+        return min(wanted, most)
+
+    def _configuration(self) -> dict[str, Any]:
+        strategy = self.strategy
+        return {
+            **self.flags.given(),
+            "strategy": strategy.name,
+            "since": strategy.since.isoformat() if strategy.since else None,
+            "until": strategy.until.isoformat() if strategy.until else None,
+            "page_size": self._page_size,
+            "fingerprint": self.entity.fingerprint,
+            "lock": history.resource(self.entity),
+            "trial": self.request.is_trial,
+            "resumes": self._checkpoint.lineage if self._checkpoint else None,
+        }
+
+    # The flow
+
+    def drain(self, progress: Progress | None = None) -> Counts:
+        """Read to the end, store everything, close the history row; the final counts.
+
+        Whatever goes wrong closes the row as failed, keeps the checkpoint and is raised again.
+        """
+        report = progress or (lambda _: None)
+        pages: Prefetch | None = None
+        try:
+            self._prepare()
+            pages = self._fetch()
+            self._store_all(pages, report)
+            self._finish()
+            report(self)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            if pages is not None:
+                pages.stop()
+            self._session.release()
+        log.info(
+            "Completed %s %s sync: %d created, %d updated, %d failed",
+            self.entity.crm,
+            self.entity.sync_type,
+            self.counts.created,
+            self.counts.updated,
+            self.counts.failed,
+        )
+        return self.counts
+
+    def _prepare(self) -> None:
+        """Make the tables. A dry run makes them too, and rolls that back with everything else."""
+        connection, stored = self._connection, self.request.stored
+        if ensure_table(connection, stored):
+            # Even a dry run must not keep a widened table locked: the client reads keys from it.
+            connection.commit()
+        self._had_rows = ending.has_live_rows(connection, stored)
+        if self._declaration_changed:
+            log.warning(
+                "%s: its declaration has changed since the last complete sync; rows that do not "
+                "change at the source keep their old shape until a full sync",
+                self.entity,
+            )
+        if not self.resumed:
+            if not self.request.is_trial:
+                ending.forget_attempts(connection, self.entity, but=self.sync_id)
+            self._tracks_keys = self._must_track_keys()
+            if self._replaces:
+                self._shadow.create(connection)
+        self._has_quarantine = quarantine.has_any(connection, self.entity)
+        self._make_stage(connection)
+        if not self._dry:
+            connection.commit()
+            self._session.on_reconnect = self._make_stage
+
+    def _make_stage(self, connection: Connection) -> None:
+        connection.execute(self._table.create_stage())
+
+    def _must_track_keys(self) -> bool:
+        """Whether the keys read must be remembered, to see at the end which rows vanished."""
+        if self.entity.tombstones_of:
+            return True
+        return self._proves_absence and not self._replaces and self._had_rows
+
+    def _fetch(self) -> Prefetch:
+        read = Read(
+            entity=self.entity,
+            strategy=self.strategy,
+            page_size=self._page_size,
+            known=self._session.warehouse,
+            cursor=self._checkpoint.cursor if self._checkpoint else None,
+            limit=self.flags.max_records,
+            state=self._trusted_state(),
+            options=resume.own_options(self.flags),
+        )
+        self._began = datetime.now(UTC)
+        pages = Prefetch(
+            self._client.pages(read, self.usage),
+            ahead=self.request.settings.prefetch_pages,
+            most_records=self.request.settings.load_rows,
+        )
+        pages.start()
+        return pages
+
+    def _trusted_state(self) -> Mapping[str, Any]:
+        """The last state, with which the source may answer that nothing has changed.
+
+        Nothing, where that answer would not do: when the content itself is wanted, when rows
+        are made differently now, or when the rows of last time are no longer here.
+        """
+        asked_for_content = self.flags.full or self.flags.force
+        same_rows = self.past.fingerprint == self.entity.fingerprint
+        if asked_for_content or not same_rows or not self._had_rows:
+            return {}
+        return self.past.state
+
+    def _store_all(self, pages: Prefetch, report: Progress) -> None:
+        limit = self.flags.max_records
+        announced = False
+        while True:
+            clock = time.monotonic()
+            taken = pages.take(timeout=history.HEARTBEAT_SECONDS)
+            self.timing.waiting += time.monotonic() - clock
+            if taken is None or taken:
+                self._note_source_clock()
+                if not announced:
+                    announced = True
+                    self._announce(taken[0] if taken else None)
+            if taken is None:
+                return
+            if taken:
+                self._store(_cut(taken, limit - self.counts.processed) if limit else taken)
+            else:
+                self._beat()
+            report(self)
+            if limit and self.counts.processed >= limit:
+                return
+
+    def _announce(self, first: Page | None) -> None:
+        self.total = first.total if first is not None else 0
+        if self.flags.max_records and self.total is not None:
+            self.total = min(self.total, self.flags.max_records)
+        log.info(
+            "Starting %s %s sync with %s records (%s%s)",
+            self.entity.crm,
+            self.entity.sync_type,
+            "an unknown number of" if self.total is None else self.total,
+            self.strategy.name,
+            f" since {self.strategy.since.isoformat()}" if self.strategy.since else "",
+        )
+
+    def _note_source_clock(self) -> None:
+        """Remember when this sync began by the source's clock, as soon as an answer tells it."""
+        if self._started_at_source is None:
+            now = self._client.source_time()
+            passed = datetime.now(UTC) - self._began
+            self._started_at_source = self._began if now is None else now - passed
+
+    # A batch
+
+    def _store(self, pages: Sequence[Page]) -> None:
+        """One batch: its rows, its counts and its checkpoint in one transaction."""
+        clock = time.monotonic()
+        batch = self._processor.process([record for page in pages for record in page.records])
+        rows = self._table.newest_per_key(batch.rows)
+        self.timing.processing += time.monotonic() - clock
+        tombstones = [stone for page in pages for stone in page.tombstones]
+        confirmed = sum(page.confirmed for page in pages)
+
+        def transaction() -> Counts:
+            counts = Counts()
+            rejected: list[Rejected] = []
+            if rows:
+                counts, rejected = load(
+                    self._connection,
+                    self._table,
+                    rows,
+                    target=self._shadow.identifier if self._replaces else self._table.target,
+                    fresh_stage=not self._dry,
+                    after_copy=self._after_copy,
+                )
+            counts += self._set_aside(batch, rejected, pages)
+            counts += self._bury(tombstones, confirmed)
+            total = self.counts + counts
+            if not self._dry:
+                checkpoint = self._checkpoint_after(pages[-1], total)
+                history.record_progress(self._connection, self.sync_id, total, checkpoint)
+            return total
+
+        clock = time.monotonic()
+        self.counts = self._session.committed(transaction, repeatable=not self._dry)
+        seconds = time.monotonic() - clock
+        self.timing.loading += seconds
+        self._stored_any = True
+        for page in pages:
+            self._state = page.state if page.state is not None else self._state
+            self._source_unchanged = self._source_unchanged or page.unchanged
+        if self._dry and time.monotonic() - self._last_beat > history.HEARTBEAT_SECONDS:
+            self._beat()
+        if self.flags.debug:
+            log.info(
+                "%s: %d rows of %d pages stored in %.0f ms",
+                self.entity,
+                len(rows),
+                len(pages),
+                1000 * seconds,
+            )
+
+    def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:
+        if self.request.is_trial:
+            return None
+        assert self._started_at_source is not None
+        return Checkpoint(
+            page.cursor,
+            self._terms,
+            self._keys.lineage,
+            self._started_at_source,
+            counts,
+            self._tracks_keys,
+        )
+
+    def _after_copy(self) -> None:
+        """While the rows are staged: remember their keys, and clear their quarantine entries."""
+        if self._tracks_keys:
+            self._keys.add_staged(self._connection, self._table)
+        if self._has_quarantine:
+            quarantine.forget_staged(self._connection, self.entity, self._table.stage)
+
+    def _set_aside(
+        self, batch: Batch, rejected: Sequence[Rejected], pages: Sequence[Page]
+    ) -> Counts:
+        """Quarantine what could not be stored; counts of it and of the warnings."""
+        failures = [*batch.failures, *(self._failure_of(refused, pages) for refused in rejected)]
+        if failures:
+            quarantine.add(self._connection, self.entity, self.sync_id, failures)
+            if self._tracks_keys:
+                self._keys.add_failed(self._connection, failures)
+        return Counts(
+            processed=len(batch.failures), failed=len(batch.failures), warnings=batch.issues
+        )
+
+    def _failure_of(self, refused: Rejected, pages: Sequence[Page]) -> Failure:
+        """The failure of a row the database refused, with the record it was made from."""
+        key = self._table.key_of(refused.row)
+        for page in reversed(pages):
+            for record in reversed(page.records):
+                rows = self._processor.process([record]).rows
+                if rows and rows[0] == refused.row:
+                    return Failure(
+                        record_id="/".join(key),
+                        stage="load",
+                        reason=refused.reason,
+                        field=None,
+                        record=record,
+                        url=self._client.record_url(self.entity, key),
+                    )
+        raise AssertionError(f"{self.entity}: no record became the refused row {key}")
+
+    def _bury(self, tombstones: Sequence[Tombstone], confirmed: int) -> Counts:
+        if self.entity.tombstones_of:
+            # Held back until the last page: too many at once must be refused as a whole.
+            self._keys.add_gone(self._connection, tombstones)
+            checked = confirmed + len(tombstones)
+            return Counts(processed=checked, unchanged=checked)
+        marked, others = bury(self._connection, self.entity, tombstones)
+        return Counts(
+            processed=len(tombstones) + confirmed,
+            updated=marked,
+            unchanged=others + confirmed,
+            deleted=marked,
+        )
+
+    # The end
+
+    def _finish(self) -> None:
+        """Do what only a complete read may do, and close the row, in one transaction."""
+        if self._dry:
+            counts = self._final_counts()
+            self._connection.rollback()
+            self.counts = self._session.committed(lambda: self._close(counts))
+        else:
+            self.counts = self._session.committed(lambda: self._close(self._final_counts()))
+
+    def _final_counts(self) -> Counts:
+        connection, stored, forced = self._connection, self.request.stored, self.flags.force
+        counts = self.counts
+        if self.flags.max_records:
+            if self._replaces:
+                counts = self._shadow.swap_in(connection, self._table, counts)
+        elif self.entity.tombstones_of:
+            counts += ending.apply_removal(
+                connection, self.entity, stored, self._keys, forced=forced
+            )
+        else:
+            if self._replaces:
+                counts = self._shadow.swap_in(connection, self._table, counts)
+            if self._proves_absence and (self._replaces or self._tracks_keys):
+                seen = self._shadow.keys() if self._replaces else self._keys.query()
+                counts += ending.mark_absent(connection, stored, seen, forced=forced)
+            counts += ending.mark_merged(connection, stored)
+        ending.refuse_mass_failure(self.entity, counts, self.request.settings.max_failed_share)
+        return counts
+
+    def _close(self, counts: Counts) -> Counts:
+        self.status = "partial" if counts.failed else "success"
+        self.watermark = self._new_watermark()
+        ending.forget_attempts(self._connection, self.entity)
+        history.close(
+            self._connection,
+            self.sync_id,
+            self.status,
+            counts,
+            watermark=self.watermark,
+            metrics=self._metrics(counts),
+            extra_configuration={"source_state": dict(self._state)} if self._state else {},
+        )
+        return counts
+
+    def _new_watermark(self) -> datetime | None:
+        """Where the next delta starts, None unless this sync may say so.
+
+        The moment this sync (its first attempt) began, less what the source shows late. It never
+        goes back, unless the old one lies clearly ahead of the source's own clock.
+        """
+        if not self.strategy.moves_watermark:
+            return None
+        assert self._started_at_source is not None
+        mark = self._started_at_source - self.request.settings.lag
+        old = self.past.watermark
+        if old is not None and mark < old <= self._started_at_source + _CLOCK_JITTER:
+            return old
+        return mark
+
+    def _metrics(self, counts: Counts) -> dict[str, Any]:
+        seconds = max(self.timing.elapsed, 1e-6)
+        calls = self.usage.api_calls
+        here = counts.processed - self._carried.processed
+        stored = counts.processed - counts.failed
+        return {
+            "duration_seconds": round(seconds, 3),
+            "records_per_second": round(here / seconds, 1),
+            "success_rate": round(stored / counts.processed, 4) if counts.processed else 1.0,
+            "unchanged": counts.unchanged,
+            "deleted": counts.deleted,
+            "warnings": counts.warnings,
+            "api_calls": calls,
+            "records_per_api_call": round(here / calls, 1) if calls else None,
+            "rate_limit_wait_seconds": round(self.usage.rate_limit_wait_seconds, 3),
+            "rate_limit_hits": self.usage.rate_limit_hits,
+            "retries": self.usage.retries,
+            "peak_memory_mb": peak_memory_mb(),
+            "seconds_waiting": round(self.timing.waiting, 3),
+            "seconds_processing": round(self.timing.processing, 3),
+            "seconds_loading": round(self.timing.loading, 3),
+        }
+
+    # What interrupts it
+
+    def _beat(self) -> None:
+        """Heartbeat while no batch is due. A dry run's open transaction is left alone."""
+        self._last_beat = time.monotonic()
+        if self._dry:
+            with self._session.warehouse.connection() as connection:
+                history.beat(connection, self.sync_id)
+            return
+        try:
+            history.beat(self._connection, self.sync_id)
+        except psycopg.Error as error:
+            if not is_lost_connection(error):
+                raise
+            self._session.reconnect()
+
+    def _fail(self, error: BaseException) -> None:
+        """Close the row as failed, on another connection if this one is no longer of use."""
+        self.status = "failed"
+        try:
+            if self._session.is_usable:
+                self._connection.rollback()
+                self._close_failed(self._connection, error)
+                return
+        except psycopg.Error as problem:
+            log.warning("%s: closing the history row: %s", self.entity, message_of(problem))
+        try:
+            with self._session.warehouse.connection() as connection:
+                self._close_failed(connection, error)
+        except (SyncError, psycopg.Error) as problem:
+            log.error(
+                "%s: sync %d failed and its row could not be closed (%s); the next sync closes it",
+                self.entity,
+                self.sync_id,
+                problem,
+            )
+
+    def _close_failed(self, connection: Connection, error: BaseException) -> None:
+        history.close_failed(
+            connection,
+            self.sync_id,
+            failure_message(error),
+            self._metrics(self.counts),
+            start_over=self._must_start_over(error),
+        )
+
+    def _must_start_over(self, error: BaseException) -> bool:
+        """Whether resuming would only lead here again, so that the checkpoint has to go."""
+        if isinstance(error, Refused):
+            return True
+        stuck = self.resumed and not self._stored_any
+        return stuck and isinstance(error, FatalError) and not isinstance(error, Deferred)
+
+
+def failure_message(error: BaseException) -> str:
+    """Why a sync failed, in words a person can act on."""
+    if isinstance(error, Deferred):
+        return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
+    if isinstance(error, SyncError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
+        return "cancelled; the next sync resumes from the checkpoint"
+    return f"{type(error).__name__}: {error}"
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def _cut(pages: Sequence[Page], most: int) -> list[Page]:
+    """At most `most` records of these pages, tombstones and confirmed keys included."""
+    kept = []
+    for page in pages:
+        records = page.records[: max(most, 0)]
+        most -= len(records)
+        tombstones = page.tombstones[: max(most, 0)]
+        most -= len(tombstones)
+        confirmed = min(page.confirmed, max(most, 0))
+        most -= confirmed
+        kept.append(
+            replace(page, records=records, tombstones=tombstones, confirmed=confirmed)
+        )
+    return kept

@@ -1,0 +1,95 @@
+"""A real PostgreSQL per test process, a fresh migrated database per test, a sandbox on demand."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from crm_sync_assets import embedded, resources
+from crm_sync_assets.migrations import migrate
+from crm_sync_assets.warehouse import Warehouse
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The URL of an embedded PostgreSQL that lives as long as this test process."""
+    with tempfile.TemporaryDirectory(prefix="crm_sync_tests_", ignore_cleanup_errors=True) as home:
+        # The server runs as an unprivileged user when the tests run as root.
+        Path(home).chmod(0o755)
+        yield embedded.start(Path(home) / "postgres")
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """A migrated database that each test's own is copied from."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_for_tests")
+    warehouse = Warehouse(database(server_url, "template_for_tests"))
+    migrate(warehouse)
+    warehouse.close()
+    return "template_for_tests"
+
+
+def database(url: str, name: str) -> str:
+    """The same server's URL, another database."""
+    head, _, options = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}?{options}"
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        yield database(server_url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def warehouse(database_url: str) -> Iterator[Warehouse]:
+    warehouse = Warehouse(database_url)
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture
+def environment(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
+    """An environment of its own: this test's database, an empty state folder, no `.env`."""
+    for name in list(os.environ):
+        if name.startswith(("CRM_SYNC_", "HUBSPOT_", "ZIPCODES_", "GITHUB_", "DAGSTER_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CRM_SYNC_WAREHOUSE_URL", database_url)
+    monkeypatch.setenv("CRM_SYNC_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    yield monkeypatch
+    for warehouse in resources._warehouses.values():
+        warehouse.close()
+    resources._warehouses.clear()
+
+
+@pytest.fixture
+def sandbox(environment: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A small HubSpot behind a real socket, without rate limits; the environment points to it."""
+    from crm_sync_assets.sandbox import Sandbox
+
+    with Sandbox(seed=7, contacts=300) as sandbox:
+        for name, value in sandbox.env().items():
+            environment.setenv(name, value)
+        yield sandbox

@@ -1,0 +1,144 @@
+"""Flags and watermark to strategy: a pure decision, so every case is a line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.strategy import choose, midnight_utc
+
+MARK = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEFORE, AFTER = "2026-02-01", "2026-04-01"
+
+
+@pytest.mark.parametrize(
+    ("flags", "watermark", "name", "since", "moves"),
+    [
+        pytest.param({}, None, "initial_full", None, True, id="first sync"),
+        pytest.param({}, MARK, "incremental", MARK, True, id="delta"),
+        pytest.param({"full": True}, MARK, "full", None, True, id="full"),
+        pytest.param({"full": True}, None, "full", None, True, id="full as the first"),
+        pytest.param({"force": True}, MARK, "full", None, True, id="force alone reads everything"),
+        pytest.param(
+            {"start_date": BEFORE}, MARK, "manual", BEFORE, True, id="from before the watermark"
+        ),
+        pytest.param(
+            {"start_date": AFTER}, MARK, "manual", AFTER, False, id="from after it leaves a gap"
+        ),
+        pytest.param(
+            {"start_date": BEFORE}, None, "manual", BEFORE, False, id="a first sync from a date"
+        ),
+        pytest.param(
+            {"start_date": BEFORE, "force": True},
+            MARK,
+            "manual",
+            BEFORE,
+            True,
+            id="start_date beats force",
+        ),
+        pytest.param(
+            {"start_date": BEFORE, "full": True},
+            MARK,
+            "manual",
+            BEFORE,
+            True,
+            id="start_date beats full",
+        ),
+        pytest.param(
+            {"start_date": BEFORE, "end_date": AFTER}, MARK, "manual", BEFORE, False, id="a window"
+        ),
+        pytest.param({"end_date": AFTER}, MARK, "manual", None, False, id="closed at the top"),
+        pytest.param({"dry_run": True}, MARK, "incremental", MARK, False, id="dry run"),
+        pytest.param({"max_records": 5}, None, "initial_full", None, False, id="limited"),
+        pytest.param(
+            {"full": True, "max_records": 5}, MARK, "full", None, False, id="limited full"
+        ),
+    ],
+)
+def test_strategy_follows_from_flags_and_watermark(
+    flags: dict[str, object],
+    watermark: datetime | None,
+    name: str,
+    since: str | datetime | None,
+    moves: bool,
+) -> None:
+    strategy = choose(Flags(**flags), watermark=watermark)  # type: ignore[arg-type]
+    expected = midnight_utc(since) if isinstance(since, str) else since
+    assert (strategy.name, strategy.since, strategy.moves_watermark) == (name, expected, moves)
+
+
+def test_only_full_with_force_replaces_the_table() -> None:
+    assert choose(Flags(full=True, force=True), watermark=MARK).replaces
+    assert not choose(Flags(full=True), watermark=MARK).replaces
+    assert not choose(Flags(force=True), watermark=MARK).replaces
+    assert choose(Flags(force=True), watermark=MARK).overwrite
+
+
+def test_a_source_that_cannot_say_what_changed_is_read_whole() -> None:
+    strategy = choose(Flags(), watermark=MARK, tracks_changes=False)
+    assert (strategy.name, strategy.since, strategy.moves_watermark) == ("full", None, True)
+    with pytest.raises(UsageError, match="cannot say what changed"):
+        choose(Flags(start_date=BEFORE), watermark=None, tracks_changes=False)
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["2025-13-01", "2025-02-30", "01/02/2025", "20250101", "2025-W01-1", "yesterday", "", " "],
+)
+def test_a_bad_date_is_refused_with_the_form_it_should_have(day: str) -> None:
+    with pytest.raises(UsageError, match="YYYY-MM-DD"):
+        midnight_utc(day)
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": 10_001}, "from 1 to 10000"),
+        ({"max_records": -1}, "max_records is -1"),
+        ({"full": True, "start_date": BEFORE}, "leave out one"),
+        ({"full": True, "end_date": AFTER}, "leave out one"),
+        ({"start_date": AFTER, "end_date": BEFORE}, "not before"),
+        ({"start_date": BEFORE, "end_date": BEFORE}, "not before"),
+        ({"start_date": "31.12.2025"}, "not a date"),
+        ({"end_date": "2025-2-1"}, "not a date"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_refused(flags: dict[str, object], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        Flags(**flags).check()  # type: ignore[arg-type]
+
+
+moments = st.none() | st.datetimes(timezones=st.just(UTC))
+days = st.none() | st.dates().map(str)
+
+
+@given(moments, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 3), days, days)
+def test_whatever_moves_the_watermark_has_read_everything_since_the_old_one(
+    watermark: datetime | None,
+    full: bool,
+    force: bool,
+    dry_run: bool,
+    max_records: int,
+    start_date: str | None,
+    end_date: str | None,
+) -> None:
+    flags = Flags(
+        full=full,
+        force=force,
+        dry_run=dry_run,
+        max_records=max_records,
+        start_date=start_date,
+        end_date=end_date,
+    )
+    strategy = choose(flags, watermark=watermark)
+    if strategy.moves_watermark:
+        assert not dry_run
+        assert not max_records
+        assert strategy.until is None
+        assert strategy.since is None or (watermark is not None and strategy.since <= watermark)
