@@ -1,0 +1,47 @@
+"""`python -m crm_sync_assets.sandbox`: the sandbox as a process of its own."""
+
+import argparse
+import json
+import signal
+import threading
+from collections.abc import Sequence
+
+from crm_sync_assets.sandbox.server import Sandbox
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    args = argparse.ArgumentParser(prog="python -m crm_sync_assets.sandbox", description=__doc__)
+    args.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    args.add_argument("--port", type=int, default=8650, help="0 takes a free one")
+    args.add_argument("--seed", type=int, default=7, help="the same seed gives the same data")
+    args.add_argument("--contacts", type=int, default=500, help="live contacts to begin with")
+    args.add_argument(
+        "--move-every", type=float, default=0, metavar="S", help="one change every S seconds"
+    )
+    args.add_argument(
+        "--knob", action="append", default=[], metavar="NAME=JSON", help="e.g. limits=true"
+    )
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; one line of JSON with url and env says that it is ready."""
+    args = parser().parse_args(argv)
+    knobs = {name: json.loads(value) for name, _, value in (k.partition("=") for k in args.knob)}
+    sandbox = Sandbox(
+        seed=args.seed, contacts=args.contacts, host=args.host, port=args.port, **knobs
+    )
+    done = threading.Event()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, lambda *_: done.set())
+    with sandbox:
+        if args.move_every > 0:
+            sandbox.move_every(args.move_every)
+        print(json.dumps({"url": sandbox.url, "env": sandbox.env()}), flush=True)
+        done.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,179 @@
+"""The sandbox as one server, in a thread of this process."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from crm_sync_assets.sandbox.clock import Clock
+from crm_sync_assets.sandbox.control import Control, Crm
+from crm_sync_assets.sandbox.faults import Faults
+from crm_sync_assets.sandbox.gate import CONTROL, Gate, Protocol
+from crm_sync_assets.sandbox.github import GitHub
+from crm_sync_assets.sandbox.hubspot.crm import HubSpot
+from crm_sync_assets.sandbox.hubspot.values import HISTORY_END
+from crm_sync_assets.sandbox.hubspot.world import World
+from crm_sync_assets.sandbox.knobs import Knobs
+from crm_sync_assets.sandbox.ledger import Ledger
+
+log = logging.getLogger(__name__)
+_START_SECONDS = 20
+
+
+class Sandbox:
+    """The CRMs on a loopback port, with seeded data.
+
+    The same seed and counts give the same data, whenever and wherever. `contacts` is the number of
+    live contacts in the beginning; the other types follow it unless `counts` names them. `port` 0
+    takes a free one. Further keywords are knobs.
+
+        with Sandbox(seed=7, contacts=500, index_lag=30) as sandbox:
+            client = HubSpot(sandbox.env()["HUBSPOT_BASE_URL"], ...)
+            sandbox.hubspot.edit("contacts", sandbox.hubspot.ids("contacts")[0], {"city": None})
+    """
+
+    def __init__(
+        self,
+        seed: int = 7,
+        contacts: int = 500,
+        counts: Mapping[str, int] | None = None,
+        zipcodes: int = 400,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        **knobs: object,
+    ) -> None:
+        self.clock = Clock(HISTORY_END)
+        self.knobs = Knobs()
+        self.knobs.turn(knobs)
+        self.faults = Faults()
+        self.ledger = Ledger()
+        self.hubspot_crm = HubSpot(
+            self.clock, self.knobs, self.ledger, seed, contacts, counts or {}
+        )
+        self.github = GitHub(self.clock, self.knobs, self.ledger, seed, zipcodes)
+        self.hubspot_crm.elsewhere["zipcodes"] = self.github.truth
+        self.crms: dict[str, Crm] = {"hubspot": self.hubspot_crm, "github": self.github}
+        self.control = Control(self.clock, self.knobs, self.faults, self.ledger, self.crms)
+        self.app = self._build()
+        self._host, self._port = host, port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._mover: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def hubspot(self) -> World:
+        """The HubSpot portal's records and operations."""
+        return self.hubspot_crm.world
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, without a slash at the end."""
+        return f"http://{self._host}:{self._port}"
+
+    def env(self) -> dict[str, str]:
+        """Environment variables that point the product at this sandbox."""
+        return {name: v for crm in self.crms.values() for name, v in crm.env(self.url).items()}
+
+    def oauth_env(self) -> dict[str, str]:
+        """The same with OAuth client, secret and refresh token in place of HUBSPOT_TOKEN."""
+        env = {k: v for k, v in self.env().items() if k != "HUBSPOT_TOKEN"}
+        return {**env, **self.hubspot_crm.oauth_env(self.url)}
+
+    def reset(self) -> None:
+        """Data, knobs, faults, ledger and clock as they were in the beginning."""
+        self.control.reset()
+
+    def move(self, n: int = 1, seed: int = 0) -> list[str]:
+        """`n` random mutations of HubSpot and one of the zip codes per twenty; one line each."""
+        return [*self.hubspot.move(n, seed), *self.github.move(n // 20, seed)]
+
+    def move_every(self, seconds: float) -> None:
+        """From now on one mutation every so many real seconds, until the sandbox stops."""
+
+        def live() -> None:
+            turn = 0
+            while not self._stopping.wait(seconds):
+                turn += 1
+                self.move(1, seed=1_000_000 + turn)
+                if turn % 20 == 0:
+                    self.github.move(1, seed=turn)
+
+        self._mover = threading.Thread(target=live, name="sandbox-mover", daemon=True)
+        self._mover.start()
+
+    def start(self) -> Self:
+        """Listen. RuntimeError when that does not work out."""
+        # Without the protocol named asyncio leaves Nagle on: 40 ms per answer.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self._host, self._port))
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self.gate,
+            http=Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=1,
+        )
+        server = self._server = uvicorn.Server(config)
+
+        def serve() -> None:
+            with listener:
+                server.run(sockets=[listener])
+
+        self._stopping.clear()
+        self.gate.closing = False
+        self._thread = threading.Thread(target=serve, name="sandbox", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.002)
+        log.info("sandbox: listening on %s", self.url)
+        return self
+
+    def stop(self) -> None:
+        """Close; requests still waiting in a fault end at once."""
+        self._stopping.set()
+        self.gate.closing = True
+        if self._server is not None:
+            self._server.should_exit = True
+        for thread in (self._mover, self._thread):
+            if thread is not None:
+                thread.join(timeout=_START_SECONDS)
+        self._server = self._thread = self._mover = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _build(self) -> Starlette:
+        mounts = [Mount(CONTROL, routes=self.control.routes())]
+        for crm in self.crms.values():
+            mounts += [Mount(at, routes=routes) for at, routes in crm.routes().items()]
+        app = Starlette(routes=mounts)
+        self.gate = Gate(app, self.clock, self.knobs, self.faults, self.ledger, self.control.mutate)
+        return app
