@@ -77,7 +77,7 @@ def _column(
 
 
 text = _column("text", "text", parse.text)
-email = _column("email", "text", parse.text, valid.email, sensitive=True)
+email = _column("email", "text", parse.email, valid.email, sensitive=True)
 phone = _column("phone", "text", parse.text, valid.phone, sensitive=True)
 url = _column("url", "text", parse.text, valid.url)
 zip_code = _column("zip_code", "text", parse.text, valid.zip_code)

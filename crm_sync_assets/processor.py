@@ -11,7 +11,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -608,14 +607,7 @@ def _find_lines(shape: _Shape, names: dict[str, Any]) -> list[str]:
         leaves = tuple(shape.paths[shape.columns[place].name][-1] for place in members)
         names[f"n{members[0]}"] = leaves
         targets = "".join(f"v{place}, " for place in members)
-        look_up = f"{targets} = map({found}.get, n{members[0]})"
-        if len(members) > 8:
-            # Twice as fast, for the sources that send every field they were asked for.
-            names[f"g{members[0]}"] = itemgetter(*leaves)
-            lines.append(f"    try: {targets} = g{members[0]}({found})")
-            lines.append(f"    except KeyError: {look_up}")
-        else:
-            lines.append(f"    {look_up}")
+        lines.append(f"    {targets} = map({found}.get, n{members[0]})")
     if shape.rest is not None:
         place = shape.position[shape.rest.name]
         names["taken"] = frozenset(name for name, below in shape.taken.items() if below is None)

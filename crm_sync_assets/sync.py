@@ -453,16 +453,19 @@ class Sync:
             if self._tracks_keys:
                 self._keys.add_failed(self._connection, failures)
         return Counts(
-            processed=len(batch.failures), failed=len(batch.failures), warnings=batch.issues
+            processed=len(batch.failures),
+            failed=len(batch.failures),
+            warnings=batch.issues + batch.warnings,
         )
 
     def _failure_of(self, refused: Rejected, pages: Sequence[Page]) -> Failure:
         """The failure of a row the database refused, with the record it was made from."""
         key = self._table.key_of(refused.row)
+        again = Processor(self.entity, validate=False)
         for page in reversed(pages):
             for record in reversed(page.records):
-                rows = self._processor.process([record]).rows
-                if rows and rows[0] == refused.row:
+                rows = again.process([record]).rows
+                if rows and rows[0][:-1] == refused.row[:-1]:
                     return Failure(
                         record_id="/".join(key),
                         stage="load",
