@@ -1,0 +1,1 @@
+"""Pages from the outside: HTTP, rate limits, tokens, files. Nothing here knows a CRM."""

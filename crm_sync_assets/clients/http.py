@@ -1,0 +1,596 @@
+"""One HTTP client per CRM: authorised, within the account's budget, patient, and never half a page.
+
+What a request may meet and what happens then:
+
+- 429, and what the API's dialect counts as one: wait as told, else as the dialect says. The pause
+  is shared by all processes of the account.
+- 5xx, 423, broken connections, bodies cut short: again with growing random waits, at most
+  `max_attempts` in a row.
+- 401: the token is refreshed once. 403, 404, other 4xx, TLS, a redirect elsewhere: fatal.
+
+All waiting of a session is bounded by `budget_seconds`; what would take longer is Deferred.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx  # noqa: TID251 - this is the module the ban makes room for
+
+from crm_sync_assets.clients.decoding import dumps, loads
+from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.entity import Usage
+from crm_sync_assets.errors import Deferred, FatalError, TransientError
+from crm_sync_assets.settings import SyncSettings
+
+log = logging.getLogger(__name__)
+# httpx announces each request with its whole address, which is several thousand characters long.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+Params = Mapping[str, str]
+Transport = httpx.BaseTransport
+Check = Callable[[Any], str | None]
+"""The decoded body → what is wrong with its shape, None if nothing."""
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_REDIRECTS: Final = 3
+LONGEST_BACKOFF: Final = 60.0
+_PHONE: Final = re.compile(
+    r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)|\+\d{8,15}(?!\d)"
+)
+USER_AGENT: Final = "crm-sync-assets"
+
+
+class Auth(Protocol):
+    """Where the bearer token comes from."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable to look at when the token is refused."""
+        ...
+
+    def token(self) -> str: ...
+
+    def refresh(self, refused: str) -> bool:
+        """Whether there is now another token than the refused one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A static token."""
+
+    value: str
+    variable: str
+
+    def __repr__(self) -> str:
+        return f"Bearer(variable={self.variable!r})"
+
+    def token(self) -> str:
+        return self.value
+
+    def refresh(self, refused: str) -> bool:  # noqa: ARG002 - there is only the one
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete response. `json` is the decoded body where JSON was expected, else None."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    json: Any
+    request: str
+    date: datetime | None
+
+    def header(self, name: str) -> str | None:
+        return self.headers.get(name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The source asks for patience. `window` names the budget window that shares the pause.
+
+    `defer` ends the reading however short the pause is.
+    """
+
+    seconds: float
+    reason: str
+    window: str | None = None
+    defer: bool = False
+
+
+class Dialect:
+    """How an API says no. The default fits an API without habits; a CRM overrides what differs."""
+
+    def pause(self, answer: Answer, tries: int) -> Pause | None:
+        """The wait a rate-limited answer calls for the `tries`-th time; None if it is none."""
+        if answer.status != 429:
+            return None
+        told = retry_after(answer)
+        seconds = told if told is not None else jitter(min(2.0**tries, LONGEST_BACKOFF))
+        return Pause(seconds, "too many requests")
+
+    def explain(self, answer: Answer) -> str:
+        """What the body says about the failure, in one line, without secrets."""
+        return masked(answer.body)
+
+    def least_wait(self, answer: Answer) -> float:
+        """The shortest wait before the request is tried again."""
+        told = retry_after(answer)
+        return told if told is not None else 2.0 if answer.status == 423 else 0.0
+
+
+class _Again(Exception):
+    """One try failed and another may succeed."""
+
+    def __init__(self, reason: str, *, least: float = 0.0, content: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.least = least
+        self.content = content
+
+
+class Http:
+    """A pooled connection to one host, used by many threads at once.
+
+    `windows` are the budget windows of an ordinary request. `transport` replaces the network in
+    tests, `sleep` the waiting.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth: Auth | None,
+        budget: Budget,
+        settings: SyncSettings,
+        dialect: Dialect | None = None,
+        windows: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.auth = auth
+        self.budget = budget
+        self.settings = settings
+        self.dialect = dialect or Dialect()
+        self.windows = tuple(windows)
+        self.sleep = sleep
+        self._host = urlsplit(self.base_url).netloc
+        self._client = httpx.Client(
+            base_url=self.base_url,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})},
+            timeout=httpx.Timeout(settings.timeout_seconds, connect=10.0, pool=60.0),
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
+            follow_redirects=False,
+            transport=transport,
+        )
+        _bound_by_deadline(self._client)
+        self._clock: tuple[datetime, float] | None = None
+
+    def session(self, subject: str, usage: Usage | None = None) -> Session:
+        """Requests on behalf of `subject` (an entity's name), counted in `usage`."""
+        return Session(self, subject, usage or Usage())
+
+    def source_time(self) -> datetime | None:
+        """The server's clock now, to the second, rather early than late; None before any answer."""
+        clock = self._clock
+        if clock is None:
+            return None
+        now = clock[0] + timedelta(seconds=time.monotonic() - clock[1])
+        return now.replace(microsecond=0)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        most_bytes: int,
+        usage: Usage,
+    ) -> Answer:
+        """One request and its whole answer. Raises _Again or FatalError when there is none."""
+        began = time.monotonic()
+        shown = f"{method} {urlsplit(path).path}"
+        with _deadline(self.settings.timeout_seconds):
+            try:
+                usage.api_calls += 1
+                with self._client.stream(
+                    method, path, params=params or None, content=body, headers=headers
+                ) as response:
+                    content = self._read(response, shown, most_bytes, usage)
+            except httpx.TimeoutException as error:
+                limit = self.settings.timeout_seconds
+                raise _Again(f"{shown} had no complete answer within {limit:g} s") from error
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                if _is_tls(error):
+                    raise FatalError(
+                        f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
+                        "base URL, the clock of this machine and its certificates."
+                    ) from error
+                raise _Again(f"{shown} broke: {type(error).__name__}: {error}") from error
+        date = _date(response.headers.get("date"))
+        if date is not None:
+            now = time.monotonic()
+            self._clock = (date - timedelta(seconds=now - began), now)
+        return Answer(
+            response.status_code,
+            {name.lower(): value for name, value in response.headers.items()},
+            content,
+            None,
+            shown,
+            date,
+        )
+
+    def redirected(self, answer: Answer) -> str:
+        """Where to go instead. Raises FatalError when that is another host."""
+        target = httpx.URL(self.base_url).join(answer.header("location") or "")
+        if target.netloc.decode() != self._host or target.scheme != urlsplit(self.base_url).scheme:
+            raise FatalError(
+                f"{answer.request} was redirected to {target.scheme}://{target.host}, another "
+                "host, which would have received the token: refused. Check the base URL."
+            )
+        return str(target)
+
+    def _read(self, response: httpx.Response, shown: str, most_bytes: int, usage: Usage) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                if size > most_bytes:
+                    raise FatalError(
+                        f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
+                        "Ask for smaller pages (--batch-size)."
+                    )
+                chunks.append(chunk)
+        finally:
+            usage.bytes_received += response.num_bytes_downloaded
+        length = response.headers.get("content-length", "")
+        plain = "content-encoding" not in response.headers and response.status_code != 304
+        if plain and length.isdigit() and size != int(length):
+            raise _Again(f"{shown}: {size} bytes arrived instead of {length}")
+        return b"".join(chunks)
+
+
+class Session:
+    """The requests of one reading: counts them, waits between them, decides about failures."""
+
+    def __init__(self, http: Http, subject: str, usage: Usage) -> None:
+        self.subject = subject
+        self.usage = usage
+        self._http = http
+        self._waited = 0.0
+        self._slowed = 0
+
+    def get(self, path: str, params: Params | None = None, **options: Any) -> Answer:
+        """The answer to a GET; the options are those of `request`."""
+        return self.request("GET", path, params=params, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Answer:
+        """The answer to a POST; the options are those of `request`."""
+        return self.request("POST", path, json=json, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Iterable[int] = (200,),
+        expect: Literal["json", "bytes"] = "json",
+        check: Check | None = None,
+        windows: Sequence[str] | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> Answer:
+        """The answer, complete and of an accepted status.
+
+        `check` looks at the decoded body; what it finds wrong is tried again like a body cut
+        short. Raises TransientError when the tries are used up, Deferred when the source wants a
+        longer pause than the time budget has left, FatalError for what no retry mends.
+        """
+        http, accepted = self._http, frozenset(accept)
+        sent = dict(headers or {})
+        body: bytes | None = None
+        if form is not None:
+            body = str(httpx.QueryParams(dict(form))).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        elif json is not None:
+            body, sent["Content-Type"] = dumps(json), "application/json"
+        tries = redirects = 0
+        refreshed = False
+        while True:
+            self._take(http.windows if windows is None else windows)
+            token = http.auth.token() if http.auth else ""
+            if token:
+                sent["Authorization"] = f"Bearer {token}"
+            try:
+                answer = http.exchange(
+                    method,
+                    path,
+                    params=params,
+                    body=body,
+                    headers=sent,
+                    most_bytes=most_bytes,
+                    usage=self.usage,
+                )
+                pause = http.dialect.pause(answer, self._slowed + 1)
+                if pause is not None:
+                    self._slow_down(answer, pause)
+                    continue
+                self._slowed = 0
+                if answer.status in accepted:
+                    return _decoded(answer, expect, check, token)
+                if answer.status in (301, 302, 303, 307, 308):
+                    redirects += 1
+                    if redirects > MOST_REDIRECTS:
+                        raise FatalError(f"{self.subject}: {answer.request}: redirected in circles")
+                    path, params = http.redirected(answer), None
+                    continue
+                if answer.status == 401 and http.auth and not refreshed:
+                    refreshed = True
+                    if http.auth.refresh(token):
+                        self.usage.retries += 1
+                        continue
+                raise self._failure(answer, token)
+            except _Again as again:
+                tries += 1
+                self._back_off(again, tries, token)
+            except FatalError as error:
+                if str(error).startswith(self.subject):
+                    raise
+                raise FatalError(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
+
+    def _take(self, windows: Sequence[str]) -> None:
+        """Wait for this request's place in the account's budget."""
+        try:
+            waited = self._http.budget.take(
+                windows, most_wait=self._http.settings.budget_seconds, sleep=self._http.sleep
+            )
+        except Deferred as error:
+            raise Deferred(f"{self.subject}: {error}", until=error.until) from None
+        self.usage.rate_limit_wait_seconds += waited
+
+    def _slow_down(self, answer: Answer, pause: Pause) -> None:
+        self._slowed += 1
+        self.usage.rate_limit_hits += 1
+        seconds = max(pause.seconds, 0.0)
+        if pause.window:
+            self._http.budget.pause(pause.window, seconds)
+        self._within_budget(answer.request, pause.reason, seconds, defer=pause.defer)
+        log.info("%s: %s, waiting %.1f s", self.subject, pause.reason, seconds)
+        self.usage.rate_limit_wait_seconds += seconds
+        self._waited += seconds
+        self._http.sleep(seconds)
+
+    def _within_budget(
+        self, request: str, reason: str, seconds: float, *, defer: bool = False
+    ) -> None:
+        budget = self._http.settings.budget_seconds
+        if self._waited + seconds <= budget and not defer:
+            return
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        raise Deferred(
+            f"{self.subject}: deferred until {until.isoformat()}: {request}: {reason}; the source "
+            f"asks for {seconds:.0f} s, {self._waited:.0f} of at most {budget:.0f} s were waited "
+            "already. What was stored stays; the next sync resumes from there.",
+            until=until,
+        )
+
+    def _back_off(self, again: _Again, tries: int, token: str) -> None:
+        """Wait before the next try; raises when there is none."""
+        most = self._http.settings.max_attempts
+        reason = masked(again.reason, [token], 600)
+        seconds = max(again.least, jitter(min(0.5 * 2**tries, LONGEST_BACKOFF)))
+        if tries >= most:
+            if again.content:
+                raise FatalError(
+                    f"{self.subject}: unexpected content, {tries} times in a row: {reason}. Check "
+                    "the base URL, and whether a proxy or a login page answers in its place."
+                ) from again
+            raise TransientError(
+                f"{self.subject}: {reason}; given up after {tries} failures in a row. What was "
+                "stored stays; the next sync resumes from there."
+            ) from again
+        if self._waited + seconds > self._http.settings.budget_seconds:
+            if again.least:
+                self._within_budget(reason, "the source asks for a pause", seconds)
+            raise TransientError(
+                f"{self.subject}: {reason}; the time budget for retries is used up "
+                f"({self._waited:.0f} s). The next sync resumes from the last stored page."
+            ) from again
+        log.info("%s: %s; try %d of %d in %.1f s", self.subject, reason, tries + 1, most, seconds)
+        self.usage.retries += 1
+        self._waited += seconds
+        self._http.sleep(seconds)
+
+    def _failure(self, answer: Answer, token: str) -> Exception:
+        """What an answer that was not accepted becomes."""
+        status = answer.status
+        said = masked(self._http.dialect.explain(answer), [token], 600)
+        what = (
+            f"{answer.request} answered {status}: {said}"
+            if said
+            else (f"{answer.request} answered {status}")
+        )
+        if status >= 500 or status in (408, 423, 425):
+            return _Again(what, least=self._http.dialect.least_wait(answer))
+        variable = self._http.auth.variable if self._http.auth else "the credentials"
+        if status == 401:
+            advice = f"The token was refused: check {variable}."
+        elif status == 403:
+            advice = "Grant what is missing to the app or token, then run it again."
+        elif status == 404:
+            advice = "Check the base URL, the object's name or type id, and whether it is enabled."
+        else:
+            advice = "No retry mends this: check the declaration of the entity and the settings."
+        return FatalError(f"{self.subject}: {what}. {advice}")
+
+
+def _decoded(
+    answer: Answer, expect: Literal["json", "bytes"], check: Check | None, token: str
+) -> Answer:
+    """The answer with its body decoded. Raises _Again when it is not what was asked for."""
+    value: Any = None
+    if expect == "json" and (answer.body or answer.status == 200):
+        kind = answer.header("content-type") or ""
+        shown = masked(answer.body, [token])
+        if kind and "json" not in kind:
+            raise _Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
+        try:
+            value = loads(answer.body)
+        except ValueError as error:
+            raise _Again(
+                f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
+            ) from error
+    if check is not None:
+        problem = check(value)
+        if problem:
+            raise _Again(f"{answer.request}: {problem}", content=True)
+    return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds the Retry-After header asks for; None where it is missing or makes no sense.
+
+    A date is compared with the server's own clock where the answer has a Date header. One that
+    has passed asks for a moment, chosen at random.
+    """
+    text = (answer.header("retry-after") or "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        moment = _date(text)
+        if moment is None:
+            return None
+        seconds = (moment - (answer.date or datetime.now(UTC))).total_seconds()
+    if seconds != seconds or seconds == float("inf"):
+        return None
+    return seconds if seconds > 0 else random.uniform(0.05, 0.5)
+
+
+def jitter(seconds: float) -> float:
+    """A random share of `seconds`, so that those who failed together do not return together."""
+    return random.uniform(0.0, seconds)
+
+
+def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> str:
+    """One line of at most `most` characters, without the secrets, addresses and long numbers."""
+    if isinstance(text, bytes):
+        text = text[: most * 8].decode("utf-8", errors="replace")
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "***@***", text)
+    text = re.sub(r"(?i)\b(bearer|token)\s+[\w.~+/-]{12,}", r"\1 ***", text)
+    text = _PHONE.sub("***", text)
+    text = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text).strip()
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            # A connection cut during the handshake is no verdict about the certificate.
+            return not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+        error = error.__cause__ or error.__context__
+    return False
+
+
+# httpx bounds each read of the socket but not the whole request: a server that sends one byte
+# every ten seconds would never time out. So the socket's reads know when the request must end.
+
+_due = threading.local()
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    _due.at = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _due.at = None
+
+
+def _left(timeout: float | None, error: type[Exception]) -> float | None:
+    at: float | None = getattr(_due, "at", None)
+    if at is None:
+        return timeout
+    left = at - time.monotonic()
+    if left <= 0:
+        raise error("the request took too long")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore.SyncBackend):
+    def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> Any:
+        return _Stream(super().connect_tcp(host, port, *args, **options))
+
+
+def _bound_by_deadline(client: httpx.Client) -> None:
+    """Make the client's sockets respect `_deadline`, those through a proxy included."""
+    for transport in (client._transport, *client._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        if pool is not None:
+            pool._network_backend = _Backend()

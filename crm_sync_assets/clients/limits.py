@@ -1,0 +1,278 @@
+"""The rate budget of an account, shared by every process that uses it.
+
+A request books its place before it is sent: the earliest moment at which none of its windows is
+full, and waits for it. Places are kept in `ingestion_rate_budget`, one row per account, by the
+database's clock; without a database, in memory, for one process.
+
+A window of N requests in T seconds is kept as groups of equal size, each with the moment of its
+newest request, so that half a million a day take no more room than five a second. A request of
+group g comes at least T after every request of the group one full window before it; any stretch
+of T seconds then holds N requests at most. The server counts a request when it arrives, a little
+after its place; `SLACK` makes T that much longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from crm_sync_assets.errors import Deferred, TransientError
+
+MOST_GROUPS = 32
+# How much later than another a request may reach the server, beyond what its place says.
+SLACK_SECONDS = 0.25
+MOST_CONNECTIONS = 4
+STORE_TRIES = MOST_CONNECTIONS + 1
+
+State = dict[str, Any]
+"""By window: `newest`, the newest request of each group, `count` of the last one, `pause`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `requests` in any `seconds`; `group` requests share one moment of the state."""
+
+    name: str
+    requests: int
+    seconds: float
+
+    @property
+    def group(self) -> int:
+        return -(-self.requests // MOST_GROUPS)
+
+    @property
+    def groups(self) -> int:
+        return max(1, self.requests // self.group)
+
+
+def windows_of(declared: Sequence[tuple[str, int, float]], reserve: float) -> dict[str, Window]:
+    """The windows by name, each with `reserve` of its requests left to others."""
+    return {
+        name: Window(name, max(1, int(requests * (1 - reserve))), seconds + SLACK_SECONDS)
+        for name, requests, seconds in declared
+    }
+
+
+def book(state: State, windows: Sequence[Window], now: float, most_wait: float) -> float:
+    """The moment of the next free place, noted in `state` unless it is over `most_wait` away."""
+    at = now
+    for window in windows:
+        place = state.get(window.name) or {}
+        at = max(at, float(place.get("pause", 0.0)))
+        newest: list[float] = place.get("newest", [])
+        full = int(place.get("count", 0)) >= window.group or not newest
+        # A new group looks back over all the groups of a window, a begun one over one less.
+        back = window.groups if full else window.groups + 1
+        if len(newest) >= back:
+            at = max(at, newest[-back] + window.seconds)
+    if at - now > most_wait:
+        return at
+    for window in windows:
+        place = state.setdefault(window.name, {})
+        newest = place.get("newest", [])
+        if newest and int(place.get("count", 0)) < window.group:
+            place["count"] = int(place["count"]) + 1
+            newest[-1] = max(newest[-1], round(at, 3))
+        else:
+            place["count"] = 1
+            newest = [*newest[-window.groups :], round(at, 3)]
+        place["newest"] = newest
+    return at
+
+
+class Store(Protocol):
+    """Where the state lives. Inside `state` it belongs to one thread of one process."""
+
+    @contextmanager
+    def state(self) -> Iterator[tuple[State, float]]:
+        """The state, written back at the end, and the time now in epoch seconds."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Memory:
+    """The state of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state: State = {}
+
+    @contextmanager
+    def state(self) -> Iterator[tuple[State, float]]:
+        with self._lock:
+            yield self._state, time.time()
+
+    def close(self) -> None:
+        pass
+
+
+class Table:
+    """The state of an account in `ingestion_rate_budget`, one writer at a time."""
+
+    def __init__(self, database_url: str, account: str) -> None:
+        self._account = account
+        self._pool = ConnectionPool(
+            libpq_url(database_url),
+            min_size=1,
+            max_size=MOST_CONNECTIONS,
+            timeout=30.0,
+            open=False,
+            configure=_configure,
+            num_workers=1,
+            name="rate-budget",
+        )
+        self._readying = threading.Lock()
+        self._ready = False
+
+    @contextmanager
+    def state(self) -> Iterator[tuple[State, float]]:
+        try:
+            self._make_ready()
+            with self._pool.connection() as connection, connection.pipeline():
+                connection.execute(
+                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                    (f"rate budget {self._account}",),
+                    prepare=True,
+                )
+                # A statement of its own, so that it sees what the last holder committed and the
+                # clock after the wait for the lock.
+                row = connection.execute(
+                    "SELECT (SELECT state FROM ingestion_rate_budget WHERE account = %s), "
+                    "extract(epoch FROM clock_timestamp())::float8",
+                    (self._account,),
+                    prepare=True,
+                ).fetchone()
+                assert row is not None
+                before, now = row
+                state: State = msgspec.json.decode(before) if before else {}
+                yield state, now
+                after = msgspec.json.encode(state).decode()
+                if after != before:
+                    connection.execute(
+                        "INSERT INTO ingestion_rate_budget AS b (account, state) "
+                        "VALUES (%s, %s) ON CONFLICT (account) DO UPDATE "
+                        "SET state = excluded.state, updated_at = clock_timestamp()",
+                        (self._account, after),
+                        prepare=True,
+                    )
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise TransientError(
+                f"the warehouse that keeps the rate budget is not reachable: {error}"
+            ) from error
+
+    def _make_ready(self) -> None:
+        """Open the pool, the first time only."""
+        with self._readying:
+            if not self._ready:
+                self._pool.open()
+                self._ready = True
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class Budget:
+    """Places for requests in an account's windows, and the pauses the source asked for."""
+
+    def __init__(self, windows: Mapping[str, Window], store: Store | None = None) -> None:
+        self._windows = dict(windows)
+        self._store = store or Memory()
+
+    def take(
+        self,
+        names: Sequence[str],
+        *,
+        most_wait: float = 900.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> float:
+        """Wait for a place in each of the named windows; the seconds waited.
+
+        Windows that are not declared have no limit. Raises Deferred, without waiting, when the
+        place is more than `most_wait` seconds away.
+        """
+        windows = [self._windows[name] for name in names if name in self._windows]
+        if not windows:
+            return 0.0
+        waited = 0.0
+        while True:
+            seconds, at = self._booked(windows, most_wait)
+            if seconds > most_wait:
+                until = datetime.fromtimestamp(at, UTC).replace(microsecond=0)
+                raise Deferred(
+                    f"deferred until {until.isoformat()}: the account's budget "
+                    f"({', '.join(window.name for window in windows)}) is used up until then",
+                    until=until,
+                )
+            if seconds <= 0:
+                return waited
+            began = time.monotonic()
+            sleep(seconds)
+            waited += seconds
+            # Whoever wakes much too late would send together with those booked after it.
+            if time.monotonic() - began - seconds < SLACK_SECONDS / 2:
+                return waited
+
+    def _booked(self, windows: Sequence[Window], most_wait: float) -> tuple[float, float]:
+        """Seconds until the next free place, and its moment.
+
+        A database that was restarted broke the connections in the pool: each is tried once.
+        """
+        for tries in range(STORE_TRIES):
+            try:
+                with self._store.state() as (state, now):
+                    at = book(state, windows, now, most_wait)
+                return at - now, at
+            except TransientError as error:
+                if tries + 1 == STORE_TRIES or isinstance(error.__cause__, PoolTimeout):
+                    raise
+        raise AssertionError("unreachable")
+
+    def pause(self, name: str, seconds: float) -> None:
+        """No request in this window, by any process of the account, for so many seconds."""
+        with self._store.state() as (state, now):
+            place = state.setdefault(name, {})
+            place["pause"] = max(float(place.get("pause", 0.0)), round(now + seconds, 3))
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def shared_budget(
+    account: str,
+    declared: Sequence[tuple[str, int, float]],
+    *,
+    reserve: float,
+    database_url: str | None,
+) -> Budget:
+    """The budget of `account`: shared through the database if there is one, else this process's."""
+    store = Table(database_url, account) if database_url else Memory()
+    return Budget(windows_of(declared, reserve), store)
+
+
+def account_key(*parts: str) -> str:
+    """A name for an account that tells nothing about its credentials."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def libpq_url(url: str) -> str:
+    """A SQLAlchemy URL as libpq reads it: `postgresql+psycopg://` loses its driver."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    # Losing the last places in a crash of the server costs nothing; waiting for its disk would
+    # cost every request some milliseconds.
+    connection.execute("SET synchronous_commit = off")
+    connection.commit()

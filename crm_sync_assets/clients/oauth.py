@@ -1,0 +1,189 @@
+"""OAuth access tokens: refreshed once for all processes, kept where all of them look.
+
+The newest tokens live in `ingestion_oauth_token`, one row per account. Who finds the access token
+stale takes the account's lock, looks again, and only then asks for a new one. The answer is
+committed before anyone uses it, so a refresh token that works only once is never lost by us after
+it arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import psycopg
+
+from crm_sync_assets.clients.limits import libpq_url
+from crm_sync_assets.errors import FatalError, TransientError
+
+log = logging.getLogger(__name__)
+
+# A token is replaced this long before it ends, so that none ends on the way.
+MARGIN = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the store holds of an account; empty before the first refresh."""
+
+    access: str | None
+    refresh: str
+    expires_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"Tokens(expires_at={self.expires_at})"
+
+    def usable(self, refused: str | None = None) -> bool:
+        """Whether the access token still lives long enough and is not the refused one."""
+        if self.access is None or self.expires_at is None or self.access == refused:
+            return False
+        return datetime.now(UTC) + MARGIN < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The token endpoint's answer; `refresh` is the new refresh token where it gave one."""
+
+    access: str
+    expires_in: float
+    refresh: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Grant(expires_in={self.expires_in})"
+
+
+Endpoint = Callable[[str], Grant]
+"""Asks the token endpoint with a refresh token. Raises FatalError when that is refused."""
+
+
+class TokenStore(Protocol):
+    @contextmanager
+    def locked(self) -> Iterator[Slot]:
+        """The account's slot, for one holder among all threads and processes."""
+        ...
+
+
+class Slot(Protocol):
+    tokens: Tokens
+
+    def save(self, tokens: Tokens) -> None:
+        """Keep the tokens for good before returning."""
+        ...
+
+
+class MemoryStore:
+    """Tokens of one process."""
+
+    def __init__(self, refresh_token: str) -> None:
+        self._lock = threading.Lock()
+        self.tokens = Tokens(None, refresh_token, None)
+
+    @contextmanager
+    def locked(self) -> Iterator[Slot]:
+        with self._lock:
+            yield self
+
+    def save(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+
+class TableStore:
+    """Tokens in `ingestion_oauth_token`; an advisory lock keeps all but one from refreshing."""
+
+    def __init__(self, database_url: str, account: str, refresh_token: str) -> None:
+        self._url = libpq_url(database_url)
+        self._account = account
+        self._refresh_token = refresh_token
+
+    @contextmanager
+    def locked(self) -> Iterator[Slot]:
+        try:
+            with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
+                connection.execute("SET lock_timeout = '120s'")
+                connection.execute(
+                    "INSERT INTO ingestion_oauth_token (account, refresh_token) VALUES (%s, %s) "
+                    "ON CONFLICT (account) DO NOTHING",
+                    (self._account, self._refresh_token),
+                )
+                # A lock of the session rather than of a transaction: saving commits at once.
+                key = f"oauth token {self._account}"
+                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+                row = connection.execute(
+                    "SELECT access_token, refresh_token, expires_at FROM ingestion_oauth_token "
+                    "WHERE account = %s",
+                    (self._account,),
+                ).fetchone()
+                assert row is not None
+                yield _Row(connection, self._account, Tokens(*row))
+        except psycopg.errors.UndefinedTable as error:
+            raise FatalError(
+                "the warehouse has no table ingestion_oauth_token: bring its schema up to date "
+                "with `crm-sync migrate`"
+            ) from error
+        except psycopg.Error as error:
+            raise TransientError(
+                f"the warehouse that keeps the OAuth token is not reachable: {error}"
+            ) from error
+
+
+class _Row:
+    def __init__(self, connection: psycopg.Connection[Any], account: str, tokens: Tokens) -> None:
+        self._connection = connection
+        self._account = account
+        self.tokens = tokens
+
+    def save(self, tokens: Tokens) -> None:
+        self._connection.execute(
+            "UPDATE ingestion_oauth_token SET access_token = %s, refresh_token = %s, "
+            "expires_at = %s, updated_at = clock_timestamp() WHERE account = %s",
+            (tokens.access, tokens.refresh, tokens.expires_at, self._account),
+        )
+        self.tokens = tokens
+
+
+class OAuth:
+    """Bearer tokens by refresh token; what `Http` takes as its auth.
+
+    `variable` names the credential a person has to renew when the refresh token is refused.
+    """
+
+    def __init__(self, endpoint: Endpoint, store: TokenStore, variable: str) -> None:
+        self.variable = variable
+        self._endpoint = endpoint
+        self._store = store
+        self._known: Tokens | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def token(self) -> str:
+        known = self._known
+        if known is not None and known.usable() and known.access:
+            return known.access
+        return self._fresh(refused=None)
+
+    def refresh(self, refused: str) -> bool:
+        return self._fresh(refused=refused) != refused
+
+    def _fresh(self, refused: str | None) -> str:
+        with self._one_at_a_time:
+            known = self._known
+            if known is not None and known.usable(refused) and known.access:
+                return known.access
+            with self._store.locked() as slot:
+                if not slot.tokens.usable(refused):
+                    grant = self._endpoint(slot.tokens.refresh)
+                    slot.save(
+                        Tokens(
+                            grant.access,
+                            grant.refresh or slot.tokens.refresh,
+                            datetime.now(UTC) + timedelta(seconds=grant.expires_in),
+                        )
+                    )
+                    log.info("OAuth token refreshed, good for %.0f s", grant.expires_in)
+                self._known = slot.tokens
+                assert self._known.access is not None
+                return self._known.access

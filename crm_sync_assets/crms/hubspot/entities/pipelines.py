@@ -1,0 +1,27 @@
+"""Pipelines. https://developers.hubspot.com/docs/api-reference/crm-pipelines-v3/guide
+
+Ids are unique within an object type only: every type may have a `default`. Built-in pipelines say
+they were created in 1970.
+"""
+
+from __future__ import annotations
+
+from crm_sync_assets.columns import boolean, integer, text, timestamp
+from crm_sync_assets.crms.hubspot.sources import Pipelines
+from crm_sync_assets.entity import Entity
+
+PIPELINES = Entity(
+    "hubspot.pipelines",
+    about="Pipelines of deals, tickets and appointments.",
+    source=Pipelines(),
+    table="hubspot_pipeline",
+    columns=(
+        text("object_type", at="objectType", key=True),
+        text("id", key=True),
+        text("label"),
+        integer("display_order", at="displayOrder"),
+        timestamp("created_at", at="createdAt"),
+        timestamp("updated_at", at="updatedAt"),
+        boolean("archived", default=False),
+    ),
+)

@@ -1,0 +1,350 @@
+"""Reading CRM objects: the list, the search, the recycle bin, and single batches of ids.
+
+A reading goes through phases, and its cursor says which one it is in:
+
+- everything: `live` (the list), then `archived` (the recycle bin);
+- a delta: `search` (changed since), then `archived`, then `restored` (rows the warehouse holds as
+  deleted that are live again: restoring need not touch the modified date);
+- a window: `search` alone.
+
+A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
+between two pages would move the rest. It has no upper bound in a delta, so that a record edited
+while we read stays in the set; it is over when a page comes back empty with a total of 0.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.crms.hubspot.sources import Objects
+from crm_sync_assets.entity import Page, Read, Record
+from crm_sync_assets.errors import FatalError
+
+if TYPE_CHECKING:
+    from crm_sync_assets.crms.hubspot.client import HubSpot
+
+log = logging.getLogger(__name__)
+
+LIST_PAGE = 100
+SEARCH_PAGE = 200
+BATCH = 100
+DEFAULT_PAGE = 100
+# HubSpot answers 414 somewhere above this; longer property lists go into a POST instead.
+MOST_URL = 7_000
+# A record can be restored for 90 days.
+RECYCLE_BIN = timedelta(days=91)
+KNOWN_AT_ONCE = 1_000
+SEARCH_WINDOWS = ("search", "daily")
+
+
+class ObjectReading:
+    """One reading of one object type.
+
+    `page_size` is clamped to what an endpoint takes: 100 in the list, 200 in the search. A search
+    page costs the same whatever its size, so the default page size of 100 means 200 there.
+    """
+
+    def __init__(self, hub: HubSpot, read: Read, session: Session, source: Objects) -> None:
+        self._hub = hub
+        self._read = read
+        self._session = session
+        self._source = source
+        self._kind = hub.type_id(source.type)
+        self._subject = read.entity.name
+        self._archived: set[str] = set()
+        most = read.limit or SEARCH_PAGE
+        size = read.page_size
+        self._list_size = min(size, LIST_PAGE, most)
+        self._search_size = min(SEARCH_PAGE if size == DEFAULT_PAGE else size, SEARCH_PAGE, most)
+        if size > LIST_PAGE and self._phases[0] == "live":
+            log.info("%s: page size %d, a list gives %d at most", self._subject, size, LIST_PAGE)
+
+    @property
+    def _phases(self) -> tuple[str, ...]:
+        strategy = self._read.strategy
+        if strategy.reads_everything:
+            return ("live", "archived")
+        return ("search",) if strategy.until else ("search", "archived", "restored")
+
+    def pages(self) -> Iterator[Page]:
+        self._names = self._hub.property_names(self._kind, self._session)
+        self._warn_of_unknown_columns()
+        phases = self._phases
+        cursor = dict(self._read.cursor or {})
+        begin = cursor.get("phase", phases[0])
+        if begin == "done":
+            return
+        if begin not in phases:
+            raise FatalError(
+                f"{self._subject}: the checkpoint is in phase '{begin}', this reading has "
+                f"{', '.join(phases)}. Run it with --full to start afresh."
+            )
+        for number in range(phases.index(begin), len(phases)):
+            phase, following = phases[number], (*phases, "done")[number + 1]
+            after = cursor.get("after") if phase == begin else None
+            if phase == "search":
+                yield from self._search(after)
+            elif phase == "restored":
+                yield from self._restored(after)
+            else:
+                yield from self._list(phase, after, following)
+
+    def _list(self, phase: str, after: str | None, following: str) -> Iterator[Page]:
+        guard = CursorGuard(self._subject)
+        archived = phase == "archived"
+        path = self._hub.paths.objects(self._kind)
+        params = {"limit": str(self._list_size), "archived": str(archived).lower()}
+        whole = params | {"properties": ",".join(self._names)}
+        ids_only = len(path) + len(urlencode(whole)) > MOST_URL
+        if after is not None:
+            guard.follow(after, records=1)
+        while True:
+            asked = params if ids_only else whole
+            answer = self._session.get(
+                path, asked | ({"after": after} if after else {}), check=has_records
+            )
+            listed: list[Record] = answer.json["results"]
+            if archived:
+                self._archived.update(record["id"] for record in listed)
+            records = self._filled(listed, archived) if ids_only else listed
+            after = next_after(answer.json)
+            if after is None:
+                yield Page(records, {"phase": following})
+                return
+            guard.follow(after, records=len(listed))
+            yield Page(records, {"phase": phase, "after": after})
+
+    def _search(self, after: str | None) -> Iterator[Page]:
+        self._check_modified()
+        strategy, path = self._read.strategy, self._hub.paths.search(self._kind)
+        modified, size, first = self._source.modified, self._search_size, after is None
+        last = int(after or 0)
+        bounds = [
+            {"propertyName": modified, "operator": operator, "value": str(epoch_ms(moment))}
+            for operator, moment in (("GTE", strategy.since), ("LT", strategy.until))
+            if moment is not None
+        ]
+        while True:
+            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
+            query = {
+                "filterGroups": [{"filters": [*bounds, beyond]}],
+                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "properties": self._names,
+                "limit": size,
+            }
+            answer = self._session.post(
+                path,
+                query,
+                windows=SEARCH_WINDOWS,
+                check=lambda body: has_records(body) or short_read(body, size),
+            )
+            records: list[Record] = answer.json["results"]
+            if not records:
+                return
+            fresh = self._beyond(last, records)
+            last = int(fresh[-1]["id"])
+            total = answer.json["total"] if first else None
+            first = False
+            yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
+
+    def _beyond(self, last: int, records: list[Record]) -> list[Record]:
+        """The records after `last`; FatalError when they are out of order or none is new."""
+        ids = [int(record["id"]) for record in records]
+        if any(later <= earlier for earlier, later in pairwise(ids)):
+            raise FatalError(
+                f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
+                "pages cannot be trusted. Run it again; report it to HubSpot if it stays."
+            )
+        if ids[-1] <= last:
+            raise FatalError(
+                f"{self._subject}: pagination loop: the search repeated ids up to {ids[-1]} when "
+                f"asked for those after {last}. The next sync resumes from there."
+            )
+        if ids[0] <= last:
+            log.warning("%s: a search page repeats records, kept once", self._subject)
+        return [record for record in records if int(record["id"]) > last]
+
+    def _restored(self, after: str | None) -> Iterator[Page]:
+        """Records the warehouse holds as deleted that are neither archived nor gone."""
+        since = (self._hub.source_time() or datetime.now(UTC)) - RECYCLE_BIN
+        table = self._read.entity.table
+        while True:
+            keys = self._read.known.keys(
+                table, after=after, limit=KNOWN_AT_ONCE, deleted_since=since
+            )
+            if not keys:
+                return
+            after = keys[-1]
+            suspects = [key for key in keys if key not in self._archived]
+            for start in range(0, len(suspects), BATCH):
+                ids = suspects[start : start + BATCH]
+                found = self.by_id(ids, self._names, archived=False)
+                alive = [found[key] for key in ids if key in found]
+                if alive:
+                    yield Page(alive, {"phase": "restored", "after": ids[-1]})
+
+    def _filled(self, listed: Sequence[Record], archived: bool) -> list[Record]:
+        """Listed records with their properties, which were too many for the list's address.
+
+        One that is gone by now is left out: it is in the recycle bin, which comes after the list.
+        One that left the recycle bin is read as the live record it is.
+        """
+        ids = [record["id"] for record in listed]
+        found = self.by_id(ids, self._names, archived=archived)
+        records = [{**record, **found[record["id"]]} for record in listed if record["id"] in found]
+        missing = [key for key in ids if key not in found]
+        if missing and archived:
+            records += self.by_id(missing, self._names, archived=False).values()
+        elif missing:
+            log.info("%s: %d records went while they were listed", self._subject, len(missing))
+        return records
+
+    def by_id(
+        self, ids: Sequence[str], names: Sequence[str], *, archived: bool
+    ) -> dict[str, Record]:
+        """The records HubSpot has of these ids, by id; the others are certainly gone or merged."""
+        if not ids:
+            return {}
+        found, unknown = read_batch(self._hub, self._session, self._kind, ids, names, archived)
+        if unknown:
+            again, unknown = read_batch(
+                self._hub, self._session, self._kind, unknown, names, archived
+            )
+            found |= again
+        if not archived:
+            for record_id in unknown:
+                record = read_one(self._hub, self._session, self._kind, record_id)
+                if record is not None and record["id"] == record_id:
+                    raise FatalError(
+                        f"{self._subject}: short read: the batch read left out {record_id}, which "
+                        "exists. The next sync resumes from the last stored page."
+                    )
+        return found
+
+    def _check_modified(self) -> None:
+        """A filter by a field that is no date finds nothing and says nothing."""
+        name = self._source.modified
+        known = self._hub.property_types(self._kind, self._session)
+        if self._kind in ("contacts", "0-1") and name != "lastmodifieddate":
+            problem = "contacts are only found by lastmodifieddate"
+        elif name not in known:
+            problem = "HubSpot has no such property"
+        elif known[name] != "datetime":
+            problem = f"its type is {known[name]}, not datetime"
+        else:
+            return
+        raise FatalError(
+            f"{self._subject}: changes cannot be found by '{name}': {problem}. Correct `modified` "
+            "in the declaration; nothing was read."
+        )
+
+    def _warn_of_unknown_columns(self) -> None:
+        root = self._source.root
+        paths = [column.path(root) for column in self._read.entity.columns if column.kind != "rest"]
+        mapped = {path.removeprefix(root) for path in paths if path.startswith(root)}
+        missing = sorted(mapped - set(self._names))
+        if missing and self._hub.first_time(("unknown columns", self._kind)):
+            log.warning(
+                "%s: the account has no %s; %s empty",
+                self._subject,
+                ", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
+                "that column stays" if len(missing) == 1 else f"these {len(missing)} columns stay",
+            )
+
+
+def read_batch(
+    hub: HubSpot,
+    session: Session,
+    kind: str,
+    ids: Sequence[str],
+    names: Sequence[str],
+    archived: bool,
+) -> tuple[dict[str, Record], list[str]]:
+    """The records found by id, and the ids HubSpot neither gave nor named as missing."""
+    answer = session.post(
+        hub.paths.batch_read(kind),
+        {"properties": list(names), "inputs": [{"id": record_id} for record_id in ids]},
+        params={"archived": "true"} if archived else None,
+        accept=(200, 207),
+        check=lambda body: has_records(body) or unexpected_errors(body),
+    )
+    asked = set(ids)
+    found = {record["id"]: record for record in answer.json["results"] if record["id"] in asked}
+    gone = missing_ids(answer.json)
+    return found, [key for key in ids if key not in found and key not in gone]
+
+
+def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Record | None:
+    """The record that answers to this id, which may have another id; None for a 404."""
+    answer = session.get(
+        hub.paths.object(kind, record_id),
+        accept=(200, 404),
+        check=lambda body: (
+            None
+            if isinstance(body, dict) and ("id" in body or "message" in body or "category" in body)
+            else "neither a record nor an error"
+        ),
+    )
+    if answer.status == 404:
+        return None
+    record: Record = answer.json
+    record["id"] = str(record["id"])
+    return record
+
+
+def has_records(body: Any) -> str | None:
+    """What keeps a body from being a page of records."""
+    results = body.get("results") if isinstance(body, dict) else None
+    if not isinstance(results, list):
+        return "the answer has no results"
+    if not all(isinstance(record, dict) and record.get("id") for record in results):
+        return "a record has no id"
+    for record in results:
+        record["id"] = str(record["id"])
+    return None
+
+
+def short_read(body: Mapping[str, Any], size: int) -> str | None:
+    """What is wrong with the length of a search page."""
+    total, length = body.get("total"), len(body["results"])
+    if not isinstance(total, int):
+        return "the search gave no total"
+    if length < min(size, total):
+        return f"short read: {length} records on a page of {size}, with {total} left to read"
+    return None
+
+
+def missing_ids(body: Mapping[str, Any]) -> set[str]:
+    """The ids a batch answer names as not found; being left out of it proves nothing."""
+    return {
+        str(record_id)
+        for error in body.get("errors") or ()
+        if error.get("category") == "OBJECT_NOT_FOUND"
+        for record_id in (error.get("context") or {}).get("ids") or ()
+    }
+
+
+def unexpected_errors(body: Mapping[str, Any]) -> str | None:
+    """Errors of a batch answer other than ids it does not have."""
+    for error in body.get("errors") or ():
+        if error.get("category") != "OBJECT_NOT_FOUND":
+            return f"the batch has an error: {error.get('category')}: {error.get('message')}"
+    return None
+
+
+def next_after(body: Mapping[str, Any]) -> str | None:
+    """The cursor of the next page, None on the last."""
+    after = ((body.get("paging") or {}).get("next") or {}).get("after")
+    return None if after is None else str(after)
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Milliseconds since 1970, rounded down."""
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))

@@ -1,0 +1,103 @@
+"""Associations: the pairs of every record the warehouse holds on one side.
+
+HubSpot has no list of links and no date on them, so each sync asks for all of them, up to 1,000
+records per call. Every record asked for must be answered for: with pairs, or by name as having
+none. A record's pairs may come in pages of their own, and all of them are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.crms.hubspot.objects import next_after
+from crm_sync_assets.crms.hubspot.sources import Associations
+from crm_sync_assets.entity import Page, Read
+
+if TYPE_CHECKING:
+    from crm_sync_assets.crms.hubspot.client import HubSpot
+
+log = logging.getLogger(__name__)
+
+NONE_FOUND = "crm.associations.NO_ASSOCIATIONS_FOUND"
+
+
+def pairs(hub: HubSpot, read: Read, session: Session, source: Associations) -> Iterator[Page]:
+    """The pairs of one call's records per page."""
+    path = hub.paths.associations(hub.type_id(source.of), hub.type_id(source.to))
+    after = (read.cursor or {}).get("after")
+    first, second = source.columns
+    if after is None and not read.known.keys(source.parents, limit=1):
+        log.warning(
+            "%s: the warehouse holds no %s yet, so there are no pairs; sync hubspot.%s first",
+            read.entity,
+            source.of,
+            source.of,
+        )
+    while True:
+        ids = read.known.keys(source.parents, after=after, limit=min(read.page_size, 1_000))
+        if not ids:
+            return
+        after = ids[-1]
+        found = _of(ids, path, session)
+        records = [{first: of, second: to} for of, others in found.items() for to in others]
+        yield Page(records, {"after": after})
+
+
+def _of(ids: Iterable[str], path: str, session: Session) -> dict[str, dict[str, None]]:
+    """Per record the ids it is linked with, each once and in the order given."""
+    found: dict[str, dict[str, None]] = {record_id: {} for record_id in ids}
+    guards: dict[str, CursorGuard] = {}
+    inputs: list[dict[str, str]] = [{"id": record_id} for record_id in found]
+    while inputs:
+        asked = {each["id"] for each in inputs}
+        answer = session.post(
+            path,
+            {"inputs": inputs},
+            accept=(200, 207),
+            check=lambda body, asked=asked: _incomplete(body, asked),
+        )
+        inputs = []
+        for result in answer.json["results"]:
+            of = str(result["from"]["id"])
+            others = [str(other["toObjectId"]) for other in result.get("to") or ()]
+            found[of].update(dict.fromkeys(others))
+            after = next_after(result)
+            if after is not None:
+                guard = guards.setdefault(of, CursorGuard(f"{session.subject}, record {of}"))
+                inputs.append({"id": of, "after": guard.follow(after, records=len(others))})
+    return found
+
+
+def _incomplete(body: Any, asked: set[str]) -> str | None:
+    """What keeps an answer from being about all records asked for, and only those."""
+    results = body.get("results") if isinstance(body, dict) else None
+    if not isinstance(results, list):
+        return "the answer has no results"
+    answered: set[str] = set()
+    for result in results:
+        others = result.get("to") if isinstance(result, dict) else None
+        of = result.get("from") if isinstance(result, dict) else None
+        if not isinstance(of, dict) or not isinstance(others, list):
+            return "a result names no records"
+        if any(not isinstance(o, dict) or o.get("toObjectId") is None for o in others):
+            return "a pair has only one side"
+        answered.add(str(of.get("id")))
+    for error in body.get("errors") or ():
+        if not _means_none(error):
+            return f"the batch has an error: {error.get('category')}: {error.get('message')}"
+        context = error.get("context") or {}
+        answered |= {str(one) for one in context.get("fromObjectId") or context.get("ids") or ()}
+    if not answered >= asked:
+        return f"short read: {len(asked - answered)} of {len(asked)} records were not answered for"
+    if not answered <= asked:
+        return "the answer is about records nobody asked for"
+    return None
+
+
+def _means_none(error: Mapping[str, Any]) -> bool:
+    """Whether a record has no pairs, or is itself gone since it was stored."""
+    return error.get("subCategory") == NONE_FOUND or error.get("category") == "OBJECT_NOT_FOUND"

@@ -1,0 +1,178 @@
+"""Every CRM and every entity, found by walking `crms/`.
+
+Only what is asked for is imported: one CRM's folder, not all of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+import crm_sync_assets.crms as folder
+from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.errors import UsageError
+
+ALL = "all"
+
+
+def names() -> tuple[str, ...]:
+    """The names of the CRMs, without importing any of them."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(folder.__path__)))
+
+
+def crms() -> dict[str, Crm]:
+    """Every CRM by name."""
+    return {name: crm(name) for name in names()}
+
+
+@cache
+def crm(name: str) -> Crm:
+    """The CRM of that name. Raises UsageError with the nearest name there is."""
+    if name not in names():
+        raise UsageError(f"no CRM is called '{name}'{_meant(name, names())}")
+    module = import_module(f"{folder.__name__}.{name}")
+    found = getattr(module, "CRM", None)
+    if not isinstance(found, Crm) or found.name != name:
+        raise ValueError(f"{module.__file__}: CRM must be a Crm named '{name}'")
+    return found
+
+
+@cache
+def entities(name: str) -> tuple[Entity, ...]:
+    """The entities of one CRM, in the order a run of the whole CRM takes them.
+
+    That is the order `Crm.order` gives, then by name; an entity always comes after the ones its
+    `after` lists. Raises ValueError naming the file of a declaration that cannot work.
+    """
+    found: dict[str, Entity] = {}
+    for module in _modules(crm(name)):
+        for entity in vars(module).values():
+            if isinstance(entity, Entity):
+                _check(entity, crm(name), module)
+                if found.setdefault(entity.name, entity) is not entity:
+                    raise ValueError(f"{module.__file__}: {entity.name} is declared twice")
+    first = [f"{name}.{sync_type}" for sync_type in crm(name).order]
+    _check_names(first, found, f"the order of {name}")
+    for group, members in crm(name).groups.items():
+        _check_names([f"{name}.{m}" for m in members], found, f"group '{group}' of {name}")
+    return tuple(_ordered([*first, *sorted(set(found) - set(first))], found))
+
+
+def all_entities() -> dict[str, Entity]:
+    """Every entity of every CRM by its full name."""
+    return {entity.name: entity for name in names() for entity in entities(name)}
+
+
+def entity(name: str) -> Entity:
+    """The entity of that full name (`hubspot.contacts`); UsageError names the nearest one."""
+    source, dot, sync_type = name.partition(".")
+    if not dot:
+        raise UsageError(f"'{name}' is no entity: write it as crm.entity, like hubspot.contacts")
+    return _one(crm(source).name, sync_type)
+
+
+def selection(crm_name: str, name: str = ALL) -> tuple[Entity, ...]:
+    """What a run takes for an entity's name, a group's, or `all`, in run order.
+
+    An old command name (`sync_hubspot_contacts`) counts as the entity it meant.
+    """
+    known = entities(crm(crm_name).name)
+    name = (name or ALL).replace("-", "_").removeprefix(f"sync_{crm_name}_")
+    if name == ALL:
+        return tuple(entity for entity in known if entity.in_all)
+    members = crm(crm_name).groups.get(name)
+    if members is None:
+        return (_one(crm_name, name),)
+    return tuple(entity for entity in known if entity.sync_type in members)
+
+
+def command(name: str) -> tuple[Crm, str]:
+    """The CRM and the selection an old command name means: `sync_hubspot_all` → (hubspot, all).
+
+    Raises UsageError for a name that is no such command.
+    """
+    for source in names():
+        head = f"sync_{source}_"
+        if name.startswith(head):
+            rest = name.removeprefix(head)
+            selection(source, rest)
+            return crm(source), rest
+    known = [f"sync_{e.crm}_{e.sync_type}" for e in all_entities().values()]
+    raise UsageError(f"'{name}' is no command{_meant(name, known)}")
+
+
+def _modules(crm: Crm) -> Iterator[ModuleType]:
+    package = import_module(f"{folder.__name__}.{crm.name}.entities")
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+        yield import_module(f"{package.__name__}.{module.name}")
+
+
+def _one(crm_name: str, sync_type: str) -> Entity:
+    known = {entity.sync_type: entity for entity in entities(crm_name)}
+    if sync_type not in known:
+        meant = _meant(sync_type, [*known, *crm(crm_name).groups])
+        raise UsageError(f"{crm_name} has no entity '{sync_type}'{meant}")
+    return known[sync_type]
+
+
+def _ordered(order: Sequence[str], found: dict[str, Entity]) -> Iterator[Entity]:
+    done: set[str] = set()
+
+    def take(name: str, waiting: tuple[str, ...]) -> Iterator[Entity]:
+        if name in waiting:
+            raise ValueError(f"entities wait for each other: {' → '.join((*waiting, name))}")
+        if name in done:
+            return
+        for earlier in found[name].after:
+            if earlier in found:
+                yield from take(earlier, (*waiting, name))
+        done.add(name)
+        yield found[name]
+
+    for name in order:
+        yield from take(name, ())
+
+
+def _check(entity: Entity, crm: Crm, module: ModuleType) -> None:
+    """Raises ValueError naming the file when the declaration cannot work."""
+    problem = _problem(entity, crm)
+    if problem:
+        raise ValueError(f"{module.__file__}: {entity.name}: {problem}")
+
+
+def _problem(entity: Entity, crm: Crm) -> str | None:
+    columns = [column.name for column in entity.columns]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    missing = [name for name in entity.indexes if name not in columns]
+    if entity.crm != crm.name or not entity.sync_type.isidentifier():
+        return f"the name must be '{crm.name}.' and an identifier"
+    if twice:
+        return f"two columns are called {', '.join(twice)}"
+    if not entity.key:
+        return "no column is a key"
+    if missing:
+        return f"no column for the index on {', '.join(missing)}"
+    if entity.merged_ids is not None and entity.merged_ids not in columns:
+        return f"no column for the merged ids, {entity.merged_ids}"
+    try:
+        modified = entity.modified
+    except ValueError as error:
+        return str(error)
+    if modified is not None and modified.sql != "timestamptz":
+        return f"{modified.name} says when a record changed, so it must be a timestamp"
+    return None
+
+
+def _check_names(wanted: Iterable[str], found: dict[str, Entity], where: str) -> None:
+    unknown = [name for name in wanted if name not in found]
+    if unknown:
+        raise ValueError(f"{where} names what nobody declared: {', '.join(unknown)}")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(known))}"

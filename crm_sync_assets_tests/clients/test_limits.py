@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from multiprocessing.queues import Queue
+
+import psycopg
+import pytest
+
+from crm_sync_assets.clients.limits import (
+    Budget,
+    State,
+    Window,
+    account_key,
+    book,
+    libpq_url,
+    shared_budget,
+    windows_of,
+)
+from crm_sync_assets.errors import Deferred, TransientError
+
+
+def never(seconds: float) -> None:
+    pytest.fail(f"slept {seconds} s")
+
+
+def most_within(moments: list[float], seconds: float) -> int:
+    """The most of the moments in any stretch of so many seconds."""
+    moments, most, start = sorted(moments), 0, 0
+    for end, moment in enumerate(moments):
+        while moment - moments[start] >= seconds:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+@pytest.mark.parametrize(
+    "window",
+    [Window("a", 1, 1), Window("a", 4, 1.25), Window("a", 171, 10.25), Window("a", 1_000, 60)],
+    ids=lambda window: str(window.requests),
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_stretch_of_time_holds_more_than_the_window_allows(window: Window, seed: int) -> None:
+    """Out of order too: another window may push one request further into the future."""
+    dice, state, moments, now = random.Random(seed), State(), [], 1_700_000_000.0
+    other = Window("b", 3, 2 * window.seconds / window.requests)
+    for _ in range(window.requests * 4):
+        now += dice.expovariate(2 * window.requests / window.seconds)
+        windows = [window, other] if dice.random() < 0.3 else [window]
+        moments.append(book(state, windows, now, 1e9))
+        assert moments[-1] >= now
+    # Moments are kept to the millisecond.
+    assert most_within(moments, window.seconds - 0.002) <= window.requests
+
+
+def test_an_idle_account_gives_most_of_its_window_at_once() -> None:
+    windows = windows_of([("burst", 190, 10)], reserve=0.1)
+    state: State = {}
+    moments = [book(state, [windows["burst"]], 1e9, 1e9) for _ in range(300)]
+    assert moments.count(1e9) >= 160
+    assert most_within(moments, 10) <= 171
+
+
+def test_a_big_window_takes_as_little_room_as_a_small_one() -> None:
+    state: State = {}
+    day = Window("daily", 585_000, 86_400)
+    for number in range(20_000):
+        book(state, [day], 1e9 + number, 1e9)
+    assert len(state["daily"]["newest"]) <= 33
+
+
+def test_a_place_too_far_away_is_not_booked() -> None:
+    budget = Budget({"day": Window("day", 2, 86_400)})
+    budget.take(["day"])
+    budget.take(["day"])
+    with pytest.raises(Deferred, match="day") as caught:
+        budget.take(["day"], most_wait=900, sleep=never)
+    assert caught.value.until > datetime.now(UTC) + timedelta(hours=23)
+
+
+def test_an_undeclared_window_has_no_limit() -> None:
+    assert Budget({}).take(["burst", "daily"], sleep=never) == 0
+
+
+def test_a_pause_holds_back_every_process_of_the_account(database_url: str) -> None:
+    declared = [("burst", 100, 10.0), ("search", 100, 10.0)]
+    ours, theirs, others = (
+        shared_budget(account, declared, reserve=0, database_url=database_url)
+        for account in ("one", "one", "two")
+    )
+    ours.pause("burst", 0.4)
+    assert theirs.take(["search"]) == 0
+    assert others.take(["burst"]) == 0
+    assert theirs.take(["burst"]) == pytest.approx(0.4, abs=0.15)
+    for budget in (ours, theirs, others):
+        budget.close()
+
+
+def _worker(url: str, requests: int, outcome: Queue[list[float]]) -> None:
+    budget = shared_budget(
+        "account",
+        [("burst", 40, 1.0), ("search", 10, 0.5), ("daily", 650_000, 86_400)],
+        reserve=0.1,
+        database_url=url,
+    )
+    moments = []
+    for number in range(requests):
+        budget.take(["search", "daily"] if number % 4 == 0 else ["burst", "daily"])
+        # What the server sees comes a little later, never the same.
+        time.sleep(random.uniform(0, 0.05))
+        moments.append(time.time() * (-1 if number % 4 == 0 else 1))
+    budget.close()
+    outcome.put(moments)
+
+
+def test_eight_processes_keep_within_the_windows_of_one_account(database_url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    outcome: Queue[list[float]] = context.Queue()
+    processes = [
+        context.Process(target=_worker, args=(database_url, 16, outcome)) for _ in range(8)
+    ]
+    for process in processes:
+        process.start()
+    moments = [moment for _ in processes for moment in outcome.get(timeout=60)]
+    for process in processes:
+        process.join()
+    outcome.close()
+    outcome.join_thread()
+    assert len(moments) == 128
+    assert most_within([m for m in moments if m > 0], 1.0) <= 40
+    assert most_within([-m for m in moments if m < 0], 0.5) <= 10
+
+
+def test_a_place_costs_next_to_nothing(database_url: str) -> None:
+    declared = [("burst", 10**6, 10.0), ("daily", 10**9, 86_400.0)]
+    budget = shared_budget("quick", declared, reserve=0.1, database_url=database_url)
+    budget.take(["burst", "daily"])
+    began = time.perf_counter()
+    for _ in range(200):
+        budget.take(["burst", "daily"])
+    budget.close()
+    # 0.32 ms were measured on two idle cores; this leaves room for a busy machine.
+    assert (time.perf_counter() - began) / 200 < 0.005
+
+
+def test_a_warehouse_that_is_away_is_a_transient_error() -> None:
+    budget = shared_budget(
+        "away",
+        [("burst", 1, 1.0)],
+        reserve=0,
+        database_url="postgresql://127.0.0.1:1/none?connect_timeout=1",
+    )
+    budget._store._pool.timeout = 0.2  # type: ignore[attr-defined]
+    with pytest.raises(TransientError, match="rate budget is not reachable"):
+        budget.take(["burst"])
+    budget.close()
+
+
+def test_a_restarted_warehouse_is_connected_to_again(database_url: str) -> None:
+    budget = shared_budget("a", [("burst", 9, 1.0)], reserve=0, database_url=database_url)
+    budget.take(["burst"])
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert budget.take(["burst"]) == 0
+    budget.close()
+
+
+def test_a_sqlalchemy_url_loses_its_driver() -> None:
+    assert libpq_url("postgresql+psycopg://u@h/db?x=1") == "postgresql://u@h/db?x=1"
+    assert libpq_url("postgresql://u@h/db") == "postgresql://u@h/db"
+
+
+def test_an_account_s_key_tells_nothing_about_its_token() -> None:
+    assert "secret" not in account_key("hubspot", "secret")
+    assert account_key("a", "b") != account_key("a", "c")
