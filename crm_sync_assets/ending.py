@@ -166,16 +166,19 @@ def mark_merged(connection: Connection, entity: Entity) -> Counts:
     return Counts(deleted=point_losers_to_survivors(connection, entity))
 
 
-def apply_removal(
-    connection: Connection, removal: Entity, stored: Entity, keys: SeenKeys, *, forced: bool
+def mark_found(
+    connection: Connection, entity: Entity, stored: Entity, keys: SeenKeys, *, forced: bool
 ) -> Counts:
-    """Mark what a removal proved gone. Raises Refused for too many.
+    """Mark rows of `stored` that `entity`'s client found to be gone. Raises Refused for too many.
 
     Until now these counted as unchanged.
     """
+    gone = keys.gone(connection)
+    if not gone:
+        return Counts()
     live = live_rows(connection, stored)
-    marked, _ = bury(connection, stored, keys.gone(connection))
-    refuse_mass_deletion(removal, marked, live, forced=forced)
+    marked, _ = bury(connection, stored, gone)
+    refuse_mass_deletion(entity, marked, live, forced=forced)
     return Counts(updated=marked, unchanged=-marked, deleted=marked)
 
 

@@ -166,7 +166,9 @@ class Entity:
 
     `name` is "crm.entity"; `absent` says what a complete enumeration proves about a stored row
     it did not contain; `vanish_limit` is the share of live rows that may vanish at once without
-    `force`. `tombstones_of` names the entity whose rows this one only marks as deleted.
+    `force`. `tombstones` says how the client knows of deletions: from a feed of the source, which
+    is believed, or found by comparing, which is held back to the last page and refused when it is
+    too many. `tombstones_of` names the entity whose rows this one only marks as deleted.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run.
     """
@@ -180,6 +182,7 @@ class Entity:
     rules: tuple[Rule, ...] = ()
     absent: Literal["deleted", "kept"] = "deleted"
     vanish_limit: float = 0.20
+    tombstones: Literal["fed", "found"] = "fed"
     tombstones_of: str | None = None
     merged_ids: str | None = None
     after: tuple[str, ...] = ()

@@ -310,12 +310,14 @@ def close_failed(
     return done.rowcount == 1
 
 
-def close_failed_run(connection: Connection, run_id: str, sync_type: str, message: str) -> bool:
+def close_failed_run(
+    connection: Connection, run_id: str, crm: str, sync_type: str, message: str
+) -> bool:
     """Close the row a run left running for an entity, if it left one. Commits."""
     row = connection.execute(
         "SELECT id FROM ingestion_sync_history "
-        "WHERE run_id = %s AND sync_type = %s AND status = 'running'",
-        (run_id, sync_type),
+        "WHERE run_id = %s AND crm_source = %s AND sync_type = %s AND status = 'running'",
+        (run_id, crm, sync_type),
     ).fetchone()
     connection.commit()
     return row is not None and close_failed(connection, row[0], message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, LiteralString, cast
+from typing import Any
 
 from psycopg import sql
 
@@ -134,7 +134,7 @@ def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
     for column in entity.columns:
         if column.name == name:
             default = column.default
-    definition = sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(cast("LiteralString", kind)))
+    definition = sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
     if default is not None:
         definition += sql.SQL(" NOT NULL DEFAULT {}").format(sql.Literal(default))
     return definition

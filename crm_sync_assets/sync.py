@@ -295,8 +295,6 @@ class Sync:
 
     def _must_track_keys(self) -> bool:
         """Whether the keys read must be remembered, to see at the end which rows vanished."""
-        if self.entity.tombstones_of:
-            return True
         return self._proves_absence and not self._replaces and self._had_rows
 
     def _fetch(self) -> Prefetch:
@@ -477,7 +475,7 @@ class Sync:
         raise AssertionError(f"{self.entity}: no record became the refused row {key}")
 
     def _bury(self, tombstones: Sequence[Tombstone], confirmed: int) -> Counts:
-        if self.entity.tombstones_of:
+        if self.entity.tombstones == "found":
             # Held back until the last page: too many at once must be refused as a whole.
             self._keys.add_gone(self._connection, tombstones)
             checked = confirmed + len(tombstones)
@@ -504,19 +502,16 @@ class Sync:
     def _final_counts(self) -> Counts:
         connection, stored, forced = self._connection, self.request.stored, self.flags.force
         counts = self.counts
-        if self.flags.max_records:
-            if self._replaces:
-                counts = self._shadow.swap_in(connection, self._table, counts)
-        elif self.entity.tombstones_of:
-            counts += ending.apply_removal(
-                connection, self.entity, stored, self._keys, forced=forced
-            )
-        else:
-            if self._replaces:
-                counts = self._shadow.swap_in(connection, self._table, counts)
+        if self._replaces:
+            counts = self._shadow.swap_in(connection, self._table, counts)
+        if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
                 seen = self._shadow.keys() if self._replaces else self._keys.query()
                 counts += ending.mark_absent(connection, stored, seen, forced=forced)
+            if self.entity.tombstones == "found":
+                counts += ending.mark_found(
+                    connection, self.entity, stored, self._keys, forced=forced
+                )
             counts += ending.mark_merged(connection, stored)
         ending.refuse_mass_failure(self.entity, counts, self.request.settings.max_failed_share)
         return counts

@@ -68,6 +68,7 @@ PEOPLE_REMOVAL = Entity(
     source=Script(modified=None),
     columns=(text("id", key=True),),
     table="test_people",
+    tombstones="found",
     tombstones_of="test.people",
 )
 

@@ -11,6 +11,7 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
+CLOCK = sa.text("clock_timestamp()")
 
 
 def upgrade() -> None:
@@ -88,10 +89,11 @@ def upgrade() -> None:
         comment="keys a sync in progress has read, or proved gone",
     )
     op.create_table(
-        "ingestion_rate_pause",
+        "ingestion_rate_budget",
         sa.Column("account", sa.Text, primary_key=True),
-        sa.Column("until", MOMENT, nullable=False),
-        comment="an account's processes wait until then, after the source said 429 to one",
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False, server_default=CLOCK),
+        comment="what the processes that share an account have booked of its rate limits",
     )
     op.create_table(
         "ingestion_oauth_token",
@@ -106,7 +108,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "ingestion_oauth_token",
-        "ingestion_rate_pause",
+        "ingestion_rate_budget",
         "ingestion_sync_keys",
         "ingestion_quarantine",
         "ingestion_sync_history",
