@@ -112,7 +112,7 @@ class ObjectReading:
             )
             listed: list[Record] = answer.json["results"]
             if archived:
-                self._archived.update(record["id"] for record in listed)
+                self._archived.update(record["id"] for record in identified(listed))
             records = self._filled(listed, archived) if ids_only else listed
             after = next_after(answer.json)
             if after is None:
@@ -149,14 +149,14 @@ class ObjectReading:
             if not records:
                 return
             fresh = self._beyond(last, records)
-            last = int(fresh[-1]["id"])
+            last = int(identified(fresh)[-1]["id"])
             total = answer.json["total"] if first else None
             first = False
             yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
 
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:
         """The records after `last`; FatalError when they are out of order or none is new."""
-        ids = [int(record["id"]) for record in records]
+        ids = [int(record["id"]) for record in identified(records)]
         if any(later <= earlier for earlier, later in pairwise(ids)):
             raise FatalError(
                 f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
@@ -169,7 +169,8 @@ class ObjectReading:
             )
         if ids[0] <= last:
             log.warning("%s: a search page repeats records, kept once", self._subject)
-        return [record for record in records if int(record["id"]) > last]
+        seen = {str(known) for known in ids if known <= last}
+        return [r for r in records if not (isinstance(r, dict) and r.get("id") in seen)]
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
@@ -196,9 +197,11 @@ class ObjectReading:
         One that is gone by now is left out: it is in the recycle bin, which comes after the list.
         One that left the recycle bin is read as the live record it is.
         """
-        ids = [record["id"] for record in listed]
+        whole = identified(listed)
+        ids = [record["id"] for record in whole]
         found = self.by_id(ids, self._names, archived=archived)
-        records = [{**record, **found[record["id"]]} for record in listed if record["id"] in found]
+        records: list[Any] = [r for r in listed if not identified([r])]
+        records += [{**record, **found[record["id"]]} for record in whole if record["id"] in found]
         missing = [key for key in ids if key not in found]
         if missing and archived:
             records += self.by_id(missing, self._names, archived=False).values()
@@ -276,7 +279,7 @@ def read_batch(
         check=lambda body: has_records(body) or unexpected_errors(body),
     )
     asked = set(ids)
-    found = {record["id"]: record for record in answer.json["results"] if record["id"] in asked}
+    found = {r["id"]: r for r in identified(answer.json["results"]) if r["id"] in asked}
     gone = missing_ids(answer.json)
     return found, [key for key in ids if key not in found and key not in gone]
 
@@ -300,15 +303,24 @@ def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Recor
 
 
 def has_records(body: Any) -> str | None:
-    """What keeps a body from being a page of records."""
+    """What keeps a body from being a page of records.
+
+    A single record without an id is no such thing: it is passed on, to be set aside alone.
+    """
     results = body.get("results") if isinstance(body, dict) else None
     if not isinstance(results, list):
         return "the answer has no results"
-    if not all(isinstance(record, dict) and record.get("id") for record in results):
-        return "a record has no id"
-    for record in results:
+    whole = identified(results)
+    if results and not whole:
+        return "no record has an id"
+    for record in whole:
         record["id"] = str(record["id"])
     return None
+
+
+def identified(results: Sequence[Any]) -> list[Record]:
+    """The records that say which they are."""
+    return [record for record in results if isinstance(record, dict) and record.get("id")]
 
 
 def short_read(body: Mapping[str, Any], size: int) -> str | None:

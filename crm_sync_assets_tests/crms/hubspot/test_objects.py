@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from crm_sync_assets import registry
@@ -48,6 +49,29 @@ def test_a_full_read_has_the_live_records_and_then_the_archived(
     assert last["archived"] is True
     assert last["archivedAt"]
     assert records[0]["archived"] is False
+
+
+@pytest.mark.parametrize("strategy", ["full", "delta"])
+def test_a_record_without_an_id_is_passed_on_and_its_neighbours_with_it(
+    sandbox: Sandbox, reader: MakeReader, strategy: str
+) -> None:
+    sandbox.hubspot.bulk_touch("contacts", count=250)
+
+    def forget_an_id(body: bytes) -> bytes:
+        page = msgspec.json.decode(body)
+        del page["results"][4]["id"]
+        return msgspec.json.encode(page)
+
+    path = "GET .*/contacts" if strategy == "full" else "POST .*/contacts/search"
+    sandbox.faults.add(path, on=2, rewrite=forget_an_id)
+    how = FULL if strategy == "full" else delta(sandbox, minutes=5)
+    records = reader().read("contacts", how)
+    nameless = [record for record in records if "id" not in record]
+    assert len(nameless) == 1
+    assert nameless[0]["properties"]
+    expected = everything(sandbox) if strategy == "full" else records
+    assert len(records) == len(expected)
+    assert len(records) >= 250
 
 
 def test_every_property_of_the_account_is_asked_for(reader: MakeReader) -> None:
