@@ -1,0 +1,65 @@
+# Everything starts here, from a fresh clone with python 3.11 or newer, make and git.
+#
+#   make demo     a first sync and a delta against a sandbox, checked against its truth
+#   make dev      Dagster's UI and daemon, with the sandbox or your own account
+#   make test     the tests
+#   make check    format, lint, types, tests: what CI runs
+#   make entities docs/entities.md, from the declarations
+
+PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+WORKERS ?= 2
+
+# A stamp per set of dependencies: pip runs once, and again when they change.
+RUNTIME := $(VENV)/.installed
+DEV     := $(VENV)/.installed-dev
+NEEDS   := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check static format entities clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(RUNTIME)
+	@$(BIN)/crm-sync demo
+
+dev: $(RUNTIME)
+	@$(BIN)/crm-sync dev
+
+test: $(DEV)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: static test
+
+static: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+entities: $(RUNTIME)
+	$(BIN)/crm-sync entities --markdown
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(RUNTIME): $(NEEDS) | $(BIN)/python
+	@echo "installing into $(VENV), once (a minute or two)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV): $(NEEDS) | $(BIN)/python
+	@echo "installing into $(VENV), once (a minute or two)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(RUNTIME)

@@ -1,0 +1,98 @@
+"""`crm-sync`: the command line. `main` finds the command; each command is a module beside this.
+
+crm-sync hubspot contacts --start-date=2025-01-01 --dry-run
+crm-sync history --crm hubspot
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from crm_sync_assets import __version__
+from crm_sync_assets.cli import exits
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "history": ("history", "what was synced, and how it ended"),
+    "health": ("health", "the last day, and whether the history itself is sound"),
+    "quarantine": ("quarantine", "records that could not be stored: list, show, replay"),
+    "entities": ("entities", "every entity, its table and how changes are noticed"),
+    "doctor": ("doctor", "check credentials, warehouse, clocks and settings"),
+    "migrate": ("migrate", "bring the warehouse's core tables up to date"),
+    "sandbox": ("sandbox", "the CRMs as a local server, to try things on"),
+    "demo": ("demo", "a first sync and a delta against the sandbox, checked against its truth"),
+    "dev": ("dev", "Dagster's UI and daemon, with the sandbox or your own account"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. Whatever goes wrong is one line on standard error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words or "--verbose" in words
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
+    except SystemExit as left:
+        # argparse leaves by itself after --help.
+        return left.code if isinstance(left.code, int) else exits.SUCCESS
+    except KeyboardInterrupt:
+        exits.say("cancelled")
+        return exits.CANCELLED
+    except BrokenPipeError:
+        # Whoever read the output went away (`| head`): that is no failure of ours.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.SUCCESS
+    except Exception as error:  # noqa: BLE001  the last line of defence: a sentence, no traceback
+        return exits.explain(error, debug=debug)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return exits.SUCCESS if words else exits.USAGE
+    if words[0] in ("--version", "-V"):
+        print(f"crm-sync {__version__}")
+        return exits.SUCCESS
+    name, rest = words[0], words[1:]
+    if name in COMMANDS:
+        module = import_module(f"{__name__}.{COMMANDS[name][0]}")
+        status: int = module.run(rest)
+        return status
+    from crm_sync_assets import registry
+    from crm_sync_assets.cli import sync
+    from crm_sync_assets.errors import UsageError
+
+    if name in registry.names():
+        return sync.run(registry.crm(name), rest)
+    if name.startswith("sync_"):
+        crm, selected = registry.command(name)
+        print(
+            f"crm-sync: {name} is now called `crm-sync {crm.name} {selected}`; please use that",
+            file=sys.stderr,
+        )
+        return sync.run(crm, [selected, *rest])
+    known = [*registry.names(), *COMMANDS]
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
+    raise UsageError(f"'{name}' is neither a CRM nor a command{meant}")
+
+
+def usage() -> str:
+    from crm_sync_assets import registry
+
+    crms = ", ".join(registry.names())
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
+    return (
+        "usage: crm-sync <crm> <entity>... [flags]     sync entities, a group of them, or all\n"
+        "       crm-sync <command> [options]\n\n"
+        f"crms: {crms}   (`crm-sync <crm> --help` lists entities and flags)\n\n"
+        f"commands:\n{commands}\n\n"
+        f"{exits.MEANINGS}"
+    )

@@ -1,0 +1,41 @@
+"""Exit statuses, and the one line that explains a failure."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from crm_sync_assets.errors import SyncError, UsageError
+
+SUCCESS = 0
+FAILED = 1
+USAGE = 2
+PARTIAL = 3
+CANCELLED = 130
+
+MEANINGS = """exit status:
+  0    everything asked for was done; a sync is `success`
+  1    something failed, or a check found something wrong
+  2    a flag, a name or a setting is wrong; nothing was read or written
+  3    a sync is `partial`: some records are in quarantine, the rest is stored
+  130  cancelled; the next sync resumes from the checkpoint"""
+
+
+def explain(error: BaseException, *, debug: bool = False) -> int:
+    """Print one line about this error; the exit status it asks for."""
+    from crm_sync_assets.log import one_line, redact
+
+    if debug and not isinstance(error, SyncError):
+        print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
+    if isinstance(error, SyncError):
+        text = str(error)
+    else:
+        first = str(error).strip().partition("\n")[0]
+        text = f"{type(error).__name__}: {first} (unexpected; --debug shows where)"
+    say(one_line(redact(" ".join(text.split()))))
+    return USAGE if isinstance(error, UsageError) else FAILED
+
+
+def say(line: str) -> None:
+    """A line of ours on standard error."""
+    print(f"crm-sync: {line}", file=sys.stderr)

@@ -1,0 +1,64 @@
+"""`crm-sync health`: the last day, and whether the history keeps its own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from crm_sync_assets.cli import exits
+from crm_sync_assets.cli.arguments import Parser
+from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the report; 1 if something is off."""
+    parser = Parser(
+        prog="crm-sync health",
+        description="Syncs of the last 24 hours, the newest of every entity, and whether the rows "
+        "of SyncHistory keep its contract. Exit status 1 when something is off.",
+    )
+    parser.add_argument("crm", nargs="?", help="only this CRM")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    given = parser.parse(words)
+    check_crm(given.crm)
+    from crm_sync_assets import registry
+    from crm_sync_assets.health import examine
+
+    warehouse = open_for_reading()
+    with warehouse.connection() as connection:
+        report = examine(connection, registry.all_entities(), crm=given.crm, now=datetime.now(UTC))
+    warehouse.close()
+    if given.json:
+        print_json(report.as_json())
+        return exits.SUCCESS if report.healthy else exits.FAILED
+    print_table(
+        "The last 24 hours",
+        ["crm", "syncs", "success", "partial", "failed", "running", "success %", "records",
+         "records failed", "in quarantine"],
+        [
+            (c.crm, c.syncs, c.success, c.partial, c.failed, c.running, _percent(c.success_rate),
+             c.records_processed, c.records_failed, c.quarantined_now)
+            for c in report.crms
+        ],
+    )  # fmt: skip
+    synced = [state for state in report.entities if state.newest_status]
+    print_table(
+        "Entities (UTC)",
+        ["entity", "newest sync", "ended", "last success", "complete up to", "in quarantine"],
+        [
+            (s.entity, s.newest_status, s.newest_end, s.last_success, s.watermark, s.quarantined)
+            for s in synced
+        ],
+    )
+    never = [state.entity for state in report.entities if not state.newest_status]
+    if never:
+        print(f"never synced: {', '.join(never)}")
+    for problem in report.problems:
+        exits.say(str(problem))
+    if report.healthy:
+        print("healthy: every sync ended well, and the history keeps its contract")
+    return exits.SUCCESS if report.healthy else exits.FAILED
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

@@ -1,0 +1,117 @@
+"""`crm-sync history`: what was synced, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm_sync_assets.cli import exits
+from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.cli.tables import (
+    check_crm,
+    moment,
+    open_for_reading,
+    print_json,
+    print_table,
+)
+from crm_sync_assets.log import one_line, redact
+
+COLUMNS = (
+    "id, crm_source, sync_type, endpoint, start_time, end_time, status, records_processed, "
+    "records_created, records_updated, records_failed, error_message, configuration, "
+    "performance_metrics, run_id, watermark, heartbeat"
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the newest rows first."""
+    parser = Parser(
+        prog="crm-sync history",
+        description="SyncHistory, the newest first. Trials (dry runs, --max-records, replays of "
+        "the quarantine) are left out unless asked for.",
+    )
+    parser.add_argument("--crm", help="only this CRM")
+    parser.add_argument("--entity", help="only this entity")
+    parser.add_argument("--status", choices=["running", "success", "partial", "failed"])
+    parser.add_argument("--since", metavar="WHEN", help="24h, 7d, 2025-01-31, 2025-01-31T12:00")
+    parser.add_argument("--limit", type=positive, default=20, metavar="N", help="most rows [20]")
+    parser.add_argument("--trials", action="store_true", help="with trials")
+    parser.add_argument("--json", action="store_true", help="all columns, for programs")
+    given = parser.parse(words)
+    check_crm(given.crm)
+    since = moment(given.since) if given.since else None
+    from crm_sync_assets.health import REAL
+
+    conditions = (
+        "(%(crm)s::text IS NULL OR crm_source = %(crm)s) "
+        "AND (%(entity)s::text IS NULL OR sync_type = %(entity)s) "
+        "AND (%(status)s::text IS NULL OR status = %(status)s) "
+        "AND (%(since)s::timestamptz IS NULL OR start_time >= %(since)s)"
+    )
+    values = {
+        "crm": given.crm,
+        "entity": given.entity and given.entity.replace("-", "_"),
+        "status": given.status,
+        "since": since,
+        "trials": given.trials,
+        "limit": given.limit,
+    }
+    warehouse = open_for_reading()
+    with warehouse.connection() as connection:
+        cursor = connection.execute(
+            f"SELECT {COLUMNS} FROM ingestion_sync_history "  # noqa: S608  constants
+            f"WHERE {conditions} AND (%(trials)s OR {REAL}) "
+            "ORDER BY start_time DESC, id DESC LIMIT %(limit)s",
+            values,
+        )
+        names = [column.name for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        hidden = connection.execute(
+            f"SELECT count(*) FROM ingestion_sync_history WHERE {conditions} "  # noqa: S608
+            f"AND NOT ({REAL})",
+            values,
+        ).fetchone()
+    warehouse.close()
+    if given.json:
+        print_json(rows)
+        return exits.SUCCESS
+    columns = (
+        "id", "entity", "strategy", "status", "started", "seconds", "processed", "created",
+        "updated", "unchanged", "failed", "records/s", "complete up to",
+    )  # fmt: skip
+    print_table("SyncHistory (UTC)", columns, [_shown(row) for row in rows])
+    for row in rows:
+        if row["error_message"]:
+            name = f"{row['crm_source']}.{row['sync_type']}"
+            print(f"{row['id']} {name}: {one_line(redact(row['error_message']))}")
+    if hidden and hidden[0] and not given.trials:
+        print(f"{hidden[0]} trials are not shown; --trials shows them")
+    return exits.SUCCESS
+
+
+def _shown(row: dict[str, Any]) -> tuple[object, ...]:
+    metrics, configuration = row["performance_metrics"], row["configuration"]
+    seconds = (row["end_time"] - row["start_time"]).total_seconds() if row["end_time"] else None
+    trial = (
+        "dry run "
+        if configuration.get("dry_run")
+        else "limited "
+        if configuration.get("max_records")
+        else ""
+    )
+    how = configuration.get("strategy") or ("replay" if configuration.get("replay") else "")
+    return (
+        str(row["id"]),
+        f"{row['crm_source']}.{row['sync_type']}",
+        f"{trial}{how}",
+        row["status"],
+        row["start_time"],
+        seconds,
+        row["records_processed"],
+        row["records_created"],
+        row["records_updated"],
+        metrics.get("unchanged"),
+        row["records_failed"],
+        metrics.get("records_per_second"),
+        row["watermark"],
+    )

@@ -1,0 +1,130 @@
+"""`crm-sync quarantine`: records that could not be stored."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+from crm_sync_assets.cli import exits
+from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.quarantine import MOST_TRIES, Entry, entries
+from crm_sync_assets.warehouse import Connection
+
+ALL_ENTRIES = 1_000_000
+
+
+def run(words: Sequence[str]) -> int:
+    parser = Parser(
+        prog="crm-sync quarantine",
+        description="Records that could not be stored, kept whole with the reason. A record that "
+        "arrives in order with a later sync leaves by itself.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="list|show|replay", required=True)
+    for name, about in (
+        ("list", "the newest entries"),
+        ("show", "entries with the record as the source sent it; it may hold personal data"),
+        ("replay", "try to store them again"),
+    ):
+        action = actions.add_parser(name, help=about, description=about, allow_abbrev=False)
+        action.add_argument("--crm", help="only this CRM")
+        action.add_argument("--entity", help="only this entity")
+        action.add_argument("--id", dest="record_id", help="only the record of this id")
+        action.add_argument("--limit", type=positive, metavar="N", help="most entries")
+        if name != "replay":
+            action.add_argument("--json", action="store_true", help="for programs")
+        else:
+            action.add_argument(
+                "--skip-validation", action="store_true", help="no checks and no business rules"
+            )
+    given = parser.parse(words)
+    check_crm(given.crm)
+    if given.entity:
+        given.entity = given.entity.replace("-", "_")
+    if given.action == "show" and not (given.record_id or given.entity or given.crm):
+        raise UsageError("say which: --id of a record, or --crm and --entity")
+    return _replay(given) if given.action == "replay" else _print(given)
+
+
+def _print(given: argparse.Namespace) -> int:
+    warehouse = open_for_reading()
+    with warehouse.connection() as connection:
+        found = _entries(connection, given, given.limit or (20 if given.action == "list" else 5))
+    warehouse.close()
+    if given.action == "show" or given.json:
+        listed = [asdict(entry) for entry in found]
+        if given.action == "list":
+            for entry in listed:
+                del entry["record"]
+        print_json(listed)
+        return exits.SUCCESS
+    print_table(
+        "Quarantine (UTC), the newest first",
+        ["id", "entity", "record", "stage", "field", "reason", "tries", "last seen", "sync"],
+        [
+            (str(e.id), f"{e.crm}.{e.sync_type}", e.record_id, e.stage, e.field, e.reason, e.tries,
+             e.last_seen, None if e.sync_id is None else str(e.sync_id))
+            for e in found
+        ],
+    )  # fmt: skip
+    return exits.SUCCESS
+
+
+def _replay(given: argparse.Namespace) -> int:
+    """0 if every entry tried was stored, 3 if some were refused again."""
+    from crm_sync_assets import registry
+    from crm_sync_assets.replay import replay
+    from crm_sync_assets.resources import open_warehouse
+    from crm_sync_assets.settings import settings_for
+
+    warehouse = open_warehouse()
+    with warehouse.connection() as connection:
+        found = _entries(connection, given, given.limit or ALL_ENTRIES)
+    named = given.record_id is not None
+    tired = [] if named else [entry for entry in found if entry.tries >= MOST_TRIES]
+    fresh = sorted(
+        (entry for entry in found if entry not in tired), key=lambda e: (e.crm, e.sync_type)
+    )
+    refused = 0
+    for (crm, sync_type), group in groupby(fresh, key=lambda e: (e.crm, e.sync_type)):
+        entity = registry.entity(f"{crm}.{sync_type}")
+        settings = settings_for(registry.crm(crm), entity)
+        done = replay(
+            warehouse,
+            entity,
+            list(group),
+            strict=settings.mode == "strict",
+            validate=not given.skip_validation,
+        )
+        counts = done.counts
+        print(
+            f"{entity}: {counts.processed} tried, {counts.created} created, {counts.updated} "
+            f"updated, {counts.unchanged} unchanged, {counts.failed} refused again "
+            f"(sync {done.sync_id})"
+            + (f"; {done.obsolete} were deleted at the source since" if done.obsolete else "")
+        )
+        for entry, reason in done.refused:
+            exits.say(f"{entity} {entry.record_id}: {reason}")
+        refused += len(done.refused)
+    warehouse.close()
+    if tired:
+        exits.say(
+            f"{len(tired)} records were refused {MOST_TRIES} times or more and were left alone; "
+            "--id of a record tries that one"
+        )
+    if not found:
+        print("the quarantine holds nothing of that kind")
+    return exits.PARTIAL if refused or tired else exits.SUCCESS
+
+
+def _entries(connection: Connection, given: argparse.Namespace, limit: int) -> list[Entry]:
+    return entries(
+        connection,
+        crm=given.crm,
+        sync_type=given.entity,
+        record_id=given.record_id,
+        limit=limit,
+    )

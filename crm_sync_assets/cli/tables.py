@@ -1,0 +1,106 @@
+"""Tables on the terminal, JSON for programs, and the warehouse both are read from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from crm_sync_assets.embedded import warehouse_url
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.log import one_line
+from crm_sync_assets.settings import environment
+from crm_sync_assets.strategy import midnight_utc
+from crm_sync_assets.warehouse import Connection, Warehouse
+
+
+def open_for_reading() -> Warehouse:
+    """The warehouse of the environment. Raises FatalError when it has no history yet."""
+    warehouse = Warehouse(warehouse_url(environment()))
+    with warehouse.connection() as connection:
+        found = connection.execute("SELECT to_regclass('ingestion_sync_history')").fetchone()
+    if not found or found[0] is None:
+        warehouse.close()
+        raise FatalError(
+            "the warehouse has no SyncHistory yet: run a sync, or `crm-sync migrate`, first"
+        )
+    return warehouse
+
+
+def check_crm(name: str | None) -> None:
+    """Raises UsageError for a CRM that does not exist."""
+    from crm_sync_assets import registry
+
+    if name is not None:
+        registry.crm(name)
+
+
+def moment(text: str) -> datetime:
+    """An aware moment from YYYY-MM-DD, an ISO date and time, or 24h, 7d. Raises UsageError."""
+    from datetime import timedelta
+
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[:-1].isdigit() and text[-1:] in units:
+        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        if len(text) > 10:
+            found = datetime.fromisoformat(text)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        return midnight_utc(text)
+    except UsageError:
+        raise UsageError(
+            f"'{text}' is no moment: write 24h, 7d, 2025-01-31 or 2025-01-31T12:00"
+        ) from None
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table as wide as the terminal; numbers to the right. Wider lines fold."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(columns):
+        numbers = all(isinstance(row[position], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numbers and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(value), style=_STYLES.get(value, "")) for value in row))
+    Console(width=None if sys.stdout.isatty() else 180, highlight=False).print(table)
+
+
+_STYLES: dict[object, str] = {
+    "success": "green",
+    "partial": "yellow",
+    "failed": "red",
+    "running": "cyan",
+}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return one_line(str(value))
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+__all__ = ["Connection", "check_crm", "moment", "open_for_reading", "print_json", "print_table"]

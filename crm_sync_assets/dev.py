@@ -1,0 +1,218 @@
+"""The project on one machine: sandbox, embedded PostgreSQL, Dagster's UI and daemon, together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO, Any
+
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.instance import CONFIGURATION, instance_folder
+from crm_sync_assets.settings import Environment, environment, variables
+
+MODULE = "crm_sync_assets.definitions"
+
+PATIENCE_SECONDS = 15
+"""How long a process may take to end before it is killed."""
+
+REAL_ACCOUNT = ("HUBSPOT_TOKEN", "HUBSPOT_TOKEN_FILE", "HUBSPOT_BASE_URL", "HUBSPOT_REFRESH_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox process: where its control API is, and the variables that point clients at it."""
+
+    url: str
+    env: Mapping[str, str]
+    process: subprocess.Popen[str]
+
+    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> str:
+        """The answer of its control API, a POST where there is a body. Raises FatalError."""
+        request = urllib.request.Request(
+            f"{self.url}/_sandbox/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text: str = answer.read().decode()
+                return text
+        except (urllib.error.URLError, OSError) as error:
+            raise FatalError(f"the sandbox did not answer {path}: {error}") from error
+
+
+@contextlib.contextmanager
+def sandbox(*options: str) -> Iterator[Running]:
+    """A sandbox in a process of its own, on a free port; gone when the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crm_sync_assets.sandbox", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for us: we end the others in order.
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        if not ready:
+            raise FatalError(f"the sandbox did not start (exit status {process.wait()})")
+        told = json.loads(ready)
+        yield Running(told["url"], told["env"], process)
+    finally:
+        stop([process])
+
+
+def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:
+    """Ask all of them to end, wait, kill what is left with everything it started."""
+    for process in processes:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port(first: int, host: str = "127.0.0.1") -> int:
+    """The first port from `first` on that nobody listens on."""
+    for port in range(first, first + 100):
+        with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                candidate.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise FatalError(f"no port from {first} to {first + 99} is free")
+
+
+def dev(*, port: int = 3000, host: str = "127.0.0.1", contacts: int = 500, every: float = 5) -> int:
+    """Run everything until Ctrl-C, or until one of the processes ends; the exit status."""
+    env = environment()
+    with contextlib.ExitStack() as stack:
+        shared = _shared_environment(stack, env, contacts, every)
+        port = free_port(port, host)
+        workspace = CONFIGURATION.with_name("workspace.yaml")
+        code = ["-w", str(workspace)] if workspace.exists() else ["-m", MODULE]
+        commands = {
+            "webserver": [
+                *("-m", "dagster_webserver", *code),
+                *("-h", host, "-p", str(port), "--log-level", "warning"),
+            ],
+            "daemon": [
+                *("-m", "dagster._daemon", "run", *code),
+                *("--log-level", "warning"),
+            ],
+        }
+        children = {
+            name: _start(name, [sys.executable, *arguments], shared)
+            for name, arguments in commands.items()
+        }
+        stack.callback(stop, list(children.values()))
+        _say("dev", f"Dagster is starting; it will be at http://{host}:{port}")
+        return _watch(children, f"http://{host}:{port}")
+
+
+def _shared_environment(
+    stack: contextlib.ExitStack, env: Environment, contacts: int, every: float
+) -> dict[str, str]:
+    """One environment for all: the same warehouse, instance and CRM account."""
+    from crm_sync_assets.resources import open_warehouse
+
+    given = {name: value for name, value in variables().items() if value}
+    shared = {**os.environ, "CRM_SYNC_HOME": str(env.home_folder)}
+    if any(name in given for name in REAL_ACCOUNT):
+        _say("dev", "HubSpot: the account your environment names")
+    else:
+        running = stack.enter_context(
+            sandbox("--contacts", str(contacts), "--move-every", str(every))
+        )
+        shared |= running.env
+        _say("dev", f"HubSpot: the sandbox at {running.url}; one change every {every:g} s")
+        for name, value in running.env.items():
+            _say("dev", f"  export {name}={value}")
+    warehouse = open_warehouse()
+    shared["CRM_SYNC_WAREHOUSE_URL"] = warehouse.url
+    shared["DAGSTER_HOME"] = str(instance_folder(env))
+    shared["PYTHONUNBUFFERED"] = "1"
+    # Dagster announces with every start which of its parameters are in beta.
+    shared.setdefault("PYTHONWARNINGS", "ignore")
+    shown = "your server" if env.warehouse_url else f"embedded PostgreSQL in {env.home_folder}"
+    _say("dev", f"warehouse: {shown}")
+    if not env.warehouse_url:
+        _say("dev", f"  export CRM_SYNC_WAREHOUSE_URL='{warehouse.url}'")
+    return shared
+
+
+def _start(name: str, command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        command,
+        env=dict(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    threading.Thread(target=_relay, args=(name, process.stdout), daemon=True).start()
+    return process
+
+
+def _relay(name: str, lines: IO[str]) -> None:
+    for line in lines:
+        _say(name, line.rstrip())
+
+
+def _say(name: str, line: str) -> None:
+    print(f"{name:<9} | {line}", flush=True)
+
+
+def _watch(children: Mapping[str, subprocess.Popen[str]], url: str) -> int:
+    """Wait for Ctrl-C, SIGTERM, or the first process that ends."""
+    asked = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    announced = False
+    try:
+        while not asked.wait(0.5):
+            for name, process in children.items():
+                if process.poll() is not None:
+                    _say("dev", f"{name} ended with status {process.returncode}; stopping the rest")
+                    return 1
+            if not announced and _answers(f"{url}/server_info"):
+                announced = True
+                _say("dev", f"ready: {url}   (Ctrl-C stops everything)")
+        _say("dev", "stopping")
+        return 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

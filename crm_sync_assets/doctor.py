@@ -1,0 +1,204 @@
+"""Is everything in place for a sync? Each finding says what was looked at and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from crm_sync_assets import __version__, registry
+from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
+from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
+from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
+
+MOST_CLOCK_SECONDS = 60.0
+"""Two clocks further apart than this make timestamps of one hard to read next to the other's."""
+
+LEAST_FREE_GB = 1.0
+OLDEST_POSTGRESQL = 140_000
+
+Grade = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. A `note` is worth knowing but keeps nothing from working."""
+
+    what: str
+    grade: Grade
+    detail: str
+
+
+def examine(crms: Sequence[str] = ()) -> Iterator[Finding]:
+    """Findings as they are made, for these CRMs or all; never raises for what it finds."""
+    try:
+        env = environment()
+    except UsageError as error:
+        yield Finding("settings", "wrong", str(error))
+        return
+    yield Finding("version", "ok", f"crm_sync_assets {__version__}")
+    yield from _settings()
+    yield _disk(env)
+    warehouse, findings = _warehouse(env)
+    yield from findings
+    reached = 0
+    for name in crms or registry.names():
+        for finding in _crm(name, env, warehouse, asked_for=bool(crms)):
+            reached += finding.grade == "ok"
+            yield finding
+    if not reached and not crms:
+        yield Finding(
+            "credentials", "wrong", "no CRM can be reached: put its credentials into .env "
+            "(.env.example lists them), or try `crm-sync demo`",
+        )  # fmt: skip
+    if warehouse is not None:
+        warehouse.close()
+
+
+def _settings() -> Iterator[Finding]:
+    problems = unknown_overrides(registry.crms(), registry.all_entities())
+    for crm in registry.crms().values():
+        for entity in (None, *registry.entities(crm.name)):
+            try:
+                settings_for(crm, entity)
+            except UsageError as error:
+                if str(error) not in problems:
+                    problems.append(str(error))
+    if not problems:
+        yield Finding("settings", "ok", "every CRM_SYNC_ override names something that exists")
+    for problem in problems:
+        yield Finding("settings", "wrong", problem)
+
+
+def _disk(env: Environment) -> Finding:
+    folder = env.home_folder
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            "state folder",
+            "wrong",
+            f"{env.home_folder} cannot be written: set CRM_SYNC_HOME to a folder that can",
+        )
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < LEAST_FREE_GB:
+        return Finding(
+            "state folder",
+            "wrong",
+            f"{env.home_folder}: only {free:.1f} GB free: make room, or move CRM_SYNC_HOME",
+        )
+    return Finding("state folder", "ok", f"{env.home_folder}, {free:.0f} GB free")
+
+
+def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
+    from crm_sync_assets.embedded import warehouse_url
+
+    kind = "server" if env.warehouse_url else "embedded PostgreSQL"
+    try:
+        warehouse = Warehouse(warehouse_url(env))
+        with warehouse.connection() as connection:
+            return warehouse, list(_postgresql(connection, warehouse, kind))
+    except SyncError as error:
+        return None, [Finding("warehouse", "wrong", str(error))]
+
+
+def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Finding]:
+    from crm_sync_assets.migrations import HEAD, revision
+
+    where = sqlalchemy_url(warehouse.url).render_as_string(hide_password=True)
+    number = connection.info.server_version
+    version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
+    if number < OLDEST_POSTGRESQL:
+        yield Finding("warehouse", "wrong", f"{version} is too old: 14 or newer is needed")
+    else:
+        yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
+    allowed = connection.execute(
+        "SELECT has_schema_privilege(current_schema(), 'CREATE'), "
+        "has_database_privilege(current_database(), 'TEMP'), current_schema(), current_user"
+    ).fetchone()
+    if allowed and not (allowed[0] and allowed[1]):
+        yield Finding(
+            "warehouse rights",
+            "wrong",
+            f"{allowed[3]} may not create tables in schema {allowed[2]}, or temporary ones: "
+            f"GRANT CREATE ON SCHEMA {allowed[2]} TO {allowed[3]}, and TEMP on the database",
+        )
+    at = revision(connection)
+    if at == HEAD:
+        yield Finding("migrations", "ok", f"core tables at revision {at}")
+    elif at is None:
+        yield Finding(
+            "migrations", "note", "no core tables yet: the first sync, or `crm-sync migrate`, "
+            "makes them",
+        )  # fmt: skip
+    else:
+        yield Finding(
+            "migrations", "wrong", f"core tables at revision {at}, not {HEAD}: run "
+            "`crm-sync migrate`, or install the version they belong to",
+        )  # fmt: skip
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    if row:
+        yield _clock("the database", row[0])
+
+
+def _crm(
+    name: str, env: Environment, warehouse: Warehouse | None, *, asked_for: bool
+) -> Iterator[Finding]:
+    crm = registry.crm(name)
+    env = env.model_copy(update={"warehouse_url": None})
+    try:
+        client = crm.client(env, settings_for(crm))
+    except UsageError as error:
+        # Nobody has all the CRMs; one that is not set up is wrong only if it was asked for.
+        yield Finding(crm.title, "wrong" if asked_for else "note", f"not set up: {error}")
+        return
+    except SyncError as error:
+        yield Finding(crm.title, "wrong", str(error))
+        return
+    if warehouse is not None and _has_tables(warehouse):
+        # With the warehouse it shares the account's rate budget and tokens with running syncs.
+        client.close()
+        client = crm.client(
+            env.model_copy(update={"warehouse_url": warehouse.url}), settings_for(crm)
+        )
+    try:
+        answer, grade = _asked(client.check)
+        yield Finding(crm.title, grade, answer)
+        now = client.source_time()
+        if now is not None:
+            yield _clock(crm.title, now)
+    finally:
+        client.close()
+
+
+def _asked(check: Callable[[], str]) -> tuple[str, Grade]:
+    try:
+        return check(), "ok"
+    except TransientError as error:
+        return f"{error}. Check the address and the network, or try again later", "wrong"
+    except FatalError as error:
+        return str(error), "wrong"
+    except SyncError as error:
+        return str(error), "wrong"
+
+
+def _has_tables(warehouse: Warehouse) -> bool:
+    with warehouse.connection() as connection:
+        found = connection.execute("SELECT to_regclass('ingestion_oauth_token')").fetchone()
+    return bool(found and found[0])
+
+
+def _clock(whose: str, now: datetime) -> Finding:
+    apart = (now - datetime.now(UTC)).total_seconds()
+    if abs(apart) <= MOST_CLOCK_SECONDS:
+        return Finding("clock", "ok", f"{whose} and this machine are {abs(apart):.0f} s apart")
+    return Finding(
+        "clock",
+        "note",
+        f"{whose} is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine. "
+        "Watermarks follow the source's clock, so nothing is lost; synchronise this machine's "
+        "(NTP) to make the history's times comparable",
+    )

@@ -1,0 +1,56 @@
+"""The Dagster instance of the command line, of `dev` and of `demo`: one trace of every run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.settings import Environment, variables
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+def instance_folder(environment: Environment) -> Path:
+    """DAGSTER_HOME, else a folder in the state folder that follows the project's dagster.yaml.
+
+    Raises FatalError when the folder cannot be written.
+    """
+    given = variables().get("DAGSTER_HOME")
+    if given:
+        return Path(given).expanduser().resolve()
+    folder = environment.home_folder / "dagster"
+    target = folder / CONFIGURATION.name
+    wanted = (
+        CONFIGURATION.read_text() if CONFIGURATION.exists() else "telemetry: {enabled: false}\n"
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_text() != wanted:
+            # Other processes may be reading it: it is replaced whole.
+            fresh = folder / f"{target.name}.{os.getpid()}"
+            fresh.write_text(wanted)
+            fresh.replace(target)
+    except OSError as error:
+        raise FatalError(
+            f"the state folder {environment.home_folder} cannot be written ({error.strerror}): "
+            "set CRM_SYNC_HOME to a folder that can"
+        ) from error
+    return folder
+
+
+def open_instance(environment: Environment) -> DagsterInstance:
+    """The instance; the caller disposes of it. Raises FatalError naming what to check."""
+    import dagster as dg
+    from dagster_shared.error import DagsterError
+
+    folder = instance_folder(environment)
+    try:
+        return dg.DagsterInstance.from_config(str(folder))
+    except DagsterError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FatalError(f"the Dagster instance in {folder} cannot be opened: {reason}") from error

@@ -1,0 +1,254 @@
+"""Run entities through Dagster in this process, so that every sync leaves the same trace.
+
+A run started here is in the same instance, under the same job name and with the same rows in
+SyncHistory as one started in the UI or by a schedule. Dagster is imported only by `launch`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.errors import SyncError, UsageError
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.settings import settings_for, unknown_overrides
+from crm_sync_assets.strategy import choose
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, ExecuteInProcessResult
+
+    from crm_sync_assets.warehouse import Warehouse
+
+Ending = Literal["success", "partial", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One entity, and the flags it is synced with."""
+
+    entity: Entity
+    flags: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one entity's sync ended, as SyncHistory has it.
+
+    `sync_id` is None when there is no row: the sync was refused before it began, or the run was
+    stopped before its turn; `error` says which. `warnings` are values noted in `sync_issues`.
+    """
+
+    entity: Entity
+    status: Ending
+    sync_id: int | None = None
+    strategy: str | None = None
+    processed: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    deleted: int = 0
+    watermark: datetime | None = None
+    seconds: float = 0.0
+    per_second: float = 0.0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+class Cancelled(SyncError):
+    """The run was interrupted; what was not finished is `failed: cancelled` in SyncHistory."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        super().__init__("cancelled")
+        self.outcomes = outcomes
+
+
+def plan(crm: Crm, entities: Sequence[Entity], flags: Flags) -> list[Task]:
+    """What each entity is synced with. Raises UsageError for what cannot be meant.
+
+    A window of dates goes to the entities that can say what changed; the others of a group are
+    read whole, as always. Where none of them can, the dates are refused.
+    """
+    flags.check()
+    windowed = bool(flags.start_date or flags.end_date)
+    some_track = any(entity.tracks_changes for entity in entities)
+    whole = flags.model_copy(update={"start_date": None, "end_date": None})
+    tasks = []
+    for entity in entities:
+        theirs = whole if windowed and some_track and not entity.tracks_changes else flags
+        try:
+            choose(theirs, watermark=None, tracks_changes=entity.tracks_changes)
+        except UsageError as error:
+            raise UsageError(f"{entity}: {error}") from None
+        settings_for(crm, entity)
+        tasks.append(Task(entity, theirs))
+    known = {entity.name: entity for entity in _all_of(crm)}
+    mine = [line for line in unknown_overrides({crm.name: crm}, known) if _is_about(crm, line)]
+    if mine:
+        raise UsageError(mine[0])
+    return tasks
+
+
+def launch(
+    crm: Crm,
+    tasks: Sequence[Task],
+    *,
+    job: str | None,
+    instance: DagsterInstance,
+    warehouse: Warehouse,
+) -> list[Outcome]:
+    """Sync these entities in one Dagster run; an outcome for each, in their order.
+
+    `job` names a job of the UI, None means chosen assets. An entity that fails stops no other.
+    Raises Cancelled, with the outcomes, after SIGINT or SIGTERM.
+    """
+    from dagster._core.errors import DagsterExecutionInterruptedError
+    from dagster._core.utils import make_new_run_id
+
+    run_id = make_new_run_id()
+    entities = [task.entity for task in tasks]
+    result: ExecuteInProcessResult | None = None
+    interrupted = False
+    try:
+        result = _execute(crm, tasks, job, instance, run_id)
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError):
+        interrupted = True
+    refusals = _refusals(instance, run_id) if result is None or not result.success else {}
+    found = _outcomes(warehouse, entities, run_id)
+    run = instance.get_run_by_id(run_id)
+    interrupted = (
+        interrupted
+        or (run is not None and run.status.value in ("CANCELED", "CANCELING"))
+        # Dagster may report an interrupted step as a failed one.
+        or any((outcome.error or "").startswith("cancelled") for outcome in found.values())
+    )
+    missing = refusals.get("") or "the run ended without syncing it"
+    if interrupted:
+        missing = "cancelled before its turn"
+    outcomes = [
+        found.get(entity.name)
+        or Outcome(entity, "failed", error=refusals.get(_step(entity)) or missing)
+        for entity in entities
+    ]
+    if interrupted:
+        raise Cancelled(outcomes)
+    return outcomes
+
+
+def _execute(
+    crm: Crm, tasks: Sequence[Task], job: str | None, instance: DagsterInstance, run_id: str
+) -> ExecuteInProcessResult:
+    with warnings.catch_warnings():
+        # Dagster announces which of its parameters are in beta, and what it itself does the old
+        # way; neither is about anything this project does.
+        warnings.filterwarnings("ignore", module="dagster")
+        import dagster as dg
+
+        from crm_sync_assets.definitions import assets_of, resources
+        from crm_sync_assets.schedules import build_job
+
+        entities = tuple(task.entity for task in tasks)
+        definitions = dg.Definitions(
+            assets=assets_of(crm, entities),
+            jobs=[build_job(crm, entities)] if job else [],
+            resources=resources((crm,)),
+            executor=dg.in_process_executor,
+        )
+        chosen = (
+            definitions.resolve_job_def(job)
+            if job
+            else definitions.resolve_implicit_global_asset_job_def()
+        )
+        return chosen.execute_in_process(
+            run_config={
+                "ops": {
+                    _step(task.entity): {
+                        "config": task.flags.model_dump(mode="json", exclude_defaults=True)
+                    }
+                    for task in tasks
+                },
+                # Dagster prints every event of a run to standard error; the run's log keeps them.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            instance=instance,
+            run_id=run_id,
+            tags={"crm_sync/started_by": "command line"},
+            raise_on_error=False,
+        )
+
+
+def _step(entity: Entity) -> str:
+    return f"{entity.crm}__{entity.sync_type}"
+
+
+def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> dict[str, Outcome]:
+    """The rows this run wrote, by the name of their entity."""
+    by_name = {entity.name: entity for entity in entities}
+    with warehouse.connection() as connection:
+        rows = connection.execute(
+            "SELECT id, crm_source || '.' || sync_type, status, records_processed, "
+            "records_created, records_updated, records_failed, watermark, performance_metrics, "
+            "configuration ->> 'strategy', error_message FROM ingestion_sync_history "
+            "WHERE run_id = %s ORDER BY id",
+            (run_id,),
+        ).fetchall()
+    outcomes = {}
+    for sync_id, name, status, processed, created, updated, failed, mark, metrics, how, why in rows:
+        unfinished = status not in ("success", "partial", "failed")
+        outcomes[name] = Outcome(
+            by_name[name],
+            "failed" if unfinished else status,
+            sync_id,
+            how,
+            processed,
+            created,
+            updated,
+            metrics.get("unchanged", 0),
+            failed,
+            metrics.get("deleted", 0),
+            mark,
+            metrics.get("duration_seconds", 0.0),
+            metrics.get("records_per_second", 0.0),
+            metrics,
+            f"its history row is still {status}" if unfinished else why,
+        )
+    return outcomes
+
+
+def _refusals(instance: DagsterInstance, run_id: str) -> dict[str, str]:
+    """Why steps failed, by step: the only trace of a sync that never opened a history row.
+
+    Under the empty name: why the run itself failed, if it did.
+    """
+    from dagster import DagsterEventType
+
+    reasons = {}
+    kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+    for entry in instance.all_logs(run_id, of_type=kinds):
+        event = entry.get_dagster_event()
+        if event.step_key is not None:
+            error = event.step_failure_data.error
+        else:
+            error = event.job_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            # "module.Class: text" as traceback prints it.
+            head, _, text = error.message.strip().partition(": ")
+            reason = text if text and " " not in head else error.message.strip()
+            reasons[event.step_key or ""] = reason
+    return reasons
+
+
+def _all_of(crm: Crm) -> tuple[Entity, ...]:
+    from crm_sync_assets import registry
+
+    return registry.entities(crm.name)
+
+
+def _is_about(crm: Crm, problem: str) -> bool:
+    return problem.upper().startswith(f"CRM_SYNC_{crm.name.upper()}__")

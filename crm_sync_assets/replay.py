@@ -1,0 +1,176 @@
+"""Another try for quarantined records: after a declaration, a check or the warehouse was mended.
+
+A replay is a sync without a source. It takes the entity's lock, writes a history row flagged
+`replay` that never carries a watermark, and loads by the same statement as any sync: a newer
+stored row wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from crm_sync_assets import history, quarantine
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.log import logger
+from crm_sync_assets.processor import Failure, Processor, Row
+from crm_sync_assets.quarantine import Entry
+from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.session import Session
+from crm_sync_assets.sync import failure_message
+from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, key_array, load
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of the entries of one entity. `refused` are those that stay, with the reason."""
+
+    sync_id: int
+    counts: Counts
+    refused: Sequence[tuple[Entry, str]]
+    obsolete: int
+
+
+def replay(
+    warehouse: Warehouse,
+    entity: Entity,
+    entries: Sequence[Entry],
+    *,
+    strict: bool = False,
+    validate: bool = True,
+) -> Replayed:
+    """Load these entries of one entity; what loads leaves the quarantine, in one transaction.
+
+    An entry whose row was deleted at the source after it was set aside is dropped: loading it
+    would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running.
+    """
+    session = Session(warehouse, entity)
+    connection = session.connection
+    sync_id: int | None = None
+    try:
+        sync_id = history.insert(
+            connection,
+            entity,
+            run_id=None,
+            configuration={
+                "replay": True,
+                "entries": len(entries),
+                "skip_validation": not validate,
+                "fingerprint": entity.fingerprint,
+                "lock": history.resource(entity),
+            },
+            endpoint="quarantine",
+        )
+        ensure_table(connection, entity)
+        connection.commit()
+        return _replay(connection, entity, entries, sync_id, strict=strict, validate=validate)
+    except BaseException as error:
+        if sync_id is not None and not connection.closed:
+            connection.rollback()
+            history.close_failed(connection, sync_id, failure_message(error))
+        raise
+    finally:
+        session.release()
+
+
+def _replay(
+    connection: Connection,
+    entity: Entity,
+    entries: Sequence[Entry],
+    sync_id: int,
+    *,
+    strict: bool,
+    validate: bool,
+) -> Replayed:
+    began = time.monotonic()
+    processor = Processor(entity, validate=validate, strict=strict)
+    table = Table(entity, overwrite=False, keep_issues=not validate)
+    refused: list[tuple[Entry, Failure]] = []
+    rows: list[tuple[Entry, Row]] = []
+    warnings = 0
+    for entry in entries:
+        batch = processor.process([entry.record])
+        warnings += batch.issues
+        refused += [(entry, failure) for failure in batch.failures]
+        rows += [(entry, row) for row in batch.rows]
+    with connection.transaction():
+        connection.execute(table.create_stage())
+        gone = _deleted_since(connection, entity, table, rows)
+        alive = [(entry, row) for entry, row in rows if entry.id not in gone]
+        chosen = table.newest_per_key([row for _, row in alive])
+        counts, rejected = (
+            load(connection, table, chosen, target=sql.Identifier(entity.table), fresh_stage=False)
+            if chosen
+            else (Counts(), [])
+        )
+        for one in rejected:
+            entry = next(entry for entry, row in alive if row == one.row)
+            refused.append(
+                (entry, Failure(entry.record_id, "load", one.reason, None, entry.record, entry.url))
+            )
+        stuck = {entry.id for entry, _ in refused}
+        # `add` counts another try for an entry with the same record id.
+        quarantine.add(
+            connection,
+            entity,
+            sync_id,
+            [
+                Failure(entry.record_id, f.stage, f.reason, f.field, entry.record, entry.url)
+                for entry, f in refused
+            ],
+        )
+        quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
+        done = Counts(
+            processed=len(entries),
+            created=counts.created,
+            updated=counts.updated,
+            unchanged=len(entries) - counts.created - counts.updated - len(stuck),
+            failed=len(stuck),
+            warnings=warnings,
+        )
+        seconds = max(time.monotonic() - began, 1e-6)
+        history.close(
+            connection,
+            sync_id,
+            "partial" if stuck else "success",
+            done,
+            watermark=None,
+            metrics={
+                "duration_seconds": round(seconds, 3),
+                "records_per_second": round(len(entries) / seconds, 1),
+                "success_rate": round(1 - len(stuck) / len(entries), 4) if entries else 1.0,
+                "unchanged": done.unchanged,
+                "deleted": 0,
+                "warnings": warnings,
+            },
+            extra_configuration={"obsolete": len(gone)},
+        )
+    log.info("%s: %d of %d entries replayed", entity, len(entries) - len(stuck), len(entries))
+    return Replayed(sync_id, done, [(entry, f.reason) for entry, f in refused], len(gone))
+
+
+def _deleted_since(
+    connection: Connection, entity: Entity, table: Table, rows: Sequence[tuple[Entry, Row]]
+) -> set[int]:
+    """Ids of the entries whose stored row was marked as deleted after they were set aside."""
+    if not rows:
+        return set()
+    found = connection.execute(
+        sql.SQL(
+            "SELECT {key}, sync_updated_at FROM {table} AS t "
+            "WHERE deleted_at IS NOT NULL AND {key} = ANY (SELECT string_to_array(k, E'\\x1f') "
+            "FROM unnest(%s::text[]) AS k)"
+        ).format(key=key_array(entity, "t"), table=sql.Identifier(entity.table)),
+        (["\x1f".join(table.key_of(row)) for _, row in rows],),
+    ).fetchall()
+    deleted = {tuple(key): at for key, at in found}
+    return {
+        entry.id
+        for entry, row in rows
+        if (at := deleted.get(table.key_of(row))) is not None and at > entry.last_seen
+    }
