@@ -1,0 +1,37 @@
+"""SyncConfig: the universal flags as Dagster's run config. A CRM with more flags subclasses it."""
+
+import dagster as dg
+from pydantic import Field
+
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.flags import OLD_NAMES, Flags
+from crm_sync_assets.log import logger
+
+log = logger(__name__)
+
+
+class SyncConfig(Flags, dg.Config):
+    """The flags, and the names they had before; an old name is accepted with a warning."""
+
+    since: str | None = Field(None, description="Old name of start_date.")
+    test: bool = Field(False, description="Old name of dry_run.")
+    verbose: bool = Field(False, description="Old name of debug.")
+    force_overwrite: bool = Field(False, description="Old name of force.")
+
+    def flags(self, kind: type[Flags] = Flags) -> Flags:
+        """The flags under their present names.
+
+        Raises UsageError when an old name and its new one disagree.
+        """
+        values = self.model_dump(exclude=set(OLD_NAMES))
+        for old, new in OLD_NAMES.items():
+            given = getattr(self, old)
+            if given:
+                log.warning("%s is now called %s; please use that name", old, new)
+                if values[new] and values[new] != given:
+                    raise UsageError(
+                        f"{old} is {given} and {new} is {values[new]}: {old} is the old name of "
+                        f"{new}, so give only {new}"
+                    )
+                values[new] = given
+        return kind(**values)

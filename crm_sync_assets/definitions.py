@@ -1,0 +1,64 @@
+"""What Dagster loads: registry → assets, checks, resources, jobs, schedules, sensor."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
+
+from crm_sync_assets import registry
+from crm_sync_assets.asset_checks import build_checks
+from crm_sync_assets.assets import IO_MANAGER, build_asset
+from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.io_manager import UpsertIOManager
+from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.schedules import build_job, build_schedule
+from crm_sync_assets.sensors import build_sensor
+from crm_sync_assets.settings import environment
+
+
+def resources(crms: tuple[Crm, ...]) -> dict[str, object]:
+    warehouse = WarehouseResource()
+    return {
+        "warehouse": warehouse,
+        IO_MANAGER: UpsertIOManager(warehouse=warehouse),
+        **{crm.name: ClientResource(crm=crm.name) for crm in crms},
+    }
+
+
+def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
+    """The assets of a CRM; within a run they go in the order of `entities`."""
+    first_day = environment().first_day
+    return [
+        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
+        for position, entity in enumerate(entities)
+    ]
+
+
+def build() -> dg.Definitions:
+    """Everything the registry knows."""
+    crms = tuple(registry.crms().values())
+    assets: list[dg.AssetsDefinition] = []
+    checks: list[dg.AssetChecksDefinition] = []
+    jobs: list[UnresolvedAssetJobDefinition] = []
+    schedules: list[dg.ScheduleDefinition] = []
+    known: list[Entity] = []
+    for crm in crms:
+        entities = registry.entities(crm.name)
+        known += entities
+        assets += assets_of(crm, entities)
+        checks += [build_checks(entity) for entity in entities]
+        job = build_job(crm, entities)
+        jobs.append(job)
+        schedules.append(build_schedule(crm, job))
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=jobs,
+        schedules=schedules,
+        sensors=[build_sensor(known)],
+        resources=resources(crms),
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build()

@@ -1,0 +1,84 @@
+"""What the assets share: the warehouse, and one client per CRM."""
+
+import logging
+import threading
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from crm_sync_assets import log, registry
+from crm_sync_assets.embedded import warehouse_url
+from crm_sync_assets.entity import Client
+from crm_sync_assets.migrations import migrate
+from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.warehouse import Warehouse
+
+_opening = threading.Lock()
+_warehouses: dict[str, Warehouse] = {}
+
+
+def open_warehouse(url: str | None = None) -> Warehouse:
+    """The warehouse of the environment (or of `url`), started and migrated, one per process.
+
+    Raises FatalError, saying what to check, when it cannot be reached.
+    """
+    with _opening:
+        url = url or warehouse_url(environment())
+        if url not in _warehouses:
+            warehouse = Warehouse(url)
+            migrate(warehouse)
+            _warehouses[url] = warehouse
+        return _warehouses[url]
+
+
+class WarehouseResource(dg.ConfigurableResource[Warehouse]):
+    """PostgreSQL: CRM_SYNC_WAREHOUSE_URL, or the embedded server when that is not set."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        prepare_log(context.instance)
+
+    def open(self) -> Warehouse:
+        """A migrated warehouse with a pool of connections."""
+        return open_warehouse()
+
+
+_redactor = log.Redactor()
+
+
+def prepare_log(instance: dg.DagsterInstance | None) -> None:
+    """Keep secrets out of what Dagster makes of our log lines; write them where it does not.
+
+    Dagster's own handler heeds no filter, so the loggers have it.
+    """
+    known = [log.PACKAGE, *logging.root.manager.loggerDict]
+    for name in known:
+        if name == log.PACKAGE or name.startswith(f"{log.PACKAGE}."):
+            logging.getLogger(name).addFilter(_redactor)
+    managed = instance.managed_python_loggers if instance else []
+    if not {log.PACKAGE, "root"} & set(managed) and not logging.root.handlers:
+        log.configure(environment().log_level)
+
+
+class ClientResource(dg.ConfigurableResource[Client]):
+    """The client of one CRM, made from the environment the first time an asset needs it."""
+
+    crm: str
+    _client: Client | None = PrivateAttr(None)
+
+    def open(self) -> Client:
+        """The client. Raises UsageError naming the variable that is not set."""
+        if self._client is None:
+            self._client = open_client(self.crm)
+        return self._client
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def open_client(crm_name: str) -> Client:
+    """A client of the CRM whose rate budget and tokens are shared through the warehouse."""
+    crm = registry.crm(crm_name)
+    url = open_warehouse().url
+    return crm.client(environment().model_copy(update={"warehouse_url": url}), settings_for(crm))

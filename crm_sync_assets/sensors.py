@@ -1,0 +1,160 @@
+"""Keeps SyncHistory true whatever happens to a run.
+
+Started with the daemon. It writes a row for a materialization that has none (reported from
+outside, or lost), and closes rows whose run or process is dead.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+from psycopg.types.json import Jsonb
+
+from crm_sync_assets import history
+from crm_sync_assets.assets import asset_key
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.warehouse import Connection
+
+PAGE = 100
+TICK_SECONDS = 30
+"""Dagster ends a tick after 60 s; what is left waits for the next one."""
+
+NEWEST_ROW = "newest row"
+COUNTED = {
+    "records_processed": "records_processed_by_this_run",
+    "records_created": "created_by_this_run",
+    "records_updated": "updated_by_this_run",
+    "records_failed": "failed_in_this_run",
+}
+"""Columns of SyncHistory, and the materialization's metadata they are mirrored from."""
+
+
+def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
+    """The sensor over all entities; its cursor is the newest event seen of each asset."""
+
+    @dg.sensor(
+        name="sync_history",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Mirrors materializations into SyncHistory and closes rows of dead runs.",
+    )
+    def sync_history(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+    ) -> dg.SkipReason:
+        cursors: dict[str, int] = json.loads(context.cursor or "{}")
+        with warehouse.open().connection() as connection:
+            closed = close_dead_runs(context.instance, connection)
+            closed += len(history.reap(connection))
+            mirrored = mirror_all(context.instance, connection, entities, cursors)
+        context.update_cursor(json.dumps(cursors))
+        return dg.SkipReason(f"{mirrored} materializations mirrored, {closed} rows closed")
+
+    return sync_history
+
+
+def mirror_all(
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    entities: Sequence[Entity],
+    cursors: dict[str, int],
+) -> int:
+    """Write rows for materializations that have none; how many. Moves `cursors` along.
+
+    When SyncHistory has lost rows (restored from a backup, another database), everything is
+    compared again.
+    """
+    newest = connection.execute("SELECT coalesce(max(id), 0) FROM ingestion_sync_history")
+    if newest.fetchall()[0][0] < cursors.get(NEWEST_ROW, 0):
+        cursors.clear()
+    deadline = time.monotonic() + TICK_SECONDS
+    by_key = {asset_key(entity): entity for entity in entities}
+    written = 0
+    # One query tells which assets have anything new.
+    for asset in instance.get_asset_records(list(by_key)):
+        entity = by_key[asset.asset_entry.asset_key]
+        latest = asset.asset_entry.last_materialization_storage_id or 0
+        while cursors.get(entity.name, 0) < latest and time.monotonic() < deadline:
+            page = instance.fetch_materializations(
+                dg.AssetRecordsFilter(
+                    asset_key=asset.asset_entry.asset_key, after_storage_id=cursors.get(entity.name)
+                ),
+                limit=PAGE,
+                ascending=True,
+            )
+            written += sum(mirror(connection, entity, record) for record in page.records)
+            cursors[entity.name] = page.records[-1].storage_id if page.records else latest
+    newest = connection.execute("SELECT coalesce(max(id), 0) FROM ingestion_sync_history")
+    cursors[NEWEST_ROW] = newest.fetchall()[0][0]
+    return written
+
+
+def mirror(connection: Connection, entity: Entity, record: dg.EventLogRecord) -> bool:
+    """Write a row for this materialization unless it has one; whether it did. Commits.
+
+    Such a row never carries a watermark: nobody proved what was read.
+    """
+    event = record.asset_materialization
+    told = {name: value.value for name, value in event.metadata.items()} if event else {}
+    sync_id = _count(told.get("sync_id"))
+    # One run over several partitions has an event for each, and they share a sync. A storage
+    # that was made anew counts from one again, so an event is told by its time too.
+    name = (
+        f"sync {sync_id} of run {record.run_id}"
+        if sync_id and record.run_id
+        else f"{record.storage_id} at {record.timestamp}"
+    )
+    values: dict[str, Any] = {
+        "crm": entity.crm,
+        "type": entity.sync_type,
+        "at": record.timestamp,
+        "status": "partial" if told.get("status") == "partial" else "success",
+        "configuration": Jsonb({"mirrored_event": name}),
+        "run": record.run_id or None,
+        "sync": sync_id,
+        "event": name,
+        **{column: _count(told.get(source)) for column, source in COUNTED.items()},
+    }
+    done = connection.execute(
+        "INSERT INTO ingestion_sync_history (crm_source, sync_type, endpoint, start_time, "
+        "end_time, status, configuration, run_id, records_processed, records_created, "
+        "records_updated, records_failed) "
+        "SELECT %(crm)s::text, %(type)s::text, 'mirrored', to_timestamp(%(at)s), "
+        "to_timestamp(%(at)s), %(status)s, %(configuration)s, %(run)s::text, "
+        "%(records_processed)s, %(records_created)s, %(records_updated)s, %(records_failed)s "
+        "WHERE NOT EXISTS (SELECT FROM ingestion_sync_history "
+        "WHERE crm_source = %(crm)s::text AND sync_type = %(type)s::text "
+        "AND (id = %(sync)s::bigint AND run_id = %(run)s::text "
+        "OR configuration ->> 'mirrored_event' = %(event)s::text))",
+        values,
+    )
+    connection.commit()
+    return done.rowcount == 1
+
+
+def _count(told: object) -> int:
+    """A number that metadata from anywhere may claim; 0 for anything that is none."""
+    is_count = isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**31
+    return told if is_count and isinstance(told, int) else 0
+
+
+def close_dead_runs(instance: dg.DagsterInstance, connection: Connection) -> int:
+    """Close running rows whose Dagster run has ended; how many. Commits."""
+    closed = 0
+    rows = connection.execute(
+        "SELECT id, run_id FROM ingestion_sync_history "
+        "WHERE status = 'running' AND run_id IS NOT NULL"
+    ).fetchall()
+    connection.commit()
+    for sync_id, run_id in rows:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.is_finished:
+            closed += history.close_failed(
+                connection,
+                sync_id,
+                f"its Dagster run ended as {run.status.value} while it was still running; "
+                "the next sync resumes from its checkpoint",
+            )
+    return closed
