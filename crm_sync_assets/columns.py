@@ -14,7 +14,9 @@ from typing import Any, Literal
 from crm_sync_assets import parsing as parse
 from crm_sync_assets import validators as valid
 
-SqlType = Literal["text", "timestamptz", "date", "time", "numeric", "bigint", "boolean", "jsonb"]
+SqlType = Literal[
+    "text", "timestamptz", "date", "time", "interval", "numeric", "bigint", "boolean", "jsonb"
+]
 
 Parser = Callable[[Any], Any]
 """A value as sent → a value of the column's SQL type; raises ValueError saying why not."""
@@ -86,8 +88,10 @@ object_id = _column("object_id", "text", parse.text, valid.object_id)
 timestamp = _column("datetime", "timestamptz", parse.timestamp)
 date = _column("date", "date", parse.date)
 time = _column("time", "time", parse.time)
+interval = _column("interval", "interval", parse.interval)
 decimal = _column("decimal", "numeric", parse.decimal)
 integer = _column("integer", "bigint", parse.integer)
+reference = _column("reference", "bigint", parse.reference, about="0 at the source means none")
 boolean = _column("boolean", "boolean", parse.boolean)
 json = _column("json", "jsonb", parse.json)
 id_list = _column("id_list", "jsonb", parse.id_list, about="a `;`-separated list, as an array")

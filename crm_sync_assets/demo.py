@@ -9,24 +9,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from psycopg import sql
-
-from crm_sync_assets import registry
-from crm_sync_assets.dev import Running, sandbox
-from crm_sync_assets.entity import Entity
+from crm_sync_assets import demo_truth, registry
+from crm_sync_assets.dev import sandbox
+from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import Outcome, launch, plan
+from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.settings import PREFIX, environment
-from crm_sync_assets.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-CRM = "hubspot"
+CRMS = ("hubspot", "genius")
 INDEX_LAG_SECONDS = 20
 
 
@@ -36,33 +33,45 @@ def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
     _own_folder()
     print(
         f"A sandbox of HubSpot with {contacts:,} contacts and everything around them, with its "
-        "real rate limits\n(190 requests per 10 s, 5 searches per second), an empty PostgreSQL, "
-        "and Dagster."
+        "real rate limits\n(190 requests per 10 s, 5 searches per second), a sandbox of Genius's "
+        "30 tables, an empty\nPostgreSQL, and Dagster."
     )
-    options = ("--contacts", str(contacts), "--knob", "limits=true")
-    with sandbox(*options, "--knob", f"index_lag={INDEX_LAG_SECONDS}") as running:
+    options = ["--contacts", str(contacts), "--knob", "limits=true"]
+    options += ["--knob", f"index_lag={INDEX_LAG_SECONDS}"]
+    options += ["--genius-url", beside(warehouse_url(environment()))]
+    with sandbox(*options) as running:
         os.environ |= running.env
         with_dagster = _Syncs(bars)
         print("\n1. The first sync of every entity")
         first = with_dagster.all()
         print(f"\n2. {moves} records are created, edited, cleared, archived, merged, deleted …")
-        moved = json.loads(running.ask(f"{CRM}/move", {"n": moves, "seed": 1}))["result"]
+        moved = [
+            line
+            for crm, share in (("hubspot", moves), ("genius", moves // 4))
+            for line in json.loads(running.ask(f"{crm}/move", {"n": share, "seed": 1}))["result"]
+        ]
         # Search shows changes late; the delta runs a while after them.
         running.ask("clock", {"advance": 5 * INDEX_LAG_SECONDS})
         print("\n3. A delta of every entity")
         delta = with_dagster.all()
-        unseen = _compare(with_dagster.warehouse, running, excused=_untold(moved))
+        warehouse = with_dagster.warehouse
+        compared = demo_truth.differences(
+            warehouse, running, CRMS, excused=demo_truth.purged(moved)
+        )
+        problems = [f"{entity}: {wrong}" for entity, _, wrong in compared if wrong]
         print(
-            "   Compared with the sandbox's truth, nothing is amiss but what HubSpot tells nobody: "
-            "records\n   deleted for good."
-            if not unseen
-            else "   The delta missed something; see below."
+            "   The delta missed something; see below."
+            if problems
+            else "   Compared with the sandbox's truth, nothing is amiss but what HubSpot tells "
+            "nobody: records\n   deleted for good."
         )
         print("\n4. A full read, which finds those too")
         full = with_dagster.all(full=True)
         _print_tables({"the first sync": first, "the delta": delta, "the full read after it": full})
-        print("\n5. The warehouse against the sandbox's truth: ids, and when each record changed")
-        problems = unseen + _compare(with_dagster.warehouse, running)
+        print("\n5. The warehouse against the sandbox's truth: keys, and when each record changed")
+        for entity, live, wrong in demo_truth.differences(warehouse, running, CRMS):
+            print(f"   {entity.name:<44} {live:>7,} live, {wrong or 'the same in both'}")
+            problems += [f"{entity}: {wrong}"] if wrong else []
         with_dagster.close()
     problems += [
         f"{outcome.entity} ended as {outcome.status}: {outcome.error or 'see the quarantine'}"
@@ -73,7 +82,7 @@ def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
         print("\nNot as it should be:\n" + "\n".join(f"  {line}" for line in problems))
         return 1
     print(
-        f"\nEverything synced, and the warehouse is what the source is "
+        f"\nEverything synced, and the warehouse is what the sources are "
         f"({time.monotonic() - began:.0f} s).\n\n"
         "Next: `make dev` shows it in Dagster's UI. For your own account put HUBSPOT_TOKEN=… into "
         ".env, then\n`.venv/bin/crm-sync doctor` and `.venv/bin/crm-sync hubspot contacts "
@@ -91,7 +100,7 @@ def _own_folder() -> None:
     except OSError as error:
         raise FatalError(f"the demo's folder {folder} cannot be emptied: {error}") from error
     for name in list(os.environ):
-        if name.startswith((PREFIX, "HUBSPOT_", "ZIPCODES_", "GITHUB_", "DAGSTER_HOME")):
+        if name.startswith((PREFIX, "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_HOME")):
             del os.environ[name]
     os.environ[f"{PREFIX}HOME"] = str(folder)
     # Away from a .env: the demo must not read, let alone write, anything real.
@@ -113,15 +122,18 @@ class _Syncs:
         self.warehouse = open_warehouse()
 
     def all(self, *, full: bool = False) -> list[Outcome]:
-        """Every entity, in one run of the job the UI has for it."""
+        """Every entity, in one run per CRM of the job the UI has for it."""
+        return [outcome for crm in CRMS for outcome in self._crm(crm, Flags(full=full))]
+
+    def _crm(self, name: str, flags: Flags) -> list[Outcome]:
         from crm_sync_assets.cli.display import Bars, describe
 
-        crm, entities = registry.crm(CRM), registry.selection(CRM)
+        crm, entities = registry.crm(name), registry.selection(name)
         with Bars(len(entities)) if self._bars else nullcontext():
             outcomes = launch(
                 crm,
-                plan(crm, entities, Flags(full=full)),
-                job=f"{CRM}_all",
+                plan(crm, entities, flags),
+                job=f"{name}_all",
                 instance=self._instance,
                 warehouse=self.warehouse,
             )
@@ -162,7 +174,7 @@ def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
     colours = {"success": "green", "partial": "yellow", "failed": "red"}
     for one in outcomes:
         table.add_row(
-            one.entity.sync_type,
+            one.entity.name,
             one.strategy or "",
             f"[{colours[one.status]}]{one.status}[/]",
             *(f"{getattr(one, name):,}" for name in _COUNTED),
@@ -173,72 +185,3 @@ def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 _COUNTED = ("processed", "created", "updated", "unchanged", "deleted", "failed")
-
-
-def _untold(moved: Sequence[str]) -> frozenset[str]:
-    """Ids in the sandbox's account of what it did that no delta can know about."""
-    words = [line.split() for line in moved]
-    return frozenset(w[2] for w in words if len(w) > 2 and w[0] == "purge")
-
-
-def _compare(
-    warehouse: Warehouse, running: Running, *, excused: frozenset[str] | None = None
-) -> list[str]:
-    """Differences between live rows and live records, one line each.
-
-    With `excused`, differences about those ids are passed over and nothing is printed.
-    """
-    from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-
-    problems = []
-    for entity in registry.selection(CRM):
-        source = entity.source
-        ids = 1
-        if isinstance(source, Objects):
-            true = {
-                (record["id"], _moment(record["properties"], source.modified))
-                for record in _truth(running, source.type)
-                if record["state"] == "live"
-            }
-        elif isinstance(source, Associations):
-            pairs = _truth(running, f"associations/{source.of}/{source.to}")
-            true, ids = {(pair["from"], pair["to"]) for pair in pairs}, 2
-        else:
-            continue
-        stored = _stored(warehouse, entity)
-        missing, extra = (
-            [one for one in found if not (excused or frozenset()).intersection(one[:ids])]
-            for found in (true - stored, stored - true)
-        )
-        if missing or extra:
-            problems.append(
-                f"{entity}: {len(missing)} live records are missing or old in {entity.table}, "
-                f"{len(extra)} rows there are not what HubSpot has"
-            )
-        elif excused is None:
-            print(f"   {entity.sync_type:<32} {len(true):>7,} live, the same in both")
-    return problems
-
-
-def _truth(running: Running, what: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in running.ask(f"truth/{CRM}/{what}").splitlines()]
-
-
-def _moment(properties: Mapping[str, str | None], name: str | None) -> datetime | None:
-    text = properties.get(name or "")
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def _stored(warehouse: Warehouse, entity: Entity) -> set[tuple[Any, ...]]:
-    """Live rows as (id, modified), or as their key where nothing says when they changed."""
-    columns = [column.name for column in entity.key]
-    if entity.modified is not None:
-        columns.append(entity.modified.name)
-    query = sql.SQL("SELECT {} FROM {} WHERE deleted_at IS NULL").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(entity.table)
-    )
-    with warehouse.connection() as connection:
-        return {
-            tuple(str(value) if not isinstance(value, datetime) else value for value in row)
-            for row in connection.execute(query)
-        }

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.instance import CONFIGURATION, instance_folder
+from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.settings import Environment, environment, variables
 
 MODULE = "crm_sync_assets.definitions"
@@ -27,7 +28,14 @@ MODULE = "crm_sync_assets.definitions"
 PATIENCE_SECONDS = 15
 """How long a process may take to end before it is killed."""
 
-REAL_ACCOUNT = ("HUBSPOT_TOKEN", "HUBSPOT_TOKEN_FILE", "HUBSPOT_BASE_URL", "HUBSPOT_REFRESH_TOKEN")
+REAL_ACCOUNT = (
+    "HUBSPOT_TOKEN",
+    "HUBSPOT_TOKEN_FILE",
+    "HUBSPOT_BASE_URL",
+    "HUBSPOT_REFRESH_TOKEN",
+    "GENIUS_DATABASE_URL",
+    "GENIUS_DB_HOST",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +144,21 @@ def _shared_environment(
     """One environment for all: the same warehouse, instance and CRM account."""
     from crm_sync_assets.resources import open_warehouse
 
+    warehouse = open_warehouse()
     given = {name: value for name, value in variables().items() if value}
     shared = {**os.environ, "CRM_SYNC_HOME": str(env.home_folder)}
     if any(name in given for name in REAL_ACCOUNT):
-        _say("dev", "HubSpot: the account your environment names")
+        _say("dev", "the accounts your environment names")
     else:
-        running = stack.enter_context(
-            sandbox("--contacts", str(contacts), "--move-every", str(every))
-        )
+        options = ["--contacts", str(contacts), "--move-every", str(every)]
+        # On a server of yours nothing is made but the warehouse's own tables.
+        if not env.warehouse_url:
+            options += ["--genius-url", beside(warehouse.url)]
+        running = stack.enter_context(sandbox(*options))
         shared |= running.env
-        _say("dev", f"HubSpot: the sandbox at {running.url}; one change every {every:g} s")
+        _say("dev", f"the sandbox at {running.url}; one change every {every:g} s")
         for name, value in running.env.items():
             _say("dev", f"  export {name}={value}")
-    warehouse = open_warehouse()
     shared["CRM_SYNC_WAREHOUSE_URL"] = warehouse.url
     shared["DAGSTER_HOME"] = str(instance_folder(env))
     shared["PYTHONUNBUFFERED"] = "1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -78,6 +78,27 @@ class Known(Protocol):
         Live rows only; with `deleted_since`, instead, the rows deleted (and not merged) since
         then. A table that does not exist yet has no keys.
         """
+        ...
+
+    def numbers(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        low: int | None = None,
+        high: int | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[int, ...]]:
+        """Whole-number keys of live rows in ascending order, the first from `low` to below `high`.
+
+        None leaves an end open, or the number of keys.
+        """
+        ...
+
+    def key_sums(
+        self, table: str, columns: Sequence[str], *, low: int, high: int
+    ) -> dict[int, tuple[int, int, int]]:
+        """What `keysums.terms` gives for such keys: bucket → (count, sum, scrambled sum)."""
         ...
 
 
@@ -169,6 +190,8 @@ class Entity:
     `force`. `tombstones` says how the client knows of deletions: from a feed of the source, which
     is believed, or found by comparing, which is held back to the last page and refused when it is
     too many. `tombstones_of` names the entity whose rows this one only marks as deleted.
+    `clock_steps_back` is how far the clock behind the modified field may be put back: a version
+    that seems that much older may be the newest one.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run.
     """
@@ -184,6 +207,7 @@ class Entity:
     vanish_limit: float = 0.20
     tombstones: Literal["fed", "found"] = "fed"
     tombstones_of: str | None = None
+    clock_steps_back: timedelta = timedelta(0)
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
     in_all: bool = True

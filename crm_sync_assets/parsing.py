@@ -448,6 +448,51 @@ def _time_from_text(value: str) -> Time | None:
     return (datetime.min + _since_midnight(match)).time()
 
 
+_DURATION = re.compile(
+    r"(?:(?P<days>-?\d{1,9}) days?,? )?(?P<minus>-)?"
+    r"(?P<hours>\d{1,9}):(?P<minutes>[0-5]?\d)(?::(?P<seconds>[0-5]?\d(?:\.\d{1,6})?))?",
+    re.ASCII,
+)
+
+
+def interval(value: Any) -> timedelta | None:
+    """A length of time: a timedelta, H:MM[:SS[.f]] of any length and sign, or a number of seconds.
+
+    `1 day, 2:00:00`, the way Python writes a timedelta, is read too.
+    """
+    if value is None or isinstance(value, timedelta):
+        return value
+    if isinstance(value, Time):
+        return datetime.combine(Date.min, value.replace(tzinfo=None)) - datetime.min
+    if isinstance(value, str):
+        value = _stripped(value, "length of time")
+        if not value:
+            return None
+        match = _DURATION.fullmatch(value)
+        if match is not None:
+            return _duration(match)
+    number = decimal(value)
+    if number is None:
+        return None
+    try:
+        return timedelta(seconds=int(number), microseconds=int(number % 1 * 1_000_000))
+    except OverflowError:
+        raise ValueError("is too long a time") from None
+
+
+def _duration(match: re.Match[str]) -> timedelta:
+    seconds = Decimal(match["seconds"] or 0)
+    try:
+        clock = timedelta(
+            hours=int(match["hours"]),
+            minutes=int(match["minutes"]),
+            microseconds=int(seconds * 1_000_000),
+        )
+        return timedelta(days=int(match["days"] or 0)) + (-clock if match["minus"] else clock)
+    except OverflowError:
+        raise ValueError("is too long a time") from None
+
+
 # ── Numbers ──────────────────────────────────────────────────────────────────────────────────
 
 _NUMBER = re.compile(
@@ -519,7 +564,10 @@ def _bounded(number: Decimal) -> Decimal:
 
 
 def integer(value: Any) -> int | None:
-    """An int of 64 bits. "true" and "false" are 1 and 0; `12.0` is 12, `12.5` is refused."""
+    """An int of 64 bits. "true" and "false" are 1 and 0; `12.0` is 12, `12.5` is refused.
+
+    Bytes are a bit field, most significant byte first.
+    """
     if value.__class__ is str:
         if len(value) < 19 and value.isdigit() and value.isascii():
             return int(value)
@@ -530,8 +578,21 @@ def integer(value: Any) -> int | None:
         return _integer_from_text(value)
     if isinstance(value, int):
         return _in_bigint(int(value))
+    if isinstance(value, bytes | bytearray):
+        return _in_bigint(_bits(value))
     number = decimal(value)
     return None if number is None else _whole(number)
+
+
+def reference(value: Any) -> int | None:
+    """The id of another record; 0 stands for none."""
+    return integer(value) or None
+
+
+def _bits(value: bytes | bytearray) -> int:
+    if len(value) > 8:
+        raise ValueError("is binary, not a bit field of up to 64 bits")
+    return int.from_bytes(value, "big")
 
 
 def _integer_from_text(value: str) -> int | None:
@@ -566,7 +627,7 @@ _BOOLEANS = {
 
 
 def boolean(value: Any) -> bool | None:
-    """True or False from the usual words in any case, 1 and 0, or a one-byte bit field."""
+    """True or False from the usual words in any case, 1 and 0, or a bit field of those."""
     if value.__class__ is str:
         found = _BOOLEANS.get(value)
         return found if found is not None else _boolean_from_text(value)
@@ -578,8 +639,8 @@ def boolean(value: Any) -> bool | None:
         return bool(value)
     if isinstance(value, Decimal) and value.is_finite() and value in (0, 1):
         return bool(value)
-    if isinstance(value, bytes) and value in (b"\0", b"\1"):
-        return value == b"\1"
+    if isinstance(value, bytes | bytearray) and value and _bits(value) in (0, 1):
+        return _bits(value) == 1
     raise ValueError("is neither true nor false")
 
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from types import ModuleType
 
 import crm_sync_assets.crms as folder
+from crm_sync_assets.clients.factory import client_kind
 from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import UsageError
 
@@ -159,8 +160,9 @@ def _problem(entity: Entity, crm: Crm) -> str | None:
     if entity.merged_ids is not None and entity.merged_ids not in columns:
         return f"no column for the merged ids, {entity.merged_ids}"
     try:
+        client_kind(entity.source.kind)
         modified = entity.modified
-    except ValueError as error:
+    except (UsageError, ValueError) as error:
         return str(error)
     if modified is not None and modified.sql != "timestamptz":
         return f"{modified.name} says when a record changed, so it must be a timestamp"

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
+from crm_sync_assets import keysums
 from crm_sync_assets.entity import Entity, Key, Tombstone
 from crm_sync_assets.errors import FatalError
 
@@ -127,10 +128,11 @@ class Warehouse:
     def checkout(self) -> sa.PoolProxiedConnection:
         try:
             return self.engine.raw_connection()
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, psycopg.OperationalError) as error:
             server = sqlalchemy_url(self.url).render_as_string(hide_password=True)
+            reason = str(getattr(error, "orig", error)).strip()
             raise FatalError(
-                f"the warehouse {server} cannot be reached: {str(error.orig).strip()}. "
+                f"the warehouse {server} cannot be reached: {reason}. "
                 "Check CRM_SYNC_WAREHOUSE_URL, or unset it to use the embedded PostgreSQL."
             ) from error
 
@@ -162,12 +164,55 @@ class Warehouse:
         with self.connection() as connection:
             return [row[0] for row in connection.execute(query, (after, after, limit))]
 
+    def numbers(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        low: int | None = None,
+        high: int | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[int, ...]]:
+        """See `Known.numbers`."""
+        if not self._has(table, columns[0]):
+            return []
+        query = sql.SQL(
+            "SELECT {keys} FROM {table} WHERE deleted_at IS NULL AND {first} >= {low} "
+            "AND {first} < {high} ORDER BY {keys} LIMIT {limit}"
+        ).format(
+            keys=sql.SQL(", ").join(map(sql.Identifier, columns)),
+            table=sql.Identifier(table),
+            first=sql.Identifier(columns[0]),
+            low=sql.SQL("'-infinity'::numeric") if low is None else sql.Literal(low),
+            high=sql.SQL("'infinity'::numeric") if high is None else sql.Literal(high),
+            limit=sql.Literal(limit),
+        )
+        with self.connection() as connection:
+            return connection.execute(query).fetchall()
+
+    def key_sums(
+        self, table: str, columns: Sequence[str], *, low: int, high: int
+    ) -> dict[int, tuple[int, int, int]]:
+        """See `Known.key_sums`."""
+        if not self._has(table, columns[0]):
+            return {}
+        quoted = [sql.Identifier(name).as_string() for name in columns]
+        bucket, total, scrambled = keysums.terms(quoted, low)
+        query = (
+            f"SELECT {bucket}, count(*), {total}, {scrambled} "  # noqa: S608  quoted above
+            f"FROM {sql.Identifier(table).as_string()} "
+            f"WHERE deleted_at IS NULL AND {quoted[0]} >= %s AND {quoted[0]} < %s GROUP BY 1"
+        )
+        with self.connection() as connection:
+            found = connection.execute(query, (low, high))
+            return {int(b): (int(n), int(a), int(c)) for b, n, a, c in found}
+
     def _has(self, table: str, column: str) -> bool:
         with self.connection() as connection:
             found = connection.execute(
-                "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) "
+                "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(%s)) "
                 "AND attname = %s AND NOT attisdropped",
-                (f'"{table}"', column),
+                (table, column),
             ).fetchone()
         return found is not None
 
@@ -250,14 +295,18 @@ class Table:
         conditions: list[sql.Composable] = []
         if self.entity.modified is not None and not self.overwrite:
             conditions.append(
-                sql.SQL("(excluded.{0} >= t.{0} OR (excluded.{0} >= t.{0}) IS NULL)").format(
-                    sql.Identifier(self.entity.modified.name)
+                sql.SQL("(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL)").format(
+                    sql.Identifier(self.entity.modified.name), self._step_back()
                 )
             )
         if self.entity.merged_ids:
             # A merge is final: a late copy of the loser does not bring it back.
             conditions.append(sql.SQL("t.merged_into IS NULL"))
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+
+    def _step_back(self) -> sql.Composable:
+        step = self.entity.clock_steps_back
+        return sql.SQL(" - {}").format(sql.Literal(step)) if step else sql.SQL("")
 
     def newest_per_key(self, rows: Sequence[Row]) -> list[Row]:
         """One row per key, the newest, in key order; ties go to the row that came later."""

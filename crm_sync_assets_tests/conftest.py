@@ -73,7 +73,7 @@ def environment(
 ) -> Iterator[pytest.MonkeyPatch]:
     """An environment of its own: this test's database, an empty state folder, no `.env`."""
     for name in list(os.environ):
-        if name.startswith(("CRM_SYNC_", "HUBSPOT_", "ZIPCODES_", "GITHUB_", "DAGSTER_")):
+        if name.startswith(("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CRM_SYNC_WAREHOUSE_URL", database_url)
     monkeypatch.setenv("CRM_SYNC_HOME", str(tmp_path / "home"))

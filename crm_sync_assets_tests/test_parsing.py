@@ -364,6 +364,52 @@ def test_an_integer_comes_back(number: int) -> None:
     assert parse.integer(str(number)) == parse.integer(number) == number
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (timedelta(hours=25), timedelta(hours=25)),
+        (timedelta(hours=-1), timedelta(hours=-1)),
+        ("1:30", timedelta(hours=1, minutes=30)),
+        ("838:59:59", timedelta(hours=838, minutes=59, seconds=59)),
+        ("-01:00:00.5", -timedelta(hours=1, milliseconds=500)),
+        ("1 day, 1:00:00", timedelta(hours=25)),
+        ("-1 day, 23:00:00", timedelta(hours=-1)),
+        (time(2, 15), timedelta(hours=2, minutes=15)),
+        (90, timedelta(seconds=90)),
+        ("1.5", timedelta(seconds=1.5)),
+        (Decimal("-0.25"), timedelta(milliseconds=-250)),
+        (" ", None),
+        (None, None),
+    ],
+)
+def test_interval(sent: Any, expected: timedelta | None) -> None:
+    assert parse.interval(sent) == expected
+
+
+@pytest.mark.parametrize("sent", ["an hour", "1:60", True, 10**16, "1:2:3:4", object()])
+def test_what_is_no_interval(sent: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse.interval(sent)
+
+
+@given(st.timedeltas(timedelta(days=-9_999), timedelta(days=9_999)))
+def test_an_interval_written_as_text_is_read_back(length: timedelta) -> None:
+    assert parse.interval(str(length)) == length
+
+
+def test_a_reference_of_zero_is_none() -> None:
+    assert [parse.reference(sent) for sent in (0, "0", 7, None, "")] == [None, None, 7, None, None]
+
+
+def test_bit_fields_are_numbers() -> None:
+    assert parse.integer(b"\0") == 0
+    assert parse.integer(b"\1\2") == 258
+    assert parse.boolean(b"\0\1") is True
+    assert parse.boolean(b"\0\0") is False
+    with pytest.raises(ValueError, match="bit field"):
+        parse.integer(b"x" * 9)
+
+
 @pytest.mark.parametrize("sent", ["true", "TRUE", "1", "Yes", "y", "t", "on ", True, 1, 1.0, b"\1"])
 def test_true_is_true(sent: Any) -> None:
     assert parse.boolean(sent) is True

@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
         "--move-every", type=float, default=0, metavar="S", help="one change every S seconds"
     )
     args.add_argument(
+        "--genius-url", metavar="URL", help="a database that may be emptied: plays Genius there"
+    )
+    args.add_argument(
         "--knob", action="append", default=[], metavar="NAME=JSON", help="e.g. limits=true"
     )
     return args
@@ -30,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     knobs = {name: json.loads(value) for name, _, value in (k.partition("=") for k in args.knob)}
     sandbox = Sandbox(
-        seed=args.seed, contacts=args.contacts, host=args.host, port=args.port, **knobs
+        seed=args.seed,
+        contacts=args.contacts,
+        host=args.host,
+        port=args.port,
+        genius_url=args.genius_url,
+        **knobs,
     )
     done = threading.Event()
     for signal_ in (signal.SIGINT, signal.SIGTERM):

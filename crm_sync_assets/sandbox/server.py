@@ -16,6 +16,7 @@ from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.control import Control, Crm
 from crm_sync_assets.sandbox.faults import Faults
 from crm_sync_assets.sandbox.gate import CONTROL, Gate, Protocol
+from crm_sync_assets.sandbox.genius.crm import Genius
 from crm_sync_assets.sandbox.github import GitHub
 from crm_sync_assets.sandbox.hubspot.crm import HubSpot
 from crm_sync_assets.sandbox.hubspot.values import HISTORY_END
@@ -32,7 +33,8 @@ class Sandbox:
 
     The same seed and counts give the same data, whenever and wherever. `contacts` is the number of
     live contacts in the beginning; the other types follow it unless `counts` names them. `port` 0
-    takes a free one. Further keywords are knobs.
+    takes a free one. With `genius_url`, a database (MySQL, MariaDB or PostgreSQL) that may be
+    emptied, Genius is played there. Further keywords are knobs.
 
         with Sandbox(seed=7, contacts=500, index_lag=30) as sandbox:
             client = HubSpot(sandbox.env()["HUBSPOT_BASE_URL"], ...)
@@ -47,6 +49,8 @@ class Sandbox:
         zipcodes: int = 400,
         host: str = "127.0.0.1",
         port: int = 0,
+        genius_url: str | None = None,
+        genius_prospects: int = 300,
         **knobs: object,
     ) -> None:
         self.clock = Clock(HISTORY_END)
@@ -60,6 +64,9 @@ class Sandbox:
         self.github = GitHub(self.clock, self.knobs, self.ledger, seed, zipcodes)
         self.hubspot_crm.elsewhere["zipcodes"] = self.github.truth
         self.crms: dict[str, Crm] = {"hubspot": self.hubspot_crm, "github": self.github}
+        self.genius = Genius(genius_url, self.clock, seed, genius_prospects) if genius_url else None
+        if self.genius is not None:
+            self.crms["genius"] = self.genius
         self.control = Control(self.clock, self.knobs, self.faults, self.ledger, self.crms)
         self.app = self._build()
         self._host, self._port = host, port
@@ -92,8 +99,9 @@ class Sandbox:
         self.control.reset()
 
     def move(self, n: int = 1, seed: int = 0) -> list[str]:
-        """`n` random mutations of HubSpot and one of the zip codes per twenty; one line each."""
-        return [*self.hubspot.move(n, seed), *self.github.move(n // 20, seed)]
+        """`n` random mutations of HubSpot and a few elsewhere; one line each."""
+        done = [*self.hubspot.move(n, seed), *self.github.move(n // 20, seed)]
+        return done + (self.genius.world.move(n // 4, seed) if self.genius else [])
 
     def move_every(self, seconds: float) -> None:
         """From now on one mutation every so many real seconds, until the sandbox stops."""
@@ -105,6 +113,8 @@ class Sandbox:
                 self.move(1, seed=1_000_000 + turn)
                 if turn % 20 == 0:
                     self.github.move(1, seed=turn)
+                if turn % 4 == 0 and self.genius is not None:
+                    self.genius.world.move(1, seed=turn)
 
         self._mover = threading.Thread(target=live, name="sandbox-mover", daemon=True)
         self._mover.start()
@@ -158,6 +168,8 @@ class Sandbox:
             if thread is not None:
                 thread.join(timeout=_START_SECONDS)
         self._server = self._thread = self._mover = None
+        if self.genius is not None:
+            self.genius.close()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -1,0 +1,68 @@
+"""Genius, the operations database: MySQL, read-only, one zone without saying so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crm_sync_assets.entity import Client, Crm
+
+if TYPE_CHECKING:
+    from crm_sync_assets.settings import Environment, SyncSettings
+
+
+def client(environment: Environment, settings: SyncSettings) -> Client:
+    """A client for the database the environment names; UsageError names what is missing."""
+    from crm_sync_assets.crms.genius.client import Genius
+
+    return Genius(environment, settings)
+
+
+CRM = Crm(
+    "genius",
+    title="Genius",
+    client=client,
+    settings={
+        "page_size": 5_000,
+        "load_rows": 5_000,
+        # A row bears the time its transaction wrote it, and shows once that is committed.
+        "lag_seconds": 300,
+        "timeout_seconds": 120,
+        "prefetch_pages": 2,
+    },
+    minute=8,
+    # Parents before the rows that refer to them.
+    order=(
+        "division_regions",
+        "division_groups",
+        "services",
+        "appointment_types",
+        "appointment_outcome_types",
+        "appointment_outcomes",
+        "job_statuses",
+        "job_change_order_types",
+        "job_change_order_statuses",
+        "job_change_order_reasons",
+        "divisions",
+        "user_titles",
+        "user_data",
+        "user_associations",
+        "marketing_source_types",
+        "marketing_sources",
+        "marketsharp_sources",
+        "marketsharp_marketing_source_maps",
+        "prospects",
+        "leads",
+        "integration_field_definitions",
+        "integration_fields",
+        "prospect_sources",
+        "appointments",
+        "jobs",
+        "appointment_services",
+        "quotes",
+        "job_financings",
+        "job_change_orders",
+        "job_change_order_items",
+    ),
+    owners=("team:data-engineering",),
+    kinds=("mysql",),
+)

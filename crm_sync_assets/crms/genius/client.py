@@ -1,0 +1,119 @@
+"""Genius's client: one database, its zone, its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from crm_sync_assets.clients.sql import Database, parsed_url
+from crm_sync_assets.clients.zones import Zone
+from crm_sync_assets.crms.genius.reading import TableReading
+from crm_sync_assets.crms.genius.selection import Selection
+from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.settings import Environment, SyncSettings
+
+URL = "GENIUS_DATABASE_URL"
+ZONE = "GENIUS_TIME_ZONE"
+
+
+class Genius:
+    """Pages from Genius's database.
+
+    Built from the environment; UsageError names the variable that is missing or wrong. Nothing is
+    asked before the first page. `sleep` replaces the waiting between tries.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        settings: SyncSettings,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.zone = Zone(environment.get(ZONE) or "UTC", ZONE)
+        self.database = Database(database_url(environment), settings, variable=URL, sleep=sleep)
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Pages of rows by column name, moments aware in UTC; see `TableReading`.
+
+        Raises FatalError for whatever keeps the reading from being complete.
+        """
+        if not isinstance(read.entity.source, Table):
+            kind = type(read.entity.source).__name__
+            raise UsageError(f"{read.entity}: Genius has no source of kind {kind}")
+        self.database.note_clock(str(read.entity), usage)
+        selection = Selection(read.entity, self.database, self.zone, usage)
+        yield from TableReading(read, selection, usage).pages()
+
+    def source_time(self) -> datetime | None:
+        """The database's clock, as the newest reading found it."""
+        return self.database.now()
+
+    def record_url(self, entity: Entity, key: Key) -> str | None:  # noqa: ARG002  no web page
+        return None
+
+    def check(self) -> str:
+        """Which server answers, and which tables it lets us read.
+
+        Raises FatalError when it does not answer, or lets us read nothing.
+        """
+        from crm_sync_assets import registry
+
+        usage = Usage()
+        version = self.database.version("genius", usage)
+        self.database.note_clock("genius", usage)
+        closed: list[str] = []
+        names = sorted(
+            name
+            for entity in registry.entities("genius")
+            if isinstance(source := entity.source, Table)
+            for name in (source.name, *(join.table for join in source.joins))
+        )
+        for name in dict.fromkeys(names):
+            try:
+                self.database.columns(name, "genius", usage)
+            except FatalError as error:
+                closed.append(str(error))
+        server, count = f"{self.database.where} ({version})", len(set(names))
+        if len(closed) == count:
+            raise FatalError(f"{server} lets us read nothing. {closed[0]}")
+        zone = f"times are read as {self.zone.name}"
+        if closed:
+            readable = count - len(closed)
+            return f"{server}: {readable} of {count} tables readable; {zone}. {' '.join(closed)}"
+        return f"{server}: all {count} tables readable; {zone}"
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def database_url(environment: Environment) -> str:
+    """GENIUS_DATABASE_URL, or what GENIUS_DB_HOST, _PORT, _NAME, _USER and _PASSWORD make up.
+
+    Raises UsageError when neither is given.
+    """
+    get = environment.get
+    host = get("GENIUS_DB_HOST")
+    if get(URL) or not host:
+        return environment.require(
+            URL, "Genius's database as mysql://user:password@host:3306/database"
+        )
+    port = get("GENIUS_DB_PORT") or "3306"
+    if not port.isdecimal():
+        raise UsageError(f"GENIUS_DB_PORT is '{port}', which is no port: give a number, like 3306")
+    url = sa.URL.create(
+        "mysql",
+        get("GENIUS_DB_USER"),
+        get("GENIUS_DB_PASSWORD"),
+        host,
+        int(port),
+        get("GENIUS_DB_NAME"),
+    )
+    return parsed_url(url.render_as_string(hide_password=False), URL).render_as_string(
+        hide_password=False
+    )

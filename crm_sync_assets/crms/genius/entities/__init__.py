@@ -1,0 +1,1 @@
+"""What is read from Genius: one file per table."""

@@ -1,0 +1,24 @@
+"""Table `integration_field_definition`.
+
+No column says when a row changed. `integration_id` names a table that is not read.
+"""
+
+from __future__ import annotations
+
+from crm_sync_assets.columns import boolean, each, integer, text
+from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.entity import Entity
+
+INTEGRATION_FIELD_DEFINITIONS = Entity(
+    "genius.integration_field_definitions",
+    about="Fields that integrations keep about users and divisions.",
+    source=Table("integration_field_definition", modified=None),
+    table="genius_integration_field_definition",
+    columns=(
+        integer("id", key=True),
+        integer("integration_id"),
+        *each(text, "label key_name hint input_type"),
+        *each(boolean, "is_user is_division", default=False),
+    ),
+    tombstones="found",
+)

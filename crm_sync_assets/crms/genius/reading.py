@@ -1,0 +1,88 @@
+"""Reading one table: what changed, what does not say when, what is gone; each in key order.
+
+- `all`: every row, for a full read. The engine then knows which stored rows are gone.
+- `changed`: rows that changed since the watermark, or whose joined row did.
+- `undated`: rows whose modified column is NULL or a zero date. Nobody knows when they changed, so
+  all of them are read every time.
+- `deleted`: keys on both sides are compared, bucket by bucket. What is stored and no longer in
+  Genius is gone; what is in Genius and not stored came late (its transaction was committed after
+  its time had been read) and is read now.
+
+A bounded window reads `changed` alone, and one with only a beginning leaves out `deleted`: what it
+was not asked for is not its business. The cursor is the phase and the last key read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_sync_assets.crms.genius.comparing import Comparison
+from crm_sync_assets.crms.genius.selection import Selection
+from crm_sync_assets.entity import Page, Read, Usage
+from crm_sync_assets.errors import FatalError
+
+
+class TableReading:
+    """One reading of one entity; `pages` may be asked for once."""
+
+    def __init__(self, read: Read, selection: Selection, usage: Usage) -> None:
+        self._read = read
+        self._selection = selection
+        self._usage = usage
+        self._size = min(read.page_size, read.limit) if read.limit else read.page_size
+
+    def pages(self) -> Iterator[Page]:
+        """Pages of records, each a row by column name, and at last what is gone."""
+        phases = self._phases()
+        cursor: Mapping[str, Any] = self._read.cursor or {}
+        phase, after = cursor.get("phase", phases[0]), cursor.get("after")
+        if phase not in phases:
+            raise FatalError(f"{self._read.entity}: the checkpoint is in no phase of this reading")
+        for each in phases[phases.index(phase) :]:
+            start = after if each == phase else None
+            if each == "deleted":
+                yield from Comparison(self._read, self._selection, self._usage).pages(start)
+            else:
+                yield from self._chunks(each, start)
+
+    def _phases(self) -> list[str]:
+        strategy = self._read.strategy
+        if strategy.reads_everything:
+            return ["all"]
+        if strategy.until is not None:
+            return ["changed"]
+        wanted = ["changed", "undated"]
+        return [*wanted, "deleted"] if strategy.name == "incremental" else wanted
+
+    def _condition(self, phase: str) -> sa.ColumnElement[bool] | None:
+        strategy = self._read.strategy
+        if phase == "changed":
+            return self._selection.changed(strategy.since, strategy.until)
+        return self._selection.undated() if phase == "undated" else None
+
+    def _chunks(self, phase: str, after: list[Any] | None) -> Iterator[Page]:
+        condition = self._condition(phase)
+        while True:
+            statement = self._selection.chunk(condition, after, self._size)
+            rows = self._selection.database.rows(statement, str(self._read.entity), self._usage)
+            if not rows:
+                return
+            keys = [self._selection.key_of(row) for row in rows]
+            self._check_order(after, keys)
+            after = [key if isinstance(key, str) else int(key) for key in keys[-1]]
+            yield Page(self._selection.records(rows), {"phase": phase, "after": after})
+            if len(rows) < self._size:
+                return
+
+    def _check_order(self, after: list[Any] | None, keys: Sequence[list[Any]]) -> None:
+        before = after
+        for key in keys:
+            if before is not None and not before < key:
+                raise FatalError(
+                    f"{self._read.entity}: pagination loop: key {key} came after {before}, though "
+                    "rows were asked for in ascending order of their key"
+                )
+            before = key

@@ -1,0 +1,78 @@
+"""Genius as a part of the sandbox: a database instead of endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.routing import BaseRoute
+
+from crm_sync_assets.sandbox.clock import Clock
+from crm_sync_assets.sandbox.genius.world import World
+
+_OPERATIONS = frozenset(["insert", "edit", "edit_undated", "delete", "bulk", "move", "keys"])
+
+
+class Genius:
+    """The tables in the database `url` names, made anew at once."""
+
+    name = "genius"
+
+    def __init__(
+        self, url: str, clock: Clock, seed: int, prospects: int = 300, zone: str = "US/Pacific"
+    ) -> None:
+        self.world = World(url, clock, seed, prospects, zone)
+        self.world.reset()
+
+    def routes(self) -> Mapping[str, list[BaseRoute]]:
+        """None: its clients speak SQL to the database."""
+        return {}
+
+    def operate(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """A world operation by name. LookupError when there is none."""
+        if operation not in _OPERATIONS:
+            raise LookupError(f"no operation {operation!r}, want {sorted(_OPERATIONS)}")
+        return getattr(self.world, operation)(**arguments)
+
+    def truth(self, what: str) -> Iterator[dict[str, Any]]:
+        """The rows of a table as text, numbers and nothing else."""
+        for row in self.world.truth(what):
+            yield {name: _plain(value) for name, value in row.items()}
+
+    def env(self, url: str) -> dict[str, str]:  # noqa: ARG002  the database is elsewhere
+        """Where the database is, and the zone of its clock."""
+        return {
+            "GENIUS_DATABASE_URL": self.world.url.render_as_string(hide_password=False),
+            "GENIUS_TIME_ZONE": self.world.zone.key,
+        }
+
+    def reset(self) -> None:
+        """Everything as it was in the beginning."""
+        self.world.reset()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.world.engine.dispose()
+
+
+def beside(server_url: str, name: str = "genius") -> str:
+    """The URL of a database of that name on the same PostgreSQL, made if it is not there."""
+    url = sa.make_url(server_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            query = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.execute(query, {"name": name}).first() is None:
+                quoted = engine.dialect.identifier_preparer.quote_identifier(name)
+                connection.execute(sa.text(f"CREATE DATABASE {quoted}"))
+    finally:
+        engine.dispose()
+    found = url.set(drivername="postgresql", database=name)
+    return found.render_as_string(hide_password=False)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return int.from_bytes(value, "big") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,263 @@
+"""Genius from its tables to the warehouse: nothing missing, stale or doubled, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from crm_sync_assets import registry
+from crm_sync_assets.errors import Refused
+from crm_sync_assets.sandbox.clock import Clock
+from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets_tests.crms.genius.conftest import (
+    Start,
+    clock,
+    genius_environment,
+    mariadb,
+    mysql_database,
+    point,
+    postgres_world,
+    start,
+    world,
+)
+from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
+from crm_sync_assets_tests.mariadb import MariaDB
+
+__all__ = [
+    "clock", "genius_environment", "mariadb", "mysql_database", "postgres_world", "start", "world",
+]  # fmt: skip
+
+
+def changed(syncs: dict[str, object]) -> dict[str, object]:
+    return {n: s.counts for n, s in syncs.items() if s.counts.created or s.counts.updated}  # type: ignore[attr-defined]
+
+
+def check_all(world: World, genius: GeniusSyncs) -> None:
+    first = genius.all()
+    assert len(first) == 30
+    assert {n: s.status for n, s in first.items() if s.status != "success"} == {}
+    assert all(s.counts.created == s.counts.processed for s in first.values())
+    assert differences(world, genius.warehouse) == []
+    again = genius.all()
+    assert changed(again) == {}  # type: ignore[arg-type]
+    assert {s.status for s in again.values()} == {"success"}
+    for turn in range(3):
+        world.move(40, seed=turn)
+        syncs = genius.all()
+        assert {s.status for s in syncs.values()} == {"success"}
+        assert differences(world, genius.warehouse) == []
+    full = genius.all(full=True)
+    assert changed(full) == {}  # type: ignore[arg-type]
+
+
+def test_every_entity_is_the_truth_on_mariadb(world: World, start: Start) -> None:
+    check_all(world, start())
+
+
+def test_every_entity_is_the_truth_on_postgresql(postgres_world: World, start: Start) -> None:
+    check_all(postgres_world, start())
+
+
+def test_a_difference_is_noticed(world: World, start: Start) -> None:
+    """The comparison itself: one value changed by hand is one line."""
+    genius = start()
+    genius.sync("job_change_order_items")
+    with genius.warehouse.connection() as connection:
+        connection.execute("UPDATE genius_job_change_order_item SET description = 'x' WHERE id = 3")
+        connection.execute("DELETE FROM genius_job_change_order_item WHERE id = 4")
+        connection.commit()
+    assert len(differences(world, genius.warehouse, "job_change_order_items")) == 2
+
+
+BUSY = ("appointments", "appointment_services", "leads", "user_data", "job_change_orders")
+
+
+def run_through(
+    clock: Clock, world: World, genius: GeniusSyncs, begin: datetime, hours: int
+) -> None:
+    """Changes every 10 minutes of the virtual clock, a delta every 20, across a transition."""
+    tables = [registry.entity(f"genius.{name}").source.name for name in BUSY]  # type: ignore[attr-defined]
+    clock.freeze(begin.isoformat())
+    genius.client.source_time = clock.now
+    for name in BUSY:
+        genius.sync(name)
+    for turn in range(hours * 6):
+        clock.advance(600)
+        world.move(6, seed=turn, tables=tables)
+        if turn % 2:
+            name = BUSY[turn // 2 % len(BUSY)]
+            genius.sync(name)
+    clock.advance(1)
+    for name in BUSY:
+        genius.sync(name)
+    assert differences(world, genius.warehouse, *BUSY) == []
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [datetime(2025, 11, 2, 3, 30, tzinfo=UTC), datetime(2025, 3, 9, 4, 30, tzinfo=UTC)],
+    ids=["fall back", "spring forward"],
+)
+@pytest.mark.parametrize("server_zone", ["-08:00", "+05:30"])
+def test_no_change_is_lost_when_the_wall_clock_jumps(
+    mariadb: MariaDB,
+    mysql_database: str,
+    clock: Clock,
+    genius_environment: pytest.MonkeyPatch,
+    start: Start,
+    begin: datetime,
+    server_zone: str,
+) -> None:
+    """01:30 comes twice in November and 02:30 never in March; the server's own zone is neither."""
+    mariadb.execute(f"SET GLOBAL time_zone = '{server_zone}'")
+    try:
+        world = World(mariadb.url(mysql_database), clock, prospects=40, zone="America/New_York")
+        world.reset()
+        point(genius_environment, world)
+        run_through(clock, world, start(), begin, hours=6)
+        world.engine.dispose()
+    finally:
+        mariadb.execute("SET GLOBAL time_zone = 'SYSTEM'")
+
+
+def test_an_edit_that_seems_older_than_the_last_one_arrives(
+    world: World, clock: Clock, start: Start
+) -> None:
+    """At 01:50 summer time, and twenty minutes later at 01:10 winter time."""
+    genius = start()
+    genius.client.source_time = clock.now
+    clock.freeze("2025-11-02T08:50:00+00:00")
+    world.edit("lead", (5,), {"city": "First"})
+    genius.sync("leads")
+    clock.freeze("2025-11-02T09:10:00+00:00")
+    world.edit("lead", (5,), {"city": "Second"})
+    genius.sync("leads")
+    rows = stored_rows(genius.warehouse, registry.entity("genius.leads"))
+    assert rows[(5,)]["city"] == "Second"
+
+
+def test_an_edit_without_a_time_arrives(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("jobs")
+    world.edit_undated("job", (7,), {"contract_number": "new"})
+    sync = genius.sync("jobs")
+    assert sync.strategy.name == "incremental"
+    assert sync.counts.updated == 1
+    assert differences(world, genius.warehouse, "jobs") == []
+
+
+def test_a_changed_association_alone_changes_the_user(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("user_data")
+    (key,) = {row["user_associations_id"] for row in world.rows("user_data")[:1]} - {None} or {1}
+    world.edit("users_userassociations", (key,), {"primary_user_id": 999_999})
+    genius.sync("user_data")
+    assert differences(world, genius.warehouse, "user_data") == []
+
+
+def test_a_deleted_association_alone_changes_the_user(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("user_data")
+    linked = next(row for row in world.rows("user_data") if row["user_associations_id"])
+    world.delete("users_userassociations", (linked["user_associations_id"],))
+    assert genius.sync("user_data").counts.updated >= 1
+    assert differences(world, genius.warehouse, "user_data") == []
+
+
+def test_a_row_committed_late_with_an_old_time_is_healed(world: World, start: Start) -> None:
+    """Its transaction was open for longer than any lag allows for."""
+    genius = start()
+    genius.sync("quotes")
+    (key,) = world.insert("quote")
+    world._update(world.sources["quote"], key, {"updated_at": datetime(2021, 5, 6, tzinfo=UTC)})
+    sync = genius.sync("quotes")
+    assert sync.counts.created == 1
+    assert differences(world, genius.warehouse, "quotes") == []
+
+
+def test_new_rows_are_read_once_and_a_dry_run_says_so(world: World, start: Start) -> None:
+    """What a delta reads anyway is not taken for missing, though it is not stored yet."""
+    genius = start()
+    genius.sync("leads")
+    world.insert("lead", 5)
+    dry = genius.sync("leads", dry_run=True)
+    real = genius.sync("leads")
+    assert real.counts.created == 5
+    assert dry.counts == real.counts
+
+
+def test_a_few_deletions_are_found_by_a_delta_and_undone_by_another(
+    world: World, start: Start
+) -> None:
+    genius = start()
+    genius.sync("appointment_services")
+    row = world.rows("appointment_to_service")[4]
+    key = (row["appointment_id"], row["service_id"])
+    world.delete("appointment_to_service", key)
+    sync = genius.sync("appointment_services")
+    assert (sync.strategy.name, sync.counts.deleted) == ("incremental", 1)
+    assert differences(world, genius.warehouse, "appointment_services") == []
+    with world.engine.begin() as connection:
+        connection.execute(world.sources["appointment_to_service"].table.insert(), [row])
+    genius.sync("appointment_services")
+    assert differences(world, genius.warehouse, "appointment_services") == []
+
+
+def test_too_many_deletions_are_refused_until_forced(world: World, start: Start) -> None:
+    genius = start()
+    first = genius.sync("leads")
+    for key in world.keys("lead")[:20]:
+        world.delete("lead", key)
+    with pytest.raises(Refused, match="20 of 48 live rows"):
+        genius.sync("leads")
+    entity = registry.entity("genius.leads")
+    live = [r for r in stored_rows(genius.warehouse, entity).values() if not r["deleted_at"]]
+    assert len(live) == first.counts.created
+    genius.sync("leads", force=True)
+    assert differences(world, genius.warehouse, "leads") == []
+
+
+def test_a_limited_run_deletes_nothing(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("leads")
+    for key in world.keys("lead")[:3]:
+        world.delete("lead", key)
+    for flags in ({}, {"full": True}):
+        sync = genius.sync("leads", max_records=20, **flags)
+        assert (sync.counts.deleted, sync.watermark) == (0, None)
+    with genius.warehouse.connection() as connection:
+        query = "SELECT count(*) FROM genius_lead WHERE deleted_at IS NOT NULL"
+        assert connection.execute(query).fetchone() == (0,)
+
+
+def test_the_chunk_size_changes_nothing(world: World, start: Start) -> None:
+    genius = start()
+    found = []
+    for size in (7, 10_000):
+        genius.sync("appointment_services", batch_size=size, full=True, force=True)
+        rows = stored_rows(genius.warehouse, registry.entity("genius.appointment_services"))
+        found.append({k: (r["created_at"], r["updated_at"]) for k, r in rows.items()})
+    assert found[0] == found[1]
+    assert differences(world, genius.warehouse, "appointment_services") == []
+
+
+def test_thousands_of_rows_with_one_time_are_read_once_each(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("leads")
+    world.insert("lead", 2_500)
+    count = world.bulk("lead", {"rating": 5})
+    sync = genius.sync("leads", batch_size=400)
+    assert sync.counts.processed == count
+    assert differences(world, genius.warehouse, "leads") == []
+
+
+def test_a_window_reads_its_days_only(world: World, clock: Clock, start: Start) -> None:
+    genius = start()
+    genius.sync("leads", start_date="2022-01-01", end_date="2022-07-01")
+    entity = registry.entity("genius.leads")
+    days = [row["updated_at"] for row in stored_rows(genius.warehouse, entity).values()]
+    margin = timedelta(hours=1)
+    assert days
+    assert datetime(2022, 1, 1, tzinfo=UTC) - margin <= min(days)
+    assert max(days) < datetime(2022, 7, 1, tzinfo=UTC) + margin
