@@ -5,8 +5,9 @@ All of it runs in the sync's last transaction; what is refused here leaves nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 from psycopg import sql
 
@@ -22,6 +23,10 @@ from crm_sync_assets.warehouse import (
     key_array,
     point_losers_to_survivors,
 )
+
+
+LONGEST_KEY = 2_000
+"""Bytes. An index entry of PostgreSQL holds some 2,700."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,18 @@ class SeenKeys:
             ).format(sql.Literal(self.lineage), columns, table.stage)
         )
 
-    def add_failed(self, connection: Connection, failures: Sequence[Failure]) -> None:
+    def add_failed(
+        self, connection: Connection, entity: Entity, failures: Sequence[Failure]
+    ) -> None:
         """A record that failed was read all the same: its stored row has not vanished."""
         connection.cursor().executemany(
-            "INSERT INTO ingestion_sync_keys (sync_id, key) "
-            "VALUES (%s, string_to_array(%s, '/')) ON CONFLICT DO NOTHING",
-            [(self.lineage, f.record_id) for f in failures if f.record_id],
+            "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) "
+            "ON CONFLICT DO NOTHING",
+            [
+                (self.lineage, key)
+                for failure in failures
+                for key in _keys_named(failure.record_id or "", len(entity.key))
+            ],
         )
 
     def add_gone(self, connection: Connection, tombstones: Sequence[Tombstone]) -> None:
@@ -114,6 +125,19 @@ class Shadow:
         return sql.SQL("SELECT {} FROM {} AS s").format(
             key_array(self.entity, "s"), self.identifier
         )
+
+
+def _keys_named(record_id: str, parts: int) -> Iterator[list[str]]:
+    """The keys of so many parts that are written `a/b`, should a part hold a slash itself.
+
+    None for what is too long to be the key of a stored row.
+    """
+    if not record_id or len(record_id.encode()) > LONGEST_KEY:
+        return
+    pieces = record_id.split("/")
+    for cuts in combinations(range(1, len(pieces)), parts - 1):
+        bounds = pairwise((0, *cuts, len(pieces)))
+        yield ["/".join(pieces[start:end]) for start, end in bounds]
 
 
 def forget_attempts(connection: Connection, entity: Entity, *, but: int | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
@@ -36,7 +36,8 @@ class Checkpoint:
     `lineage` is the id of the first attempt's history row, `started` that attempt's start by the
     source's clock: the resumed sync takes its watermark from there, its early pages are that
     old. `counts` are those of all attempts so far. `tracks_keys` says whether the keys read were
-    written down.
+    written down. `made` is when its page was stored: an attempt that stores nothing hands it on as
+    old as it is.
     """
 
     cursor: Cursor
@@ -45,6 +46,7 @@ class Checkpoint:
     started: datetime
     counts: Counts
     tracks_keys: bool = False
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +56,7 @@ class Checkpoint:
             "started": self.started.isoformat(),
             "counts": asdict(self.counts),
             "tracks_keys": self.tracks_keys,
+            "made": self.made.isoformat(),
         }
 
     @classmethod
@@ -65,6 +68,7 @@ class Checkpoint:
             datetime.fromisoformat(stored["started"]),
             Counts(**stored["counts"]),
             stored.get("tracks_keys", False),
+            datetime.fromisoformat(stored["made"]),
         )
 
 
@@ -172,13 +176,15 @@ def past(connection: Connection, entity: Entity) -> Past:
     watermark, state, fingerprint = complete or (None, None, None)
     if newest is None or newest[2] is None:
         return Past(watermark, state or {}, fingerprint)
+    checkpoint = Checkpoint.from_json(newest[2])
     return Past(
         watermark,
         state or {},
         fingerprint,
         interrupted_id=newest[0],
-        interrupted_at=newest[1],
-        checkpoint=Checkpoint.from_json(newest[2]),
+        # The end of a sync that died is when that was noticed, which may be days later.
+        interrupted_at=min(newest[1], checkpoint.made) if newest[1] else None,
+        checkpoint=checkpoint,
     )
 
 
@@ -304,10 +310,15 @@ def close_failed(
         "error_message = %s, performance_metrics = performance_metrics || %s, "
         "checkpoint = CASE WHEN %s THEN NULL ELSE checkpoint END "
         "WHERE id = %s AND status = 'running'",
-        (message.replace("\x00", "")[:10_000], Jsonb(dict(metrics or {})), start_over, sync_id),
+        (_storable(message)[:10_000], Jsonb(dict(metrics or {})), start_over, sync_id),
     )
     connection.commit()
     return done.rowcount == 1
+
+
+def _storable(message: str) -> str:
+    """What the source said may hold a NUL or half a character; its failure is told all the same."""
+    return message.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def close_failed_run(

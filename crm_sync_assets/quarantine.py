@@ -18,6 +18,9 @@ from crm_sync_assets.warehouse import Connection
 MOST_TRIES = 3
 """A record refused this often is left alone by `replay` unless it is asked for by its id."""
 
+LONGEST_ID = 1_000
+"""Bytes of a record's id. An index entry of PostgreSQL holds some 2,700."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -53,7 +56,7 @@ def add(
             (
                 entity.crm,
                 entity.sync_type,
-                failure.record_id or _anonymous(failure.record),
+                _id_of(failure),
                 failure.stage,
                 failure.field,
                 _clean(failure.reason),
@@ -120,8 +123,12 @@ def _payload(record: Any) -> str:
     return json.dumps(record, default=str)
 
 
-def _anonymous(record: Any) -> str:
-    return "sha256:" + hashlib.sha256(_payload(record).encode()).hexdigest()[:32]
+def _id_of(failure: Failure) -> str:
+    """The record's id; a hash of the record that has none, or of an id too long for an index."""
+    if failure.record_id and len(failure.record_id.encode()) <= LONGEST_ID:
+        return failure.record_id
+    told = failure.record_id or _payload(failure.record)
+    return "sha256:" + hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _clean(text: str) -> str:

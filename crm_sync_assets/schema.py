@@ -75,8 +75,8 @@ def ensure_table(connection: Connection, entity: Entity) -> list[str]:
 def _existing(connection: Connection, table: str) -> dict[str, str] | None:
     rows = connection.execute(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
-        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-        (f'"{table}"',),
+        "WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0 AND NOT attisdropped",
+        (table,),
     ).fetchall()
     return dict(rows) if rows else None
 
@@ -145,4 +145,5 @@ def _index_name(table: str, column: str) -> str:
     name = f"ix_{table}_{column}"
     if len(name.encode()) <= 63:
         return name
-    return f"{name[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    head = name.encode()[:54].decode(errors="ignore")
+    return f"{head}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -14,12 +14,14 @@ from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.log import register_secret
 
 if TYPE_CHECKING:
     from crm_sync_assets.entity import Crm, Entity
@@ -87,16 +89,19 @@ class Environment(BaseSettings):
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""
         value = variables().get(name)
         if value:
+            _keep_secret(name, value)
             return value
         path = variables().get(f"{name}_FILE")
         if not path:
             return default
         try:
-            return Path(path).expanduser().read_text().strip()
-        except OSError as error:
+            value = Path(path).expanduser().read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"{name}_FILE points to {path}, which cannot be read: {error}"
             ) from error
+        _keep_secret(name, value)
+        return value
 
     def require(self, name: str, what: str) -> str:
         """The variable's value; UsageError says what it is for when it is not set."""
@@ -109,9 +114,30 @@ class Environment(BaseSettings):
 def environment() -> Environment:
     """The current environment. Raises UsageError for a CRM_SYNC_ value that cannot be read."""
     try:
-        return Environment()
+        found = Environment()
+        _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
+        _keep_secret("ENCRYPTION_KEYS", found.encryption_keys or "")
+        return found
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
+
+
+SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
+
+
+def _keep_secret(name: str, value: str) -> None:
+    """Keep a secret, or the password in a URL, out of every log line from here on."""
+    if name.endswith(SECRET_ENDINGS):
+        register_secret(value)
+        if name.endswith("_KEYS"):
+            for key in value.split(","):
+                register_secret(key.strip())
+    elif "://" in value:
+        head = value.split("://", 1)[1].split("/", 1)[0]
+        user, _, password = head.rpartition("@")[0].partition(":")
+        if password != user:
+            register_secret(password)
+            register_secret(unquote(password))
 
 
 def variables() -> Mapping[str, str]:
@@ -129,21 +155,22 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
 
     Raises UsageError for a setting that does not exist, naming the one that was probably meant.
     """
-    values: dict[str, Any] = dict(crm.settings)
+    values: dict[str, Any] = {**crm.settings, **(entity.settings if entity else {})}
     head = f"{PREFIX}{crm.name.upper()}__"
-    overrides = {n[len(head) :].lower(): v for n, v in variables().items() if n.startswith(head)}
-    values |= {n: v for n, v in overrides.items() if "__" not in n}
-    if entity is not None:
-        values |= entity.settings
-        own = f"{entity.sync_type}__"
-        values |= {n[len(own) :]: v for n, v in overrides.items() if n.startswith(own)}
+    heads = [head, f"{head}{entity.sync_type.upper()}__"] if entity else [head]
+    came_from = dict.fromkeys(values, head)
+    for of in heads:
+        for variable, value in variables().items():
+            name = variable[len(of) :].lower()
+            if variable.startswith(of) and "__" not in name:
+                values[name], came_from[name] = value, of
     for name in values:
         if name not in SyncSettings.model_fields:
-            raise UsageError(_unknown_setting(head, name))
+            raise UsageError(_unknown_setting(came_from[name], name))
     try:
         return SyncSettings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_first_problem(error, lambda name: head + name.upper())) from None
+        raise UsageError(_first_problem(error, lambda n: came_from[n] + n.upper())) from None
 
 
 def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from crm_sync_assets import ending, history, quarantine, resume
 from crm_sync_assets.ending import SeenKeys, Shadow
@@ -448,8 +449,9 @@ class Sync:
         failures = [*batch.failures, *(self._failure_of(refused, pages) for refused in rejected)]
         if failures:
             quarantine.add(self._connection, self.entity, self.sync_id, failures)
-            if self._tracks_keys:
-                self._keys.add_failed(self._connection, failures)
+            self._has_quarantine = True
+            if self._tracks_keys or self._replaces:
+                self._keys.add_failed(self._connection, self.entity, failures)
         return Counts(
             processed=len(batch.failures),
             failed=len(batch.failures),
@@ -506,7 +508,9 @@ class Sync:
             counts = self._shadow.swap_in(connection, self._table, counts)
         if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
-                seen = self._shadow.keys() if self._replaces else self._keys.query()
+                seen = self._keys.query()
+                if self._replaces:
+                    seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
                 counts += ending.mark_absent(connection, stored, seen, forced=forced)
             if self.entity.tombstones == "found":
                 counts += ending.mark_found(
