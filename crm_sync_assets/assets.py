@@ -11,7 +11,7 @@ from crm_sync_assets.config import SyncConfig
 from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.flags import Flags
-from crm_sync_assets.hooks import close_history_row
+from crm_sync_assets.hooks import close_history_row, remember
 from crm_sync_assets.io_manager import findings
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
@@ -76,6 +76,7 @@ def build_asset(
             marked_entity=marked,
         )
         begun = begin(request, client.open(), warehouse.open())
+        remember(context.run.run_id, begun)
         if flags.dry_run:
             # Nothing was stored, so the asset must not look materialized.
             begun.drain(progress.report)

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import IO, Any
 
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.instance import CONFIGURATION, instance_folder
+from crm_sync_assets.instance import CONFIGURATION, instance_folder, open_instance
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.settings import Environment, environment, variables
 
@@ -116,6 +116,9 @@ def dev(*, port: int = 3000, host: str = "127.0.0.1", contacts: int = 500, every
     env = environment()
     with contextlib.ExitStack() as stack:
         shared = _shared_environment(stack, env, contacts, every)
+        # Webserver and daemon would both make the storage of a new instance, and get in each
+        # other's way.
+        open_instance(env).dispose()
         port = free_port(port, host)
         workspace = CONFIGURATION.with_name("workspace.yaml")
         code = ["-w", str(workspace)] if workspace.exists() else ["-m", MODULE]

@@ -1,19 +1,32 @@
 """The failure hook on every asset: a step that failed leaves no row `running`."""
 
+from weakref import WeakValueDictionary
+
 import dagster as dg
 
 from crm_sync_assets import history
+from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import redact
 from crm_sync_assets.resources import WarehouseResource
-from crm_sync_assets.sync import failure_message
+from crm_sync_assets.sync import Sync, failure_message
+
+_begun: WeakValueDictionary[tuple[str, str], Sync] = WeakValueDictionary()
+
+
+def remember(run_id: str, sync: Sync) -> None:
+    """Keep track of a sync that was begun, in case that nothing drains it."""
+    _begun[run_id, sync.entity.name] = sync
 
 
 @dg.failure_hook(required_resource_keys={"warehouse"})
 def close_history_row(context: dg.HookContext) -> None:
-    """Close the history row of the failed step, if the sync itself could not."""
-    warehouse: WarehouseResource = context.resources.warehouse
+    """Close the history row of the failed step and free its entity, if the sync did not."""
     error = context.op_exception
-    message = failure_message(error) if error is not None else "the step failed"
+    message = redact(failure_message(error)) if error is not None else "the step failed"
     crm, _, sync_type = context.step_key.partition("__")
+    begun = _begun.pop((context.run_id, f"{crm}.{sync_type}"), None)
+    if begun is not None:
+        begun.abandon(FatalError(message))
+    warehouse: WarehouseResource = context.resources.warehouse
     with warehouse.open().connection() as connection:
-        history.close_failed_run(connection, context.run_id, crm, sync_type, redact(message))
+        history.close_failed_run(connection, context.run_id, crm, sync_type, message)

@@ -191,7 +191,8 @@ def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -
 
 
 def _unknown_setting(head: str, name: str) -> str:
-    return f"{head}{name.upper()}: there is no setting '{name}'{_meant(name, SyncSettings.model_fields)}"
+    meant = _meant(name, SyncSettings.model_fields)
+    return f"{head}{name.upper()}: there is no setting '{name}'{meant}"
 
 
 def _meant(name: str, known: Any) -> str:

@@ -266,6 +266,12 @@ class Sync:
         )
         return self.counts
 
+    def abandon(self, error: BaseException) -> None:
+        """Close the row as failed and free the entity, if nobody came to drain this."""
+        if self.status == "running":
+            self._fail(error)
+            self._session.release()
+
     def _prepare(self) -> None:
         """Make the tables. A dry run makes them too, and rolls that back with everything else."""
         connection, stored = self._connection, self.request.stored
@@ -654,7 +660,5 @@ def _cut(pages: Sequence[Page], most: int) -> list[Page]:
         most -= len(tombstones)
         confirmed = min(page.confirmed, max(most, 0))
         most -= confirmed
-        kept.append(
-            replace(page, records=records, tombstones=tombstones, confirmed=confirmed)
-        )
+        kept.append(replace(page, records=records, tombstones=tombstones, confirmed=confirmed))
     return kept

@@ -1,0 +1,71 @@
+"""What a person does in Dagster's UI, and whether it is true in PostgreSQL afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+from playwright.sync_api import Page, expect
+
+from crm_sync_assets_tests.browser.conftest import Project
+
+# Three processes and a browser have to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
+
+def materialize(page: Page, project: Project, asset: str, *, days: str | None = None) -> None:
+    """Click through the asset's dialog: today's partition, or the days given."""
+    page.goto(f"{project.url}/assets/{asset}", wait_until="domcontentloaded")
+    page.get_by_role("button", name="Materialize").first.click()
+    dialog = page.get_by_role("dialog")
+    if days is None:
+        dialog.get_by_role("button", name="Latest", exact=True).click()
+    else:
+        dialog.get_by_role("textbox").first.fill(days)
+        dialog.get_by_role("textbox").first.press("Enter")
+    dialog.get_by_role("button", name="Launch").click()
+
+
+def shown(page: Page, name: str) -> str:
+    """The value of a metadata entry on the page."""
+    row = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
+    return row.get_by_role("cell").nth(1).inner_text().strip()
+
+
+def test_materialize_in_the_ui_fills_the_table_it_shows(page: Page, project: Project) -> None:
+    materialize(page, project, "hubspot/divisions")
+    (row,) = project.history("sync_type = 'divisions' AND status <> 'running'")
+    assert row["status"] == "success"
+    assert row["watermark"] is not None
+    page.goto(f"{project.url}/runs/{row['run_id']}", wait_until="domcontentloaded")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+    page.goto(f"{project.url}/assets/hubspot/divisions?view=events", wait_until="domcontentloaded")
+    expect(page.get_by_text("dagster/row_count")).to_be_visible()
+    ((stored,),) = project.rows("SELECT count(*) FROM hubspot_division WHERE deleted_at IS NULL")
+    assert stored > 0
+    assert shown(page, "dagster/row_count") == str(stored)
+    assert shown(page, "records_processed_by_this_run") == str(row["records_processed"])
+    expect(page.get_by_text(f"{datetime.now(UTC):%Y-%m-%d}").first).to_be_visible()
+
+
+def test_a_backfill_of_several_days_is_one_run_over_a_window(page: Page, project: Project) -> None:
+    materialize(page, project, "hubspot/tickets", days="[2026-10-05...2026-10-24]")
+    (row,) = project.history("sync_type = 'tickets' AND status <> 'running'")
+    assert (row["status"], row["watermark"]) == ("success", None)
+    given = row["configuration"]
+    assert (given["start_date"], given["end_date"]) == ("2026-10-05", "2026-10-25")
+    expected = project.rows(
+        "SELECT count(*) FROM hubspot_ticket WHERE hs_lastmodifieddate < '2026-10-05' "
+        "OR hs_lastmodifieddate >= '2026-10-25'"
+    )
+    assert expected == [(0,)]
+
+
+def test_the_daemons_sensor_mirrors_a_report_from_outside(project: Project) -> None:
+    with dg.DagsterInstance.from_config(str(project.dagster_home)) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(dg.AssetKey(["hubspot", "products"]))
+        )
+    (row,) = project.history("sync_type = 'products'")
+    assert (row["endpoint"], row["status"], row["watermark"]) == ("mirrored", "success", None)

@@ -1,0 +1,56 @@
+"""Dagster's config: the flags under their present names, and under the old ones."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from crm_sync_assets.config import SyncConfig
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.flags import OLD_NAMES, Flags
+
+
+def given(kind: type[SyncConfig] = SyncConfig, **values: Any) -> SyncConfig:
+    """The config of a launchpad that says this."""
+    return kind(**values)
+
+
+def test_the_flags_arrive_as_they_were_given() -> None:
+    assert given(full=True, batch_size=7).flags() == Flags(full=True, batch_size=7)
+    assert given().flags() == Flags()
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_an_old_name_is_accepted_with_a_warning_that_names_the_new_one(
+    old: str, new: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    value: Any = "2026-01-31" if old == "since" else True
+    with caplog.at_level(logging.WARNING):
+        flags = given(**{old: value}).flags()
+    assert flags == Flags(**{new: value})
+    assert f"{old} is now called {new}" in caplog.text
+
+
+def test_an_old_name_may_repeat_its_new_one_but_not_contradict_it() -> None:
+    both = given(since="2026-01-31", start_date="2026-01-31")
+    assert both.flags().start_date == "2026-01-31"
+    with pytest.raises(UsageError, match="give only start_date"):
+        given(since="2026-01-31", start_date="2026-02-01").flags()
+
+
+def test_a_crm_with_more_flags_gets_them() -> None:
+    class MoreFlags(Flags):
+        booking_status: str = "any"
+
+    class MoreConfig(MoreFlags, SyncConfig):
+        pass
+
+    flags = given(MoreConfig, booking_status="booked", test=True).flags(MoreFlags)
+    assert flags == MoreFlags(booking_status="booked", dry_run=True)
+
+
+@pytest.mark.parametrize("field", Flags.model_fields)
+def test_every_flag_explains_itself_in_the_launchpad(field: str) -> None:
+    assert SyncConfig.model_fields[field].description

@@ -1,0 +1,100 @@
+"""The job and the schedule of a CRM: one run for everything, and one failure stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from crm_sync_assets import registry
+from crm_sync_assets.definitions import build
+from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.runs import Runs, instance_in, today
+from crm_sync_assets_tests.scripted import history
+from crm_sync_assets_tests.truth import differences
+
+
+@pytest.fixture
+def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
+    with instance_in(tmp_path) as instance:
+        yield Runs(instance)
+
+
+def tick(runs: Runs) -> dg.ExecuteInProcessResult:
+    """What the daemon does at the full hour: evaluate the schedule, launch what it asks for."""
+    definitions = build()
+    schedule = definitions.resolve_schedule_def("hubspot_hourly_delta")
+    context = dg.build_schedule_context(
+        instance=runs.instance, scheduled_execution_time=datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    )
+    (request,) = schedule.evaluate_tick(context).run_requests or ()
+    assert request.partition_key is None
+    return definitions.resolve_job_def("hubspot_all").execute_in_process(
+        run_config=request.run_config,
+        tags=request.tags,
+        instance=runs.instance,
+        raise_on_error=False,
+    )
+
+
+def test_every_crm_has_an_hourly_schedule_that_is_off_until_switched_on() -> None:
+    definitions = build()
+    for crm in registry.crms().values():
+        schedule = definitions.resolve_schedule_def(f"{crm.name}_hourly_delta")
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+        assert schedule.cron_schedule == f"{crm.minute} * * * *"
+        assert schedule.execution_timezone == "UTC"
+        taken = definitions.resolve_job_def(f"{crm.name}_all").asset_layer.executable_asset_keys
+        assert {key.path[1] for key in taken} == {
+            entity.sync_type for entity in registry.entities(crm.name) if entity.in_all
+        }
+
+
+def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
+    sandbox: Any, runs: Runs, warehouse: Warehouse
+) -> None:
+    assert tick(runs).success
+    first = history(warehouse)
+    expected = {entity.sync_type for entity in registry.entities("hubspot") if entity.in_all}
+    assert {row["sync_type"] for row in first} == expected
+    assert {row["status"] for row in first} == {"success"}
+    assert all(row["watermark"] is not None for row in first)
+    assert differences(sandbox, warehouse) == []
+    order = [row["sync_type"] for row in first]
+    assert order[:4] == ["divisions", "contacts", "appointments", "deals"]
+    assert tick(runs).success
+    second = history(warehouse)[len(first) :]
+    tracking = {
+        entity.sync_type for entity in registry.entities("hubspot") if entity.tracks_changes
+    }
+    assert {
+        row["sync_type"] for row in second if row["configuration"]["strategy"] == "incremental"
+    } == tracking & expected
+    # For one past day: windows where there are days, everything where there are none.
+    past = (
+        build()
+        .resolve_job_def("hubspot_all")
+        .execute_in_process(partition_key="2026-10-20", instance=runs.instance)
+    )
+    assert past.success
+    for row in history(warehouse)[len(first) + len(second) :]:
+        assert (row["watermark"] is None) == (row["sync_type"] in tracking), row["sync_type"]
+    assert today() not in {row["configuration"]["since"] for row in second}
+
+
+def test_one_entity_that_fails_stops_no_other_and_the_run_is_a_failure(
+    sandbox: Any, runs: Runs, warehouse: Warehouse
+) -> None:
+    sandbox.faults.add("/products", "all", status=403, body="scopes")
+    result = tick(runs)
+    assert not result.success
+    run = runs.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    ended = {row["sync_type"]: row["status"] for row in history(warehouse)}
+    assert [name for name, status in ended.items() if status != "success"] == ["products"]
+    assert len(ended) == sum(entity.in_all for entity in registry.entities("hubspot"))
