@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from crm_sync_assets.entity import Cursor, Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
-from crm_sync_assets.log import logger
+from crm_sync_assets.log import logger, redact
 from crm_sync_assets.warehouse import Connection, Counts
 
 log = logger(__name__)
@@ -317,8 +317,8 @@ def close_failed(
 
 
 def _storable(message: str) -> str:
-    """What the source said may hold a NUL or half a character; its failure is told all the same."""
-    return message.replace("\x00", "").encode("utf-8", "replace").decode()
+    """A message without secrets, and without what a text column cannot hold."""
+    return redact(message).replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def close_failed_run(

@@ -18,6 +18,14 @@ def remember(run_id: str, sync: Sync) -> None:
     _begun[run_id, sync.entity.name] = sync
 
 
+def abandon_run(run_id: str, error: BaseException) -> None:
+    """Close what this run has begun and not ended: an interrupted step runs no hooks."""
+    for key in [key for key in _begun if key[0] == run_id]:
+        begun = _begun.pop(key, None)
+        if begun is not None:
+            begun.abandon(error)
+
+
 @dg.failure_hook(required_resource_keys={"warehouse"})
 def close_history_row(context: dg.HookContext) -> None:
     """Close the history row of the failed step and free its entity, if the sync did not."""

@@ -117,7 +117,22 @@ def launch(
         result = _execute(crm, tasks, job, instance, run_id)
     except (KeyboardInterrupt, DagsterExecutionInterruptedError):
         interrupted = True
-    refusals = _refusals(instance, run_id) if result is None or not result.success else {}
+    refusals: dict[str, str] = {}
+    if result is None or not result.success:
+        from crm_sync_assets import history
+        from crm_sync_assets.hooks import abandon_run
+        from crm_sync_assets.sync import failure_message
+
+        # Whatever kept a sync from its end, this process will not go on with it.
+        stopped = KeyboardInterrupt()
+        abandon_run(run_id, stopped)
+        with warehouse.connection() as connection:
+            for entity in entities:
+                history.close_failed_run(
+                    connection, run_id, entity.crm, entity.sync_type, failure_message(stopped)
+                )
+        refusals, cut_short = _refusals(instance, run_id)
+        interrupted = interrupted or cut_short
     found = _outcomes(warehouse, entities, run_id)
     run = instance.get_run_by_id(run_id)
     interrupted = (
@@ -219,14 +234,15 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
     return outcomes
 
 
-def _refusals(instance: DagsterInstance, run_id: str) -> dict[str, str]:
+def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], bool]:
     """Why steps failed, by step: the only trace of a sync that never opened a history row.
 
-    Under the empty name: why the run itself failed, if it did.
+    Under the empty name: why the run itself failed, if it did. And whether it was interrupted.
     """
     from dagster import DagsterEventType
 
-    reasons = {}
+    reasons: dict[str, str] = {}
+    interrupted = False
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     for entry in instance.all_logs(run_id, of_type=kinds):
         event = entry.get_dagster_event()
@@ -234,6 +250,7 @@ def _refusals(instance: DagsterInstance, run_id: str) -> dict[str, str]:
             error = event.step_failure_data.error
         else:
             error = event.job_failure_data.error
+        interrupted = interrupted or (error is not None and "Interrupt" in str(error.cls_name))
         while error is not None and error.cause is not None:
             error = error.cause
         if error is not None:
@@ -241,7 +258,7 @@ def _refusals(instance: DagsterInstance, run_id: str) -> dict[str, str]:
             head, _, text = error.message.strip().partition(": ")
             reason = text if text and " " not in head else error.message.strip()
             reasons[event.step_key or ""] = reason
-    return reasons
+    return reasons, interrupted
 
 
 def _all_of(crm: Crm) -> tuple[Entity, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets import embedded, resources
+from crm_sync_assets.log import PACKAGE
 from crm_sync_assets.migrations import migrate
 from crm_sync_assets.warehouse import Warehouse
+
+OURS = ("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")
 
 _numbers = itertools.count()
 
@@ -46,6 +50,23 @@ def database(url: str, name: str) -> str:
     return f"{head.rsplit('/', 1)[0]}/{name}?{options}"
 
 
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """The command line sets levels, handlers and filters for a whole process; a test is one."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    yield
+    root.handlers[:] = [handler for handler in root.handlers if handler in handlers]
+    for name in [PACKAGE, *logging.root.manager.loggerDict]:
+        if name == PACKAGE or name.startswith(f"{PACKAGE}."):
+            ours = logging.getLogger(name)
+            ours.setLevel(logging.NOTSET)
+            ours.filters.clear()
+            ours.handlers.clear()
+            ours.propagate = True
+            ours.disabled = False
+
+
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
@@ -73,7 +94,7 @@ def environment(
 ) -> Iterator[pytest.MonkeyPatch]:
     """An environment of its own: this test's database, an empty state folder, no `.env`."""
     for name in list(os.environ):
-        if name.startswith(("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")):
+        if name.startswith(OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CRM_SYNC_WAREHOUSE_URL", database_url)
     monkeypatch.setenv("CRM_SYNC_HOME", str(tmp_path / "home"))

@@ -411,6 +411,15 @@ def test_a_row_the_database_refuses_is_found_by_halving(warehouse: Warehouse) ->
     assert url == "https://crm.example/people/77"
 
 
+def test_an_error_that_names_a_secret_is_kept_without_it(warehouse: Warehouse) -> None:
+    error = FatalError("GET https://crm.example refused Authorization: Bearer pat-na1-0123456789ab")
+    with pytest.raises(FatalError):
+        sync(warehouse, FakeClient([person(1)], before_page=fails_at(0, error)))
+    (row,) = history(warehouse)
+    assert "0123456789ab" not in row["error_message"]
+    assert row["error_message"].startswith("GET https://crm.example refused")
+
+
 def test_a_record_that_loads_after_all_leaves_the_quarantine(warehouse: Warehouse) -> None:
     strict = SyncSettings(mode="strict")
     sync(warehouse, FakeClient([person(1, balance="lots"), person(2)]), settings=strict)
