@@ -24,7 +24,6 @@ from crm_sync_assets.warehouse import (
     point_losers_to_survivors,
 )
 
-
 LONGEST_KEY = 2_000
 """Bytes. An index entry of PostgreSQL holds some 2,700."""
 
@@ -51,8 +50,7 @@ class SeenKeys:
     ) -> None:
         """A record that failed was read all the same: its stored row has not vanished."""
         connection.cursor().executemany(
-            "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) "
-            "ON CONFLICT DO NOTHING",
+            "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [
                 (self.lineage, key)
                 for failure in failures

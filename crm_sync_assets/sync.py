@@ -249,6 +249,10 @@ class Sync:
             self._store_all(pages, report)
             self._finish()
             report(self)
+        except psycopg.Error as error:
+            refusal = FatalError(f"{self.entity}: the warehouse failed: {message_of(error)}")
+            self._fail(refusal)
+            raise refusal from error
         except BaseException as error:
             self._fail(error)
             raise

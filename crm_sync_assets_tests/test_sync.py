@@ -353,7 +353,7 @@ def test_the_reaper_ends_a_sync_that_hangs_and_frees_its_lock(warehouse: Warehou
         connection.commit()
         assert sync_history.reap(connection) == [hanging.sync_id]
     assert sync(warehouse, FakeClient([person(1)])).status == "success"
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(FatalError, match="the warehouse failed: terminating connection"):
         hanging.drain()
     assert [row["status"] for row in history(warehouse)] == ["failed", "success"]
 

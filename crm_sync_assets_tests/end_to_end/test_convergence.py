@@ -11,7 +11,7 @@ from crm_sync_assets_tests.truth import HubSpotSyncs, differences
 
 
 @pytest.fixture
-def hubspot(sandbox: Any) -> Iterator[HubSpotSyncs]:  # noqa: ARG001
+def hubspot(sandbox: Any) -> Iterator[HubSpotSyncs]:
     syncs = HubSpotSyncs()
     yield syncs
     syncs.close()

