@@ -1,4 +1,4 @@
-"""A process that syncs one HubSpot entity and may kill itself at a given step.
+"""A process that syncs one entity and may kill itself at a given step.
 
     python -m crm_sync_assets_tests.end_to_end.killed '{"kill": "before COPY", "nth": 4, …}'
 
@@ -83,8 +83,8 @@ def main(order: dict[str, Any]) -> int:
         strike(order["kill"], order.get("nth", 1), die)
     if order.get("wait"):
         strike(order["wait"], order.get("nth", 1), wait)
-    crm = registry.crm("hubspot")
-    entity = registry.entity(f"hubspot.{order['entity']}")
+    crm = registry.crm(order.get("crm", "hubspot"))
+    entity = registry.entity(f"{crm.name}.{order['entity']}")
     env = environment()
     assert env.warehouse_url is not None
     client = crm.client(env, settings_for(crm))

@@ -59,7 +59,7 @@ def hubspot(portal: Sandbox) -> Iterator[HubSpotSyncs]:
 
 
 def process(**order: Any) -> subprocess.Popen[str]:
-    """Another process that syncs contacts, in this test's environment."""
+    """Another process that syncs an entity (contacts), in this test's environment."""
     return subprocess.Popen(
         [
             sys.executable,
@@ -75,9 +75,10 @@ def process(**order: Any) -> subprocess.Popen[str]:
     )
 
 
-def killed(step: str, nth: int = 1, **flags: Any) -> None:
-    """Sync contacts in another process that kills itself there."""
-    child = process(kill=step, nth=nth, flags=flags)
+def killed(step: str, nth: int = 1, crm: str = "hubspot", **order: Any) -> None:
+    """Sync contacts, or the `entity` named, in another process that kills itself there."""
+    mine = {name: order.pop(name) for name in ("entity",) if name in order}
+    child = process(kill=step, nth=nth, flags=order, crm=crm, **mine)
     _, complaint = child.communicate(timeout=90)
     assert child.returncode == -signal.SIGKILL, complaint
 

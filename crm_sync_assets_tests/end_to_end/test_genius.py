@@ -22,6 +22,7 @@ from crm_sync_assets_tests.crms.genius.conftest import (
     world,
 )
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
+from crm_sync_assets_tests.end_to_end.test_crash import killed
 from crm_sync_assets_tests.mariadb import MariaDB
 
 __all__ = [
@@ -163,6 +164,29 @@ def test_a_deleted_association_alone_changes_the_user(world: World, start: Start
     world.delete("users_userassociations", (linked["user_associations_id"],))
     assert genius.sync("user_data").counts.updated >= 1
     assert differences(world, genius.warehouse, "user_data") == []
+
+
+def test_a_load_killed_at_four_fifths_reads_no_stored_chunk_again(
+    world: World, start: Start, genius_environment: pytest.MonkeyPatch
+) -> None:
+    items = "job_change_order_item"
+    world.insert(items, 10_000 - len(world.rows(items)))
+    genius_environment.setenv("CRM_SYNC_GENIUS__LOAD_ROWS", "500")
+    genius_environment.setenv("CRM_SYNC_GENIUS__PAGE_SIZE", "500")
+    genius_environment.setenv("CRM_SYNC_GENIUS__PREFETCH_PAGES", "1")
+    killed("after commit", nth=16, crm="genius", entity="job_change_order_items")
+    genius = start()
+    with genius.warehouse.connection() as connection:
+        (stored,) = connection.execute(
+            "SELECT count(*) FROM genius_job_change_order_item"
+        ).fetchone() or (0,)
+    assert stored == 8_000
+    begun = genius.begin("job_change_order_items")
+    before = begun.counts.processed
+    assert begun.drain().processed == 10_000
+    assert begun.resumed
+    assert begun.counts.processed - before == 2_000, "what was stored is not read again"
+    assert differences(world, genius.warehouse, "job_change_order_items") == []
 
 
 def test_a_row_committed_late_with_an_old_time_is_healed(world: World, start: Start) -> None:
