@@ -115,9 +115,12 @@ class Redactor(logging.Filter):
         return True
 
 
-def configure(level: str = "INFO", json: bool = False, stream: TextIO | None = None) -> None:
+def configure(
+    level: str = "INFO", json: bool = False, stream: TextIO | None = None
+) -> logging.Handler:
     """Write this project's log to `stream` (standard error), as text or one JSON object a line.
 
+    Returns the handler that does so.
     Other libraries are heard from WARNING on. Calling it again replaces what it set up before.
     """
     import structlog
@@ -152,6 +155,7 @@ def configure(level: str = "INFO", json: bool = False, stream: TextIO | None = N
         root.removeHandler(old)
     root.addHandler(handler)
     logging.getLogger(PACKAGE).setLevel(level.upper())
+    return handler
 
 
 class _Handler(logging.StreamHandler[TextIO]):

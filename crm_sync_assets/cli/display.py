@@ -22,13 +22,13 @@ def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") 
     """The log on standard error: everything in plain mode, warnings above progress bars."""
     if not debug:
         level = "ERROR" if quiet else "WARNING" if bars else level
-    log.configure("DEBUG" if debug else level, stream=cast(TextIO, _StandardError()))
-    for handler in logging.getLogger().handlers:
-        # Dagster sets the level of the project's loggers again when a run starts.
-        handler.setLevel("DEBUG" if debug else level)
-        handler.filters.insert(0, _without_dagster)
-        if bars and not debug:
-            handler.filters.insert(0, _no_single_values)
+    level = "DEBUG" if debug else level
+    handler = log.configure(level, stream=cast(TextIO, _StandardError()))
+    # Dagster sets the level of the project's loggers again when a run starts.
+    handler.setLevel(level)
+    handler.filters.insert(0, _without_dagster)
+    if bars and not debug:
+        handler.filters.insert(0, _no_single_values)
 
 
 def _without_dagster(record: logging.LogRecord) -> bool:
