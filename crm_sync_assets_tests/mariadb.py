@@ -19,6 +19,9 @@ from typing import Any
 import pymysql
 import pytest
 
+MARIADBD = shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("/usr/sbin/mariadbd")
+"""The server's program, None where it is not installed."""
+
 _numbers = itertools.count()
 _START_SECONDS = 60
 
@@ -113,16 +116,13 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDB]:
     """A MariaDB that lives as long as this test process."""
-    mysqld = (
-        shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("/usr/sbin/mariadbd")
-    )
-    if mysqld is None:
+    if MARIADBD is None:
         message = "no mariadbd here: apt-get install mariadb-server"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
     with tempfile.TemporaryDirectory(prefix="mariadb_", ignore_cleanup_errors=True) as folder:
-        server = MariaDB(Path(folder), mysqld)
+        server = MariaDB(Path(folder), MARIADBD)
         try:
             server.start()
             yield server

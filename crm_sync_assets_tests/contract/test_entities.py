@@ -23,15 +23,19 @@ from crm_sync_assets.entity import Client, Entity, Page, Read, Record, Usage
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.schema import _SAME_TYPE, _index_name, system_columns
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Table, Warehouse, load
 from crm_sync_assets_tests.conftest import database
+from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb
+
+__all__ = ["mariadb"]
 
 ENTITIES = list(registry.all_entities().values())
-PLAYED = sorted(set(Sandbox(contacts=1).crms) & set(registry.names()))
-"""The CRMs whose records the sandbox has."""
+PLAYED = sorted({*Sandbox(contacts=1).crms, "genius"} & set(registry.names()))
+"""The CRMs whose records the sandbox has; Genius where it is given a database."""
 SYNCED = [entity for entity in ENTITIES if entity.crm in PLAYED]
 STORED = [entity for entity in SYNCED if not entity.tombstones_of]
 
@@ -65,8 +69,18 @@ class Recording:
 
 
 @pytest.fixture(scope="module")
+def genius_url(request: pytest.FixtureRequest, server_url: str) -> str:
+    """An empty database for Genius: a MariaDB's, or PostgreSQL's where there is none."""
+    if MARIADBD is None and os.environ.get("CI") != "true":
+        return beside(server_url, f"contract_genius_{os.getpid()}")
+    server: MariaDB = request.getfixturevalue("mariadb")
+    server.execute("CREATE DATABASE contract CHARACTER SET utf8mb4")
+    return server.url("contract")
+
+
+@pytest.fixture(scope="module")
 def world(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    server_url: str, template: str, genius_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     name = f"contract_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -77,7 +91,7 @@ def world(
         )
     with (
         pytest.MonkeyPatch.context() as patch,
-        Sandbox(seed=17, contacts=60, zipcodes=30) as sandbox,
+        Sandbox(seed=17, contacts=60, zipcodes=30, genius_url=genius_url) as sandbox,
     ):
         for variable in list(os.environ):
             if variable.startswith("CRM_SYNC_"):
@@ -171,10 +185,14 @@ def test_an_entity_writes_no_table_but_its_own(world: World, entity: Entity) -> 
 def test_a_recorded_page_becomes_rows_without_failures(world: World, entity: Entity) -> None:
     records = world.records[entity.name]
     assert records
-    for strict in (False, True):
-        batch = Processor(entity, validate=False, strict=strict).process(records)
-        assert batch.failures == []
-        assert len(batch.rows) == len(records)
+    lenient = Processor(entity, validate=False).process(records)
+    assert lenient.failures == []
+    assert len(lenient.rows) == len(records)
+    strict = Processor(entity, validate=False, strict=True).process(records)
+    assert len(strict.rows) + len(strict.failures) == len(records)
+    # Genius's rows are odd on purpose (zero dates, 25 o'clock); each is noted, and no other fails.
+    odd = sum(row[-1] is not None for row in lenient.rows) if entity.crm == "genius" else 0
+    assert len(strict.failures) <= odd
 
 
 @pytest.mark.parametrize("entity", STORED, ids=str)
@@ -310,7 +328,7 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
                 sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
                     names, sql.Identifier(entity.table), sql.Identifier(key)
                 ),
-                (f"hostile-{number}",),
+                (_hostile_key(entity, number),),
             ).fetchone()
             assert row is not None
             changes: set[str] = set()
@@ -325,13 +343,18 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
         connection.rollback()
 
 
+def _hostile_key(entity: Entity, number: int) -> str | int:
+    """A key that no record has."""
+    return f"hostile-{number}" if entity.key[0].sql == "text" else 900_000_000 + number
+
+
 def _with(
     entity: Entity, record: Mapping[str, Any], columns: list[Column], text: str, number: int
 ) -> Record:
     """A copy of a record with this text in all these columns and a key of its own."""
     made: Record = copy.deepcopy(dict(record))
     values = {column.path(entity.source.root): text for column in columns}
-    values |= {column.path(entity.source.root): f"hostile-{number}" for column in entity.key}
+    values |= {c.path(entity.source.root): _hostile_key(entity, number) for c in entity.key}
     for path, value in values.items():
         place = made
         *steps, last = path.split(".")
