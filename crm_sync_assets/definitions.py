@@ -14,6 +14,7 @@ from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schedules import build_job, build_schedule
 from crm_sync_assets.sensors import build_sensor
 from crm_sync_assets.settings import environment
+from crm_sync_assets.verification import build_verification, build_verification_schedule
 
 
 def resources(crms: tuple[Crm, ...]) -> dict[str, object]:
@@ -39,7 +40,7 @@ def build() -> dg.Definitions:
     crms = tuple(registry.crms().values())
     assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
-    jobs: list[UnresolvedAssetJobDefinition] = []
+    jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
     known: list[Entity] = []
     for crm in crms:
@@ -50,6 +51,9 @@ def build() -> dg.Definitions:
         job = build_job(crm, entities)
         jobs.append(job)
         schedules.append(build_schedule(crm, job))
+        verification = build_verification(crm, entities)
+        jobs.append(verification)
+        schedules.append(build_verification_schedule(crm, verification))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,

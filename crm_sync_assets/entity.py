@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from crm_sync_assets.columns import Column
 from crm_sync_assets.strategy import Strategy
@@ -156,6 +156,25 @@ class Client(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """What a client adds whose entities can be compared with the warehouse; see `verify`.
+
+    Both raise what `pages` raises, and like it never end early.
+    """
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every live record once, shaped as in `pages`, with little more than key and modified.
+
+        From the source itself, not from an index that may lag behind it.
+        """
+        ...
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """The records of these keys as they are now, whole; a tombstone for each that is gone."""
+        ...
 
 
 class Source(Protocol):

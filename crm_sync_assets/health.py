@@ -115,7 +115,8 @@ def examine(
 REAL = (
     "NOT coalesce((configuration ->> 'dry_run')::boolean, false) "
     "AND coalesce((configuration ->> 'max_records')::bigint, 0) = 0 "
-    "AND NOT coalesce((configuration ->> 'replay')::boolean, false)"
+    "AND NOT coalesce((configuration ->> 'replay')::boolean, false) "
+    "AND NOT coalesce((configuration ->> 'verify')::boolean, false)"
 )
 """SQL: the row is no trial."""
 
@@ -222,6 +223,7 @@ _RULES: Mapping[str, str] = {
         "OR coalesce((configuration ->> 'dry_run')::boolean, false) "
         "OR coalesce((configuration ->> 'max_records')::bigint, 0) > 0 "
         "OR coalesce((configuration ->> 'replay')::boolean, false) "
+        "OR coalesce((configuration ->> 'verify')::boolean, false) "
         "OR configuration ->> 'until' IS NOT NULL)"
     ),
 }

@@ -13,6 +13,9 @@ USAGE = 2
 PARTIAL = 3
 CANCELLED = 130
 
+STATUSES = {"success": SUCCESS, "partial": PARTIAL, "failed": FAILED}
+"""By how a history row ended."""
+
 MEANINGS = """exit status:
   0    everything asked for was done; a sync is `success`
   1    something failed, or a check found something wrong

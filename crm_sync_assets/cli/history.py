@@ -99,7 +99,9 @@ def _shown(row: dict[str, Any]) -> tuple[object, ...]:
         if configuration.get("max_records")
         else ""
     )
-    how = configuration.get("strategy") or ("replay" if configuration.get("replay") else "")
+    how = configuration.get("strategy") or next(
+        (name for name in ("replay", "verify") if configuration.get(name)), ""
+    )
     return (
         str(row["id"]),
         f"{row['crm_source']}.{row['sync_type']}",

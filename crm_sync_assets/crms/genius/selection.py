@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_sync_assets.clients.sql import Database, SourceColumn, named_column, named_table
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.sources import Join, Table
-from crm_sync_assets.entity import Entity, Record, Usage
+from crm_sync_assets.entity import Entity, Key, Page, Record, Tombstone, Usage
 from crm_sync_assets.errors import FatalError
 
 log = logging.getLogger(__name__)
@@ -211,6 +211,21 @@ class Selection:
         return sa.literal(value.encode(), sa.BINARY) if is_bytewise else value
 
     # Rows
+
+    def page_of(self, keys: Sequence[Key]) -> Page:
+        """The rows of these keys, and a tombstone for each that is not there."""
+        typed = [
+            [
+                part if is_text else int(part)
+                for part, is_text in zip(key, self.is_text_key, strict=True)
+            ]
+            for key in keys
+        ]
+        statement = self.chunk(self.is_one_of(typed), None, len(keys))
+        rows = self.database.rows(statement, str(self.entity), self._usage)
+        there = {tuple(map(str, self.key_of(row))) for row in rows}
+        gone = [Tombstone(key) for key in keys if key not in there]
+        return Page(self.records(rows), {}, tombstones=gone)
 
     def key_of(self, row: Sequence[Any]) -> list[Any]:
         return [row[place] for place in self._key_places]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
-from crm_sync_assets.crms.hubspot.objects import ObjectReading, has_records
-from crm_sync_assets.crms.hubspot.pairs import pairs
+from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading, has_records
+from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
 from crm_sync_assets.crms.hubspot.paths import Paths
 from crm_sync_assets.crms.hubspot.removal import removed
 from crm_sync_assets.crms.hubspot.sources import (
@@ -32,6 +33,7 @@ from crm_sync_assets.crms.hubspot.sources import (
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
+from crm_sync_assets.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,26 @@ class HubSpot:
             file = self._zip_file(source)
             return zipcodes(read, file, api.session(name, usage), raw.session(name, usage))
         raise UsageError(f"{read.entity}: HubSpot has no source of kind {type(source).__name__}")
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every live record; objects with no more than their id and modified date."""
+        source = read.entity.source
+        if isinstance(source, Objects):
+            session = self._http.session(read.entity.name, usage)
+            size = min(read.page_size, LIST_PAGE)
+            reading = ObjectReading(self, replace(read, page_size=size), session, source)
+            return reading.outline()
+        return self.pages(read, usage)
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """These records as they are now; the small kinds of source are read whole for it."""
+        session = self._http.session(read.entity.name, usage)
+        source = read.entity.source
+        if isinstance(source, Objects):
+            return ObjectReading(self, read, session, source).by_key([key[0] for key in keys])
+        if isinstance(source, Associations):
+            return pairs_by_key(self, keys, session, source)
+        return asked_for(self.pages(read, usage), read.entity, keys)
 
     def source_time(self) -> datetime | None:
         return self._http.source_time()

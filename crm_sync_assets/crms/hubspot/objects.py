@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Page, Read, Record
+from crm_sync_assets.entity import Page, Read, Record, Tombstone
 from crm_sync_assets.errors import FatalError
 
 if TYPE_CHECKING:
@@ -95,6 +95,35 @@ class ObjectReading:
                 yield from self._restored(after)
             else:
                 yield from self._list(phase, after, following)
+
+    def outline(self) -> Iterator[Page]:
+        """Every live record with its id and modified date: from the list, which never lags."""
+        self._names = [self._source.modified] if self._source.modified else []
+        yield from self._list("live", None, "done")
+
+    def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
+        """These records whole, live or archived; tombstones for the ones that are neither."""
+        self._names = self._hub.property_names(self._kind, self._session)
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            records, unknown = self._batch(some, archived=False)
+            rest = [key for key in some if key not in records]
+            archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
+            gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
+            yield Page([*records.values(), *archived.values()], {}, tombstones=gone)
+
+    def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
+        return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
+
+    def _stone(self, record_id: str, *, ask: bool) -> Tombstone:
+        """Of a record that is gone; one that HubSpot was silent about is asked for by itself."""
+        found = read_one(self._hub, self._session, self._kind, record_id) if ask else None
+        if found is not None and found["id"] == record_id:
+            raise FatalError(
+                f"{self._subject}: short read: the batch read left out {record_id}, which exists. "
+                "Run it again."
+            )
+        return Tombstone((record_id,), merged_into=found["id"] if found is not None else None)
 
     def _list(self, phase: str, after: str | None, following: str) -> Iterator[Page]:
         guard = CursorGuard(self._subject)
