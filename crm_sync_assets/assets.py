@@ -5,20 +5,24 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from crm_sync_assets import progress, registry
 from crm_sync_assets.config import SyncConfig
 from crm_sync_assets.entity import Crm, Entity
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.hooks import close_history_row, remember
 from crm_sync_assets.io_manager import findings
+from crm_sync_assets.log import logger
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
 from crm_sync_assets.settings import environment, settings_for
 from crm_sync_assets.sync import Request, begin
 
 IO_MANAGER = "upsert"
+
+log = logger(__name__)
 
 
 def partitions(first_day: date) -> dg.DailyPartitionsDefinition:
@@ -75,7 +79,15 @@ def build_asset(
             run_id=context.run.run_id,
             marked_entity=marked,
         )
-        begun = begin(request, client.open(), warehouse.open())
+        try:
+            begun = begin(request, client.open(), warehouse.open())
+        except AlreadyRunning as busy:
+            if SCHEDULE_NAME_TAG not in context.run.tags:
+                raise
+            # The sync that is running does what this one was scheduled for, as does the next one.
+            log.warning("skipped: %s", busy)
+            yield dg.AssetObservation(context.asset_key, metadata={"skipped": str(busy)})
+            return
         remember(context.run.run_id, begun)
         if flags.dry_run:
             # Nothing was stored, so the asset must not look materialized.

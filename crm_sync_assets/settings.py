@@ -49,6 +49,9 @@ class SyncSettings(BaseModel):
         "lenient", description="strict sets aside a record whose value fails its check"
     )
     max_failed_share: float = Field(0.5, gt=0, le=1, description="more failures fail the sync")
+    wait_seconds: float = Field(
+        900.0, ge=0, description="how long a window waits for a running sync of its entity"
+    )
     checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
 
     @field_validator("rate_windows", mode="before")

@@ -82,14 +82,17 @@ class Request:
 def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """Take the entity's lock, decide what to read, open the history row.
 
-    Raises UsageError for flags that cannot be meant and AlreadyRunning when another sync holds
-    the lock; neither leaves a trace.
+    A window waits for a running sync to end, up to the setting `wait_seconds`: it reads what it
+    was asked for whatever came before it. Raises UsageError for flags that cannot be meant and
+    AlreadyRunning when another sync holds the lock; neither leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
-    session = Session(warehouse, entity)
+    windowed = flags.start_date or flags.end_date
+    wait = request.settings.wait_seconds if windowed else 0.0
+    session = Session(warehouse, entity, wait_seconds=wait)
     try:
         past = history.past(session.connection, entity)
         session.connection.commit()
