@@ -48,8 +48,11 @@ class Page:
     are keys the source proved gone, `confirmed` counts keys it proved alive without sending the
     record. `total` is how many records the source expects of the whole read, said on the first
     page. `state` is what the client wants to be told at the next sync (an ETag); it counts only
-    if the read completes. `unchanged` says the source proved that nothing changed since the
-    state it was handed: a read without records, and no stored row is absent.
+    if the read completes. So does `memory`, which is no claim about the stored rows and is handed
+    on whatever became of them: which columns were asked for. `withheld` names columns the source
+    does not let us read at present: what is stored there stays. `unchanged` says the source
+    proved that nothing changed since the state it was handed: a read without records, and no
+    stored row is absent.
     """
 
     records: Sequence[Record]
@@ -59,6 +62,8 @@ class Page:
     total: int | None = None
     state: Mapping[str, Any] | None = None
     unchanged: bool = False
+    memory: Mapping[str, Any] | None = None
+    withheld: Sequence[str] = ()
 
 
 class Known(Protocol):
@@ -108,7 +113,8 @@ class Read:
 
     `cursor` is where an interrupted reading left off, None for the beginning. `page_size` is
     what the user asked for, already within the source's bounds. `limit` is the most records the
-    engine will take, 0 for all. `state` is the newest complete sync's `Page.state`.
+    engine will take, 0 for all. `state` is the newest complete sync's `Page.state`, where it can
+    be trusted, `memory` its `Page.memory`.
     """
 
     entity: Entity
@@ -118,6 +124,7 @@ class Read:
     cursor: Cursor | None = None
     limit: int = 0
     state: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

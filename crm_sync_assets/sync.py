@@ -176,6 +176,7 @@ class Sync:
         self._had_rows = False
         self._source_unchanged = False
         self._state: Mapping[str, Any] = {}
+        self._memory: Mapping[str, Any] = past.memory
         self._stored_any = False
         self._last_beat = time.monotonic()
 
@@ -289,7 +290,8 @@ class Sync:
         if self._declaration_changed:
             log.warning(
                 "%s: its declaration has changed since the last complete sync; rows that do not "
-                "change at the source keep their old shape until a full sync",
+                "change at the source keep their old shape until a full sync (a new column is "
+                "filled before that where the source can be asked for its values)",
                 self.entity,
             )
         if not self.resumed:
@@ -320,6 +322,7 @@ class Sync:
             cursor=self._checkpoint.cursor if self._checkpoint else None,
             limit=self.flags.max_records,
             state=self._trusted_state(),
+            memory=self.past.memory,
             options=resume.own_options(self.flags),
         )
         self._began = datetime.now(UTC)
@@ -390,6 +393,7 @@ class Sync:
     def _store(self, pages: Sequence[Page]) -> None:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
         clock = time.monotonic()
+        self._table.withheld |= {name for page in pages for name in page.withheld}
         batch = self._processor.process([record for page in pages for record in page.records])
         rows = self._table.newest_per_key(batch.rows)
         self.timing.processing += time.monotonic() - clock
@@ -423,6 +427,7 @@ class Sync:
         self._stored_any = True
         for page in pages:
             self._state = page.state if page.state is not None else self._state
+            self._memory = page.memory if page.memory is not None else self._memory
             self._source_unchanged = self._source_unchanged or page.unchanged
         if self._dry and time.monotonic() - self._last_beat > history.HEARTBEAT_SECONDS:
             self._beat()
@@ -544,7 +549,15 @@ class Sync:
             counts,
             watermark=self.watermark,
             metrics=self._metrics(counts),
-            extra_configuration={"source_state": dict(self._state)} if self._state else {},
+            extra_configuration={
+                name: value
+                for name, value in (
+                    ("source_state", dict(self._state)),
+                    ("source_memory", dict(self._memory)),
+                    ("withheld", sorted(self._table.withheld)),
+                )
+                if value
+            },
         )
         return counts
 

@@ -334,6 +334,7 @@ class _Verifying:
         """Ask for these records by key, note what differs still, and mend it."""
         keys = [suspect.key for suspect in suspects]
         pages = list(self._client.by_key(self._read, keys, self._found.usage))
+        self._table.withheld |= {name for page in pages for name in page.withheld}
         batch = self._processor.process([record for page in pages for record in page.records])
         rows = {self._table.key_of(row): row for row in batch.rows}
         stones = {stone.key: stone for page in pages for stone in page.tombstones}

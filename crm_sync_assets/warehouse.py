@@ -224,12 +224,14 @@ class Table:
     """One entity's table, and the statements that load it, composed once per sync.
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
+    Columns in `withheld` could not be read: a stored row keeps what it has there.
     """
 
     def __init__(self, entity: Entity, *, overwrite: bool, keep_issues: bool) -> None:
         self.entity = entity
         self.overwrite = overwrite
         self.keep_issues = keep_issues
+        self.withheld: frozenset[str] = frozenset()
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
         self.types = [column.sql for column in entity.columns] + ["jsonb"]
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
@@ -252,7 +254,7 @@ class Table:
     def upsert(self, source: sql.Composable, target: sql.Composable) -> sql.Composed:
         """Move `source`'s rows into `target`; returns one row: created, updated."""
         key = [column.name for column in self.entity.key]
-        changing = [name for name in self.names if name not in key]
+        changing = [name for name in self.names if name not in key and name not in self.withheld]
         if self.keep_issues:
             changing.remove("sync_issues")
         if "deleted_at" not in self.names:

@@ -156,6 +156,7 @@ def test_what_changed_since_the_last_sync_is_no_finding(warehouse: Warehouse) ->
     )
     seen = run(warehouse, source, repair=True)
     assert (seen.findings, seen.status) == ([], "success")
+    assert not hasattr(source, "asked_keys"), "nor is it asked for"
     assert people(warehouse)["3"] == "Person 3", "that is for the next delta"
 
 

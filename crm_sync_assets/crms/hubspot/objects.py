@@ -4,7 +4,9 @@ A reading goes through phases, and its cursor says which one it is in:
 
 - everything: `live` (the list), then `archived` (the recycle bin);
 - a delta: `search` (changed since), then `archived`, then `restored` (rows the warehouse holds as
-  deleted that are live again: restoring need not touch the modified date);
+  deleted that are live again: restoring need not touch the modified date), then `gained` (records
+  with a value in a property that could not be read, or was kept elsewhere, until now: that does not
+  touch the modified date either);
 - a window: `search` alone.
 
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,7 @@ from urllib.parse import urlencode
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
 from crm_sync_assets.errors import FatalError
@@ -71,11 +75,22 @@ class ObjectReading:
         strategy = self._read.strategy
         if strategy.reads_everything:
             return ("live", "archived")
-        return ("search",) if strategy.until else ("search", "archived", "restored")
+        if strategy.until:
+            return ("search",)
+        return ("search", "archived", "restored", "gained")
 
     def pages(self) -> Iterator[Page]:
         self._names = self._hub.property_names(self._kind, self._session)
-        self._warn_of_unknown_columns()
+        withheld = self._withheld()
+        gained = gaining.gained(self._read, self._names) if "gained" in self._phases else []
+        # A reading that is resumed while it fills some properties goes on with those.
+        chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
+        later = set(gained) - set(chosen)
+        memory = gaining.memory(self._read, self._names, without=later)
+        for page in self._phase_by_phase(chosen):
+            yield replace(page, withheld=withheld, memory=memory)
+
+    def _phase_by_phase(self, gained: Sequence[str]) -> Iterator[Page]:
         phases = self._phases
         cursor = dict(self._read.cursor or {})
         begin = cursor.get("phase", phases[0])
@@ -93,6 +108,8 @@ class ObjectReading:
                 yield from self._search(after)
             elif phase == "restored":
                 yield from self._restored(after)
+            elif phase == "gained":
+                yield from self._gained(gained, after)
             else:
                 yield from self._list(phase, after, following)
 
@@ -104,13 +121,15 @@ class ObjectReading:
     def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
         """These records whole, live or archived; tombstones for the ones that are neither."""
         self._names = self._hub.property_names(self._kind, self._session)
+        withheld = self._withheld()
         for start in range(0, len(ids), BATCH):
             some = ids[start : start + BATCH]
             records, unknown = self._batch(some, archived=False)
             rest = [key for key in some if key not in records]
             archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
             gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
-            yield Page([*records.values(), *archived.values()], {}, tombstones=gone)
+            found = [*records.values(), *archived.values()]
+            yield Page(found, {}, tombstones=gone, withheld=withheld)
 
     def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
         return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
@@ -220,6 +239,72 @@ class ObjectReading:
                 if alive:
                     yield Page(alive, {"phase": "restored", "after": ids[-1]})
 
+    def _gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
+        """Records with a value in one of these properties, a few properties at a time.
+
+        A cursor is how many properties are done and the last id found for the next ones.
+        """
+        done, _, last = (after or "0:0").partition(":")
+        if gained and after is None:
+            log.info(
+                "%s: reading every record with a value in %s, new since the last sync",
+                self._subject,
+                ", ".join(gained),
+            )
+        for start in range(int(done), len(gained), gaining.PER_SEARCH):
+            names = gained[start : start + gaining.PER_SEARCH]
+            for records, last_id in self._having(names, int(last or 0)):
+                cursor = {"phase": "gained", "after": f"{start}:{last_id}", "gained": [*gained]}
+                yield Page(records, cursor)
+            last = "0"
+
+    def _having(self, names: Sequence[str], last: int) -> Iterator[tuple[list[Record], int]]:
+        """Records by id, after `last`, that have a value in one of these properties."""
+        while True:
+            query = {
+                "filterGroups": [
+                    {
+                        "filters": [
+                            {"propertyName": name, "operator": "HAS_PROPERTY"},
+                            {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)},
+                        ]
+                    }
+                    for name in names
+                ],
+                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "properties": self._names,
+                "limit": self._search_size,
+            }
+            answer = self._session.post(
+                self._hub.paths.search(self._kind),
+                query,
+                windows=SEARCH_WINDOWS,
+                accept=(200, 400),
+                check=lambda body: (
+                    None
+                    if isinstance(body, dict) and "results" not in body and "message" in body
+                    else has_records(body) or short_read(body, self._search_size)
+                ),
+            )
+            if answer.status == 400:
+                if len(names) > 1:
+                    for name in names:
+                        yield from self._having([name], last)
+                else:
+                    log.warning(
+                        "%s: HubSpot cannot search by %s, which is new since the last sync (%s); "
+                        "stored rows get its values with a full sync",
+                        self._subject,
+                        names[0],
+                        answer.json.get("message"),
+                    )
+                return
+            if not answer.json["results"]:
+                return
+            fresh = self._beyond(last, answer.json["results"])
+            last = int(identified(fresh)[-1]["id"])
+            yield fresh, last
+
     def _filled(self, listed: Sequence[Record], archived: bool) -> list[Record]:
         """Listed records with their properties, which were too many for the list's address.
 
@@ -277,18 +362,27 @@ class ObjectReading:
             "in the declaration; nothing was read."
         )
 
-    def _warn_of_unknown_columns(self) -> None:
+    def _withheld(self) -> list[str]:
+        """Columns whose property the account does not show; told once.
+
+        A record cannot tell: a property asked for may be left out of it, or be null, all the same.
+        """
         root = self._source.root
-        paths = [column.path(root) for column in self._read.entity.columns if column.kind != "rest"]
-        mapped = {path.removeprefix(root) for path in paths if path.startswith(root)}
-        missing = sorted(mapped - set(self._names))
-        if missing and self._hub.first_time(("unknown columns", self._kind)):
+        of_column = {
+            column.name: path.removeprefix(root)
+            for column in self._read.entity.columns
+            if column.kind != "rest" and (path := column.path(root)).startswith(root)
+        }
+        known = set(self._names)
+        missing = {name: sent for name, sent in of_column.items() if sent not in known}
+        if missing and self._hub.first_time(("unknown columns", self._kind, *sorted(missing))):
+            names = sorted(missing.values())
             log.warning(
-                "%s: the account has no %s; %s empty",
+                "%s: the account shows no %s; what is stored there stays as it is",
                 self._subject,
-                ", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
-                "that column stays" if len(missing) == 1 else f"these {len(missing)} columns stay",
+                ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else ""),
             )
+        return sorted(missing)
 
 
 def read_batch(
