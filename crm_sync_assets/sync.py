@@ -36,6 +36,7 @@ from crm_sync_assets.warehouse import (
     Connection,
     Counts,
     Rejected,
+    Row,
     Table,
     Warehouse,
     bury,
@@ -49,6 +50,9 @@ log = logger(__name__)
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
 
+
+_FUTURE = timedelta(days=1)
+"""A record dated this far ahead of the source's clock is dated wrongly."""
 
 _CLOCK_JITTER = timedelta(minutes=1)
 """A source's clock is read from answers, to the second, through the network."""
@@ -178,6 +182,7 @@ class Sync:
         self._state: Mapping[str, Any] = {}
         self._memory: Mapping[str, Any] = past.memory
         self._stored_any = False
+        self._warned_of_the_future = False
         self._last_beat = time.monotonic()
 
     @property
@@ -387,6 +392,7 @@ class Sync:
             now = self._client.source_time()
             passed = datetime.now(UTC) - self._began
             self._started_at_source = self._began if now is None else now - passed
+        self._table.future = self._started_at_source + _FUTURE
 
     # A batch
 
@@ -396,6 +402,7 @@ class Sync:
         self._table.withheld |= {name for page in pages for name in page.withheld}
         batch = self._processor.process([record for page in pages for record in page.records])
         rows = self._table.newest_per_key(batch.rows)
+        self._warn_of_the_future(rows)
         self.timing.processing += time.monotonic() - clock
         tombstones = [stone for page in pages for stone in page.tombstones]
         confirmed = sum(page.confirmed for page in pages)
@@ -438,6 +445,23 @@ class Sync:
                 len(rows),
                 len(pages),
                 1000 * seconds,
+            )
+
+    def _warn_of_the_future(self, rows: Sequence[Row]) -> None:
+        """Say once which records are dated ahead; no watermark is ever taken from a record."""
+        modified, future = self.entity.modified, self._table.future
+        if self._warned_of_the_future or modified is None or future is None:
+            return
+        place = self._table.names.index(modified.name)
+        odd = [row for row in rows if row[place] is not None and row[place] > future]
+        if odd:
+            self._warned_of_the_future = True
+            log.warning(
+                "%s: records dated in the future are stored as they are, their next version "
+                "replaces them whatever its date: %s",
+                self.entity,
+                ", ".join(f"{'/'.join(self._table.key_of(r))} ({r[place]})" for r in odd[:5])
+                + (f" and {len(odd) - 5} more" if odd[5:] else ""),
             )
 
     def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:

@@ -224,7 +224,8 @@ class Table:
     """One entity's table, and the statements that load it, composed once per sync.
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
-    Columns in `withheld` could not be read: a stored row keeps what it has there.
+    Columns in `withheld` could not be read: a stored row keeps what it has there. A stored version
+    dated after `future` is dated wrongly, so any other may replace it.
     """
 
     def __init__(self, entity: Entity, *, overwrite: bool, keep_issues: bool) -> None:
@@ -232,6 +233,7 @@ class Table:
         self.overwrite = overwrite
         self.keep_issues = keep_issues
         self.withheld: frozenset[str] = frozenset()
+        self.future: datetime | None = None
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
         self.types = [column.sql for column in entity.columns] + ["jsonb"]
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
@@ -297,8 +299,13 @@ class Table:
         conditions: list[sql.Composable] = []
         if self.entity.modified is not None and not self.overwrite:
             conditions.append(
-                sql.SQL("(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL)").format(
-                    sql.Identifier(self.entity.modified.name), self._step_back()
+                sql.SQL(
+                    "(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL "
+                    "OR (t.{0} > {2}) IS TRUE)"
+                ).format(
+                    sql.Identifier(self.entity.modified.name),
+                    self._step_back(),
+                    sql.Literal(self.future),
                 )
             )
         if self.entity.merged_ids:

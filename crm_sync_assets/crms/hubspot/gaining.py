@@ -1,11 +1,12 @@
 """Which properties are new to the warehouse: made, made readable, or given a column of their own.
 
-A sync remembers, as four bytes each, the properties it asked for and the kind of column each went
+A sync remembers, as three bytes each, the properties it asked for and the kind of column each went
 to. What it does not remember is new. None is, when there is nothing to remember yet.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -18,7 +19,8 @@ PER_SEARCH = 5
 MOST_AT_ONCE = 15
 """Properties filled by one sync; the next ones fill the rest."""
 
-_DIGITS = 8
+_DIGITS = 4
+"""Three bytes in base64."""
 
 
 def gained(read: Read, names: Sequence[str]) -> list[str]:
@@ -42,7 +44,8 @@ def _marks(read: Read, names: Sequence[str]) -> dict[str, str]:
         column.path(root).removeprefix(root): f"{column.name} {column.kind}"
         for column in read.entity.columns
     }
-    return {
-        name: hashlib.sha256(f"{name} {kinds.get(name, '')}".encode()).hexdigest()[:_DIGITS]
-        for name in names
-    }
+    return {name: _mark(f"{name} {kinds.get(name, '')}") for name in names}
+
+
+def _mark(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:3]).decode()

@@ -150,6 +150,7 @@ class ObjectReading:
         path = self._hub.paths.objects(self._kind)
         params = {"limit": str(self._list_size), "archived": str(archived).lower()}
         whole = params | {"properties": ",".join(self._names)}
+        highest: int | None = None
         ids_only = len(path) + len(urlencode(whole)) > MOST_URL
         if after is not None:
             guard.follow(after, records=1)
@@ -159,15 +160,37 @@ class ObjectReading:
                 path, asked | ({"after": after} if after else {}), check=has_records
             )
             listed: list[Record] = answer.json["results"]
+            following_page = next_after(answer.json)
+            if not listed and following_page is None and after is not None and not archived:
+                self._confirm_the_end(highest)
+            highest = max([*(int(r["id"]) for r in identified(listed)), highest or 0])
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
             records = self._filled(listed, archived) if ids_only else listed
-            after = next_after(answer.json)
+            after = following_page
             if after is None:
                 yield Page(records, {"phase": following})
                 return
             guard.follow(after, records=len(listed))
             yield Page(records, {"phase": phase, "after": after})
+
+    def _confirm_the_end(self, last: int | None) -> None:
+        """FatalError unless the list ends after this id, though it had promised another page.
+
+        It may have: what was on that page can be gone by now. Or HubSpot answered with nothing.
+        """
+        beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last or 0)}
+        answer = self._session.post(
+            self._hub.paths.search(self._kind),
+            {"filterGroups": [{"filters": [beyond]}], "limit": 1},
+            windows=SEARCH_WINDOWS,
+            check=lambda body: has_records(body) or short_read(body, 1),
+        )
+        if last is None or answer.json["total"]:
+            raise FatalError(
+                f"{self._subject}: short read: the list ended with an empty page where more was "
+                f"promised, and {answer.json['total']} records lie beyond it. Run it again."
+            )
 
     def _search(self, after: str | None) -> Iterator[Page]:
         self._check_modified()
