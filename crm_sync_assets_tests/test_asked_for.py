@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,3 +134,25 @@ def test_a_last_page_whose_records_went_meanwhile_is_the_end(portal: Sandbox) ->
     entity = registry.entity("hubspot.contacts")
     assert list(_entity_differences(portal, hubspot.warehouse, entity, True)) == []
     hubspot.close()
+
+
+# A start date
+
+
+def test_a_start_date_that_is_lowered_reads_the_gap_and_hides_nothing(
+    hubspot: HubSpotSyncs, sandbox: Sandbox
+) -> None:
+    """There is no default start date: without one, rows from 2013 arrive with the others."""
+    old = sandbox.hubspot.bulk_touch(
+        "contacts", count=50, timestamp=datetime(2013, 5, 6, tzinfo=UTC)
+    )
+    first = hubspot.sync("contacts", start_date="2014-01-01")
+    assert first.watermark is None, "it has not read what lies before"
+    stored = "SELECT count(*) FROM hubspot_contact WHERE id = ANY(%s)"
+    assert rows(hubspot.warehouse, stored, old) == [(0,)]
+    gap = hubspot.sync("contacts", start_date="2013-01-01", end_date="2014-01-01")
+    assert (gap.counts.processed, gap.counts.created) == (50, 50)
+    whole = hubspot.sync("contacts")
+    assert whole.strategy.name == "initial_full"
+    entity = registry.entity("hubspot.contacts")
+    assert list(_entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
