@@ -54,21 +54,21 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     """
     sealed = vault is not None
     wanted = stored_columns(entity, sealed=sealed)
-    existing = _existing(connection, entity.table)
+    existing = existing_columns(connection, entity.table)
     if existing is not None and wanted.keys() <= existing.keys():
         _refuse_mixture(entity, existing, sealed=sealed)
-        _refuse_other_types(entity, wanted, existing)
+        refuse_other_types(entity, wanted, existing)
         return []
     # Two processes may meet here; the second finds the work done.
     connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"schema {entity.table}",)
     )
-    existing = _existing(connection, entity.table)
+    existing = existing_columns(connection, entity.table)
     if existing is None:
         _create(connection, entity, wanted)
         return []
     _refuse_mixture(entity, existing, sealed=sealed)
-    _refuse_other_types(entity, wanted, existing)
+    refuse_other_types(entity, wanted, existing)
     added = [name for name in wanted if name not in existing]
     for name in added:
         connection.execute(
@@ -86,7 +86,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     return added
 
 
-def _existing(connection: Connection, table: str) -> dict[str, str] | None:
+def existing_columns(connection: Connection, table: str) -> dict[str, str] | None:
     rows = connection.execute(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
         "WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0 AND NOT attisdropped",
@@ -97,7 +97,7 @@ def _existing(connection: Connection, table: str) -> dict[str, str] | None:
 
 def refuse_half_sealed(connection: Connection, entity: Entity) -> None:
     """Raises FatalError when the table is there, and not all it should seal can be sealed."""
-    existing = _existing(connection, entity.table)
+    existing = existing_columns(connection, entity.table)
     if existing is not None:
         _refuse_mixture(entity, existing, sealed=True)
 
@@ -131,7 +131,7 @@ _SAME_TYPE = {
 }
 
 
-def _refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[str, str]) -> None:
+def refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[str, str]) -> None:
     for name, kind in wanted.items():
         if name not in existing:
             continue
@@ -162,7 +162,7 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     if entity.merged_ids:
         connection.execute(
             sql.SQL("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL").format(
-                sql.Identifier(_index_name(entity.table, "survivors")),
+                sql.Identifier(index_name(entity.table, "survivors")),
                 table,
                 key,
                 sql.Identifier(entity.merged_ids),
@@ -172,7 +172,7 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
 
 def create_index(table: str, named_after: str, column: str) -> sql.Composed:
     return sql.SQL("CREATE INDEX {} ON {} ({})").format(
-        sql.Identifier(_index_name(named_after, column)),
+        sql.Identifier(index_name(named_after, column)),
         sql.Identifier(table),
         sql.Identifier(column),
     )
@@ -194,7 +194,7 @@ def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
     return definition
 
 
-def _index_name(table: str, column: str) -> str:
+def index_name(table: str, column: str) -> str:
     """At most 63 bytes, and never the same for two columns: a hash stands for what is cut."""
     name = f"ix_{table}_{column}"
     if len(name.encode()) <= 63:

@@ -44,6 +44,8 @@ _DIGEST_BYTES = 16
 _INDEX_LENGTH = 32
 _SEALED = re.compile(rf"[0-9a-f]{{{_ID_LENGTH}}}:")
 
+Row = tuple[Any, ...]
+
 Context = tuple[str, ...]
 """Where a value lives: (table, column, *key of the row). It opens nowhere else."""
 
@@ -210,7 +212,7 @@ def sealed_columns(columns: Sequence[Column]) -> tuple[Sealed, ...]:
     return tuple(Sealed(one.name, one.kind, one.sql) for one in columns if one.sensitive)
 
 
-def sealer(vault: Vault, entity: Entity) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+def sealer(vault: Vault, entity: Entity) -> Callable[[Row], Row]:
     """Makes what the table keeps of a row: sensitive values sealed, their indexes at its end.
 
     A row is the entity's values in order, and whatever follows them.
@@ -219,7 +221,7 @@ def sealer(vault: Vault, entity: Entity) -> Callable[[tuple[Any, ...]], tuple[An
     sensitive = [(i, c.name, c.kind) for i, c in enumerate(entity.columns) if c.sensitive]
     table, seal, index = entity.table, vault.seal, vault.index
 
-    def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def sealed(row: Row) -> Row:
         key = tuple(str(row[i]) for i in keys)
         kept = list(row)
         for i, name, kind in sensitive:
@@ -236,7 +238,7 @@ def sealer(vault: Vault, entity: Entity) -> Callable[[tuple[Any, ...]], tuple[An
 
 def opener(
     vault: Vault, table: str, key: Sequence[str], sealed: Sequence[Sealed], names: Sequence[str]
-) -> Callable[[tuple[Any, ...]], list[Any]]:
+) -> Callable[[Row], list[Any]]:
     """Makes plain values of a stored row; `names` are its columns, with the key's and the indexes.
 
     A value without a blind index waits for its first encryption and is read as it is.
@@ -244,7 +246,7 @@ def opener(
     keys = [names.index(name) for name in key]
     places = [(names.index(c.name), names.index(c.index), c) for c in sealed]
 
-    def opened(row: tuple[Any, ...]) -> list[Any]:
+    def opened(row: Row) -> list[Any]:
         values = list(row)
         parts = tuple(str(row[i]) for i in keys)
         for place, mark, column in places:

@@ -24,7 +24,7 @@ from crm_sync_assets.flags import Flags
 from crm_sync_assets.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.schema import _SAME_TYPE, _index_name, system_columns
+from crm_sync_assets.schema import _SAME_TYPE, index_name, system_columns
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Table, Warehouse, load
@@ -264,7 +264,7 @@ def test_names_fit_postgresql_and_its_driver(entity: Entity) -> None:
 def test_no_two_entities_share_a_table_or_the_name_of_an_index() -> None:
     stored = [entity for entity in ENTITIES if not entity.tombstones_of]
     tables = Counter(entity.table for entity in stored)
-    indexes = Counter(_index_name(e.table, name) for e in stored for name in e.indexes)
+    indexes = Counter(index_name(e.table, name) for e in stored for name in e.indexes)
     assert [name for name, n in (tables + indexes).items() if n > 1] == []
 
 
