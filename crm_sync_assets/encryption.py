@@ -141,14 +141,15 @@ def hold(connection: AnyConnection, vault: Vault | None) -> None:
     """
     if vault is None:
         # Reading the table is enough: registering a key locks it against readers.
-        if connection.execute("SELECT FROM ingestion_encryption_key LIMIT 1").fetchone():
+        found = connection.execute("SELECT 1 FROM ingestion_encryption_key LIMIT 1").fetchone()
+        if found is not None:
             raise FatalError(
                 "the warehouse is encrypted now, and this process has no key: restart it with "
                 f"{VARIABLE} set"
             )
         return
     found = connection.execute(
-        "SELECT FROM ingestion_encryption_key WHERE key_id = %s FOR KEY SHARE", (vault.newest,)
+        "SELECT 1 FROM ingestion_encryption_key WHERE key_id = %s FOR KEY SHARE", (vault.newest,)
     ).fetchone()
     if found is None:
         raise FatalError(

@@ -10,7 +10,7 @@ import pytest
 from crm_sync_assets.columns import boolean, integer, text
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.schema import index_name, ensure_table, system_columns
+from crm_sync_assets.schema import ensure_table, index_name, system_columns
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
 
