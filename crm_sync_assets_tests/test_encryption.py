@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from crm_sync_assets import quarantine
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
@@ -223,7 +224,7 @@ def test_a_payload_moved_to_another_record_does_not_open(safe: Warehouse) -> Non
 def test_what_was_moved_or_changed_does_not_open(safe: Warehouse, change: str, said: str) -> None:
     sync(safe, FakeClient(everyone(3)), CLIENTS)
     with safe.connection() as connection:
-        connection.execute("UPDATE test_clients SET " + change)  # type: ignore[call-overload]
+        connection.execute(sql.SQL("UPDATE test_clients SET ") + sql.SQL(change))
         connection.commit()
     with pytest.raises(FatalError, match=rf"test_clients/(email|note)/\d .*{said}"):
         opened(safe)
