@@ -29,9 +29,15 @@ def open_warehouse(url: str | None = None) -> Warehouse:
         url = url or warehouse_url(env)
         warehouse = _warehouses.get(url)
         if warehouse is None or warehouse.encryption_keys != keys:
+            if warehouse is not None:
+                _warehouses.pop(url).close()
             warehouse = Warehouse(url, keys)
-            migrate(warehouse)
-            encryption.check(warehouse)
+            try:
+                migrate(warehouse)
+                encryption.check(warehouse)
+            except BaseException:
+                warehouse.close()
+                raise
             _warehouses[url] = warehouse
         return warehouse
 

@@ -99,7 +99,7 @@ def test_plain_tables_are_encrypted_once(warehouse: Warehouse, lineage: Any) -> 
     assert by_key(keyed)["3"]["born"] == date(1931, 7, 4)
     assert str(by_key(keyed)["3"]["worth"]) == "918273.0030"
     assert by_key(keyed)["900"]["email"] is None
-    again = sync(keyed, FakeClient([client(n) for n in range(12)]), CLIENTS, full=True)
+    again = sync(keyed, FakeClient([client(n) for n in range(12)]), CLIENTS)
     assert again.counts == Counts(processed=12, unchanged=12), "indexes are those of a sync"
     with warehouse.connection() as connection:
         [entry] = quarantine.entries(connection, vault=vault(keyed))
@@ -146,7 +146,7 @@ def test_a_new_key_takes_over_and_the_old_one_is_retired(
     new = with_keys(warehouse, NEW)
     assert by_key(new) == values
     assert token(new) == "canary-a"
-    repeated = sync(new, FakeClient([client(n) for n in range(12)]), CLIENTS, full=True)
+    repeated = sync(new, FakeClient([client(n) for n in range(12)]), CLIENTS)
     assert repeated.counts.unchanged == 12
     with pytest.raises(UsageError, match=f"under key {key_id(NEW)}"):
         start(old, FakeClient(), CLIENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
@@ -35,10 +36,8 @@ def run(words: Sequence[str]) -> int:
             f"{entity} has no sensitive column '{given.column}'; it has: "
             f"{', '.join(columns) or 'none'}"
         )
-    warehouse = open_for_reading()
-    with warehouse.connection() as connection:
+    with closing(open_for_reading()) as warehouse, warehouse.connection() as connection:
         vault = open_vault(connection, warehouse.encryption_keys)
-    warehouse.close()
     if vault is None:
         raise UsageError("nothing in this warehouse is encrypted: search the column itself")
     if sys.stdin.isatty():

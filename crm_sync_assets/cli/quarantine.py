@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from itertools import groupby
 
@@ -51,9 +52,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _print(given: argparse.Namespace) -> int:
-    warehouse = open_for_reading()
-    found = _entries(warehouse, given, given.limit or (20 if given.action == "list" else 5))
-    warehouse.close()
+    with closing(open_for_reading()) as warehouse:
+        found = _entries(warehouse, given, given.limit or (20 if given.action == "list" else 5))
     if given.action == "show" or given.json:
         listed = [asdict(entry) for entry in found]
         if given.action == "list":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
@@ -32,10 +33,9 @@ def run(words: Sequence[str]) -> int:
     from crm_sync_assets.rotation import outstanding, rotate
 
     entities = registry.all_entities().values()
-    warehouse = open_for_reading() if given.check else open_warehouse()
-    done = (outstanding if given.check else rotate)(warehouse, entities)
-    keys = [key_id(key) for key in warehouse.encryption_keys]
-    warehouse.close()
+    with closing(open_for_reading() if given.check else open_warehouse()) as warehouse:
+        done = (outstanding if given.check else rotate)(warehouse, entities)
+        keys = [key_id(key) for key in warehouse.encryption_keys]
     print_table(
         f"Rows with sensitive values; the newest key is {done.newest}",
         ["table", "sealed now", "not under the newest key"],
