@@ -13,7 +13,7 @@ from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.hooks import close_history_row, remember
-from crm_sync_assets.io_manager import findings
+from crm_sync_assets.io_manager import SENSITIVE, findings
 from crm_sync_assets.log import logger
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
@@ -156,7 +156,7 @@ def column_schema(entity: Entity) -> dg.TableSchema:
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable, unique=column.key and len(entity.key) == 1
             ),
-            tags={"sensitive": ""} if column.sensitive else None,
+            tags={SENSITIVE: column.kind} if column.sensitive else None,
         )
         for column in entity.columns
     ]

@@ -147,13 +147,22 @@ def forget_attempts(connection: Connection, entity: Entity, *, but: int | None =
     )
     if entity.tombstones_of:
         return
-    for lineage, name in connection.execute(
+    for name in shadows(connection, entity):
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+def shadows(connection: Connection, entity: Entity) -> list[str]:
+    """Names of the shadow tables that replacements of this entity's table have left behind."""
+    found = connection.execute(
         "SELECT substring(relname FROM '^ingestion_shadow_([0-9]+)_')::bigint, relname "
         "FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) "
         "AND relname ~ '^ingestion_shadow_[0-9]+_'"
-    ).fetchall():
-        if name == Shadow(lineage, entity).identifier.as_string(connection).strip('"'):
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    ).fetchall()
+    return [
+        name
+        for lineage, name in found
+        if name == Shadow(lineage, entity).identifier.as_string(connection).strip('"')
+    ]
 
 
 def live_rows(connection: Connection, entity: Entity) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from crm_sync_assets import history, quarantine
+from crm_sync_assets import encryption, history, quarantine
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.log import logger
 from crm_sync_assets.processor import Failure, Processor, Row
@@ -21,6 +21,7 @@ from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.sync import failure_message
+from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, key_array, load
 
 log = logger(__name__)
@@ -47,8 +48,10 @@ def replay(
     """Load these entries of one entity; what loads leaves the quarantine, in one transaction.
 
     An entry whose row was deleted at the source after it was set aside is dropped: loading it
-    would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running.
+    would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running, and
+    what `vault_for_writing` raises.
     """
+    vault = encryption.vault_for_writing(warehouse, entity)
     session = Session(warehouse, entity)
     connection = session.connection
     sync_id: int | None = None
@@ -66,9 +69,11 @@ def replay(
             },
             endpoint="quarantine",
         )
-        ensure_table(connection, entity)
+        ensure_table(connection, entity, vault)
         connection.commit()
-        return _replay(connection, entity, entries, sync_id, strict=strict, validate=validate)
+        return _replay(
+            connection, entity, entries, sync_id, vault, strict=strict, validate=validate
+        )
     except BaseException as error:
         if sync_id is not None and not connection.closed:
             connection.rollback()
@@ -83,13 +88,14 @@ def _replay(
     entity: Entity,
     entries: Sequence[Entry],
     sync_id: int,
+    vault: Vault | None,
     *,
     strict: bool,
     validate: bool,
 ) -> Replayed:
     began = time.monotonic()
     processor = Processor(entity, validate=validate, strict=strict)
-    table = Table(entity, overwrite=False, keep_issues=not validate)
+    table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
     refused: list[tuple[Entry, Failure]] = []
     rows: list[tuple[Entry, Row]] = []
     warnings = 0
@@ -99,6 +105,7 @@ def _replay(
         refused += [(entry, failure) for failure in batch.failures]
         rows += [(entry, row) for row in batch.rows]
     with connection.transaction():
+        encryption.hold(connection, vault)
         connection.execute(table.create_stage())
         gone = _deleted_since(connection, entity, table, rows)
         alive = [(entry, row) for entry, row in rows if entry.id not in gone]
@@ -123,6 +130,7 @@ def _replay(
                 Failure(entry.record_id, f.stage, f.reason, f.field, entry.record, entry.url)
                 for entry, f in refused
             ],
+            vault,
         )
         quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
         done = Counts(

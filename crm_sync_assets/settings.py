@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.log import register_secret
+from crm_sync_assets.vault import read_keys
 
 if TYPE_CHECKING:
     from crm_sync_assets.entity import Crm, Entity
@@ -80,13 +81,17 @@ class Environment(BaseSettings):
     warehouse_url: str | None = None
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
-    encryption_keys: str | None = None
     log_level: str = "INFO"
 
     @property
     def home_folder(self) -> Path:
         """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
         return self.home.expanduser().resolve()
+
+    @property
+    def encryption_keys(self) -> tuple[str, ...]:
+        """The keys of sensitive values, the newest first. Raises UsageError for what is no key."""
+        return read_keys(self.get("CRM_SYNC_ENCRYPTION_KEYS"))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""
@@ -119,7 +124,7 @@ def environment() -> Environment:
     try:
         found = Environment()
         _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
-        _keep_secret("ENCRYPTION_KEYS", found.encryption_keys or "")
+        _keep_secret("ENCRYPTION_KEYS", variables().get("CRM_SYNC_ENCRYPTION_KEYS") or "")
         return found
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import ending, history, quarantine, resume
+from crm_sync_assets import encryption, ending, history, quarantine, resume
 from crm_sync_assets.ending import SeenKeys, Shadow
 from crm_sync_assets.entity import Client, Crm, Entity, Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
@@ -32,6 +32,7 @@ from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy, choose
+from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,
@@ -87,13 +88,15 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """Take the entity's lock, decide what to read, open the history row.
 
     A window waits for a running sync to end, up to the setting `wait_seconds`: it reads what it
-    was asked for whatever came before it. Raises UsageError for flags that cannot be meant and
-    AlreadyRunning when another sync holds the lock; neither leaves a trace.
+    was asked for whatever came before it. Raises UsageError for flags that cannot be meant or a
+    missing encryption key, FatalError for a table that waits to be encrypted and AlreadyRunning
+    when another sync holds the lock; none leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
+    vault = encryption.vault_for_writing(warehouse, request.stored, dry=flags.dry_run)
     windowed = flags.start_date or flags.end_date
     wait = request.settings.wait_seconds if windowed else 0.0
     session = Session(warehouse, entity, wait_seconds=wait)
@@ -101,7 +104,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         past = history.past(session.connection, entity)
         session.connection.commit()
         strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
-        return Sync(request, client, session, strategy, past)
+        return Sync(request, client, session, strategy, past, vault)
     except BaseException:
         session.release()
         raise
@@ -125,7 +128,13 @@ class Sync:
     """A sync in progress. Holds one database session, and with it the entity's lock."""
 
     def __init__(
-        self, request: Request, client: Client, session: Session, strategy: Strategy, past: Past
+        self,
+        request: Request,
+        client: Client,
+        session: Session,
+        strategy: Strategy,
+        past: Past,
+        vault: Vault | None = None,
     ) -> None:
         self.request = request
         self.entity = request.entity
@@ -140,6 +149,7 @@ class Sync:
         """How many records the source announced; None while, or if, it does not say."""
         self._client = client
         self._session = session
+        self._vault = vault
         self._began = datetime.now(UTC)
         self._dry = self.flags.dry_run
         self._page_size = self._clamped_page_size()
@@ -156,7 +166,10 @@ class Sync:
         self.counts = self._carried
         self._started_at_source = self._checkpoint.started if self._checkpoint else None
         self._table = Table(
-            request.stored, overwrite=strategy.overwrite, keep_issues=self.flags.skip_validation
+            request.stored,
+            overwrite=strategy.overwrite,
+            keep_issues=self.flags.skip_validation,
+            vault=vault,
         )
         self._processor = Processor(
             self.entity,
@@ -288,7 +301,7 @@ class Sync:
     def _prepare(self) -> None:
         """Make the tables. A dry run makes them too, and rolls that back with everything else."""
         connection, stored = self._connection, self.request.stored
-        if ensure_table(connection, stored):
+        if ensure_table(connection, stored, self._vault):
             # Even a dry run must not keep a widened table locked: the client reads keys from it.
             connection.commit()
         self._had_rows = ending.has_live_rows(connection, stored)
@@ -408,6 +421,7 @@ class Sync:
         confirmed = sum(page.confirmed for page in pages)
 
         def transaction() -> Counts:
+            self._hold_key()
             counts = Counts()
             rejected: list[Rejected] = []
             if rows:
@@ -464,6 +478,11 @@ class Sync:
                 + (f" and {len(odd) - 5} more" if odd[5:] else ""),
             )
 
+    def _hold_key(self) -> None:
+        """A dry run writes nothing that a key would have to open."""
+        if not self._dry:
+            encryption.hold(self._connection, self._vault)
+
     def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:
         if self.request.is_trial:
             return None
@@ -490,7 +509,7 @@ class Sync:
         """Quarantine what could not be stored; counts of it and of the warnings."""
         failures = [*batch.failures, *(self._failure_of(refused, pages) for refused in rejected)]
         if failures:
-            quarantine.add(self._connection, self.entity, self.sync_id, failures)
+            quarantine.add(self._connection, self.entity, self.sync_id, failures, self._vault)
             self._has_quarantine = True
             if self._tracks_keys or self._replaces:
                 self._keys.add_failed(self._connection, self.entity, failures)
@@ -546,6 +565,7 @@ class Sync:
     def _final_counts(self) -> Counts:
         connection, stored, forced = self._connection, self.request.stored, self.flags.force
         counts = self.counts
+        self._hold_key()
         if self._replaces:
             counts = self._shadow.swap_in(connection, self._table, counts)
         if not self.flags.max_records:

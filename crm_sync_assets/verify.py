@@ -23,7 +23,7 @@ from typing import Any, Literal, cast
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import ending, history, quarantine
+from crm_sync_assets import encryption, ending, history, quarantine
 from crm_sync_assets.entity import Client, Entity, Key, Read, Tombstone, Usage, Verifiable
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
@@ -34,6 +34,7 @@ from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.sync import failure_message
+from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, bury, key_array, load
 
 log = logger(__name__)
@@ -145,6 +146,7 @@ def verify(
     """
     if not can_verify(entity, client):
         raise UsageError(f"{entity}: there is nothing to compare it with")
+    vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
     session = Session(warehouse, entity)
     connection = session.connection
     sync_id: int | None = None
@@ -167,9 +169,9 @@ def verify(
             endpoint=str(entity.source)[:200],
         )
         found = Verification(entity, watermark - entity.clock_steps_back, sync_id)
-        ensure_table(connection, entity)
+        ensure_table(connection, entity, vault)
         connection.commit()
-        _Verifying(session, client, warehouse, settings, found, repair=repair).run()
+        _Verifying(session, client, warehouse, settings, found, vault, repair=repair).run()
     except BaseException as error:
         if sync_id is not None and session.is_usable:
             connection.rollback()
@@ -193,10 +195,12 @@ class _Verifying:
         warehouse: Warehouse,
         settings: SyncSettings,
         found: Verification,
+        vault: Vault | None,
         *,
         repair: bool,
     ) -> None:
         self._session = session
+        self._vault = vault
         self._client = cast(Verifiable, client)
         self._found = found
         self._repair = repair
@@ -204,7 +208,7 @@ class _Verifying:
         self._read = Read(
             entity, Strategy("full"), page_size=entity.source.max_page_size, known=warehouse
         )
-        self._table = Table(entity, overwrite=False, keep_issues=False)
+        self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
         strict = settings.mode == "strict"
         self._processor = Processor(
             entity, strict=strict, record_url=lambda key: client.record_url(entity, key)
@@ -394,6 +398,7 @@ class _Verifying:
 
         def transaction() -> tuple[Counts, int, set[Key]]:
             counts, kept = Counts(), set[Key]()
+            encryption.hold(self._connection, self._vault)
             self._connection.execute(self._table.create_stage())
             if rows:
                 counts, rejected = load(
@@ -406,7 +411,9 @@ class _Verifying:
                 bad = {self._table.key_of(one.row) for one in rejected}
                 kept = {self._table.key_of(row) for row in rows} - bad
             marked, _ = bury(self._connection, self._entity, stones)
-            quarantine.add(self._connection, self._entity, self._found.sync_id, failures)
+            quarantine.add(
+                self._connection, self._entity, self._found.sync_id, failures, self._vault
+            )
             return counts, marked, kept | {stone.key for stone in stones}
 
         counts, marked, kept = self._session.committed(transaction, repeatable=False)

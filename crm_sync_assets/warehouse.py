@@ -20,8 +20,10 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from crm_sync_assets import keysums
+from crm_sync_assets.columns import SqlType
 from crm_sync_assets.entity import Entity, Key, Tombstone
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.vault import Vault, sealed_columns, sealer
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -92,10 +94,14 @@ def sqlalchemy_url(url: str) -> sa.URL:
 
 
 class Warehouse:
-    """A pool of connections to one PostgreSQL database."""
+    """A pool of connections to one PostgreSQL database.
 
-    def __init__(self, url: str) -> None:
+    `encryption_keys` are what its sensitive values are sealed under, the newest first.
+    """
+
+    def __init__(self, url: str, encryption_keys: Sequence[str] = ()) -> None:
         self.url = url
+        self.encryption_keys = tuple(encryption_keys)
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -225,17 +231,26 @@ class Table:
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
     Columns in `withheld` could not be read: a stored row keeps what it has there. A stored version
-    dated after `future` is dated wrongly, so any other may replace it.
+    dated after `future` is dated wrongly, so any other may replace it. With a vault, sensitive
+    values are sealed on their way into the staging table.
     """
 
-    def __init__(self, entity: Entity, *, overwrite: bool, keep_issues: bool) -> None:
+    def __init__(
+        self, entity: Entity, *, overwrite: bool, keep_issues: bool, vault: Vault | None = None
+    ) -> None:
         self.entity = entity
         self.overwrite = overwrite
         self.keep_issues = keep_issues
         self.withheld: frozenset[str] = frozenset()
         self.future: datetime | None = None
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
-        self.types = [column.sql for column in entity.columns] + ["jsonb"]
+        self.types: list[SqlType] = [column.sql for column in entity.columns] + ["jsonb"]
+        self.sealer = sealer(vault, entity) if vault else None
+        self._sealed = sealed_columns(entity.columns) if vault else ()
+        for column in self._sealed:
+            self.types[self.names.index(column.name)] = "text"
+        self.names += [column.index for column in self._sealed]
+        self.types += ["text"] * len(self._sealed)
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
         self.target = sql.Identifier(entity.table)
 
@@ -256,9 +271,14 @@ class Table:
     def upsert(self, source: sql.Composable, target: sql.Composable) -> sql.Composed:
         """Move `source`'s rows into `target`; returns one row: created, updated."""
         key = [column.name for column in self.entity.key]
-        changing = [name for name in self.names if name not in key and name not in self.withheld]
+        indexes = {column.index for column in self._sealed if column.name in self.withheld}
+        left_out = {*key, *self.withheld, *indexes}
+        changing = [name for name in self.names if name not in left_out]
         if self.keep_issues:
             changing.remove("sync_issues")
+        # Two seals of one value differ; their blind indexes do not.
+        sealed = {column.name for column in self._sealed}
+        compared = [name for name in changing if name not in sealed]
         if "deleted_at" not in self.names:
             # A record that comes back loses its deleted_at.
             returning = [sql.SQL("deleted_at = NULL")]
@@ -268,7 +288,7 @@ class Table:
         differs = sql.SQL(" OR ").join(
             [
                 sql.SQL("({}) IS DISTINCT FROM ({})").format(
-                    _list(changing, "t"), _list(changing, "excluded")
+                    _list(compared, "t"), _list(compared, "excluded")
                 ),
                 *was_deleted,
             ]
@@ -399,7 +419,7 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor, cursor.copy(table.copy()) as copy:
         copy.set_types(table.types)
         write = copy.write_row
-        for row in rows:
+        for row in rows if table.sealer is None else map(table.sealer, rows):
             write(row)
 
 

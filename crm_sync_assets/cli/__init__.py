@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "entities": ("entities", "every entity, its table and how changes are noticed"),
     "doctor": ("doctor", "check credentials, warehouse, clocks and settings"),
     "migrate": ("migrate", "bring the warehouse's core tables up to date"),
+    "rotate-keys": ("rotate_keys", "encrypt what is stored, or move it to the newest key"),
+    "blind-index": ("blind_index", "what to search an encrypted column by"),
     "sandbox": ("sandbox", "the CRMs as a local server, to try things on"),
     "demo": ("demo", "a first sync and a delta against the sandbox, checked against its truth"),
     "dev": ("dev", "Dagster's UI and daemon, with the sandbox or your own account"),

@@ -18,7 +18,9 @@ from crm_sync_assets.warehouse import Connection, Warehouse
 
 def open_for_reading() -> Warehouse:
     """The warehouse of the environment. Raises FatalError when it has no history yet."""
-    warehouse = Warehouse(warehouse_url(environment()))
+    env = environment()
+    keys = env.encryption_keys
+    warehouse = Warehouse(warehouse_url(env), keys)
     with warehouse.connection() as connection:
         found = connection.execute("SELECT to_regclass('ingestion_sync_history')").fetchone()
     if not found or found[0] is None:

@@ -293,7 +293,9 @@ class HubSpot:
             )
 
         store = (
-            TableStore(self._database_url, account, refresh_token)
+            TableStore(
+                self._database_url, account, refresh_token, self._environment.encryption_keys
+            )
             if self._database_url
             else MemoryStore(refresh_token)
         )
