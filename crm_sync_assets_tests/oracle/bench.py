@@ -1,4 +1,4 @@
-"""The real parts of an example: a PostgreSQL of our own, a HubSpot, a process that can be killed."""
+"""The real parts of an example: PostgreSQL, HubSpot, Genius, and processes that can be killed."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ class Bench:
         self._mariadb: MariaDB | None = None
 
     def __enter__(self) -> Bench:
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         enter = self._open.enter_context
         folder = tempfile.TemporaryDirectory(prefix="crm_sync_oracle_", ignore_cleanup_errors=True)
         self.folder = Path(enter(folder))
@@ -79,7 +87,6 @@ class Bench:
         os.environ.update(self.sandbox.env())
         self.killer = Killer(self.folder / "killer.log")
         self._open.callback(self.killer.stop)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()

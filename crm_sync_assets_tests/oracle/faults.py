@@ -44,18 +44,6 @@ MOVES = st.builds(
     st.integers(1, 4),
     st.integers(0, 10**6),
 )
-TOUCHES = st.builds(
-    lambda kind, n, tier: {
-        "op": "bulk_touch",
-        "type": kind,
-        "count": n,
-        "properties": {"division": tier},
-    },
-    st.sampled_from(["contacts", "deals"]),
-    st.integers(1, 40),
-    st.sampled_from(["north", "south"]),
-)
-
 _actions = st.one_of(
     st.sampled_from(["0.01", "1.5", "7", "86400", "Wed, 21 Oct 2015 07:28:00 GMT", None]).map(
         lambda after: {"status": 429, "retry_after": after}
@@ -71,7 +59,6 @@ _actions = st.one_of(
     st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
     MOVES.map(lambda move: {"mutate": move}),
     MOVES.map(lambda move: {"mutate": move}),
-    TOUCHES.map(lambda touch: {"mutate": touch}),
 )
 _places = st.one_of(
     st.integers(1, 9), st.sampled_from(["2-", "4-", "3-5", "every 3"]), st.integers(1, 3)

@@ -17,8 +17,8 @@ from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import _expected, _joined, differences, stored_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LASTING
-from crm_sync_assets_tests.oracle.machine import NUMBER, Disturbance, EngineMachine, step
 from crm_sync_assets_tests.oracle.killed import open_client
+from crm_sync_assets_tests.oracle.machine import NUMBER, Disturbance, EngineMachine, step
 
 NOON = datetime(2026, 11, 20, 20, tzinfo=UTC)
 BEFORE_THE_CLOCK_IS_PUT_BACK = datetime(2026, 11, 1, 8, 20, tzinfo=UTC)
@@ -59,7 +59,7 @@ class GeniusMachine(EngineMachine):
     def source_now(self) -> datetime:
         return self.clock.now()
 
-    def misbehaving(self, *, moving: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
+    def misbehaving(self, *, moving: bool = True) -> AbstractContextManager[None]:
         return nullcontext()
 
     def is_quiet(self) -> bool:
@@ -153,5 +153,5 @@ class GeniusMachine(EngineMachine):
                     if row[column.name] != expected:
                         yield f"{key}.{column.name} is {row[column.name]!r}, not {expected!r}"
 
-    def differences(self, *, complete: bool) -> list[str]:  # noqa: ARG002  nothing stays unknown
+    def differences(self, *, complete: bool) -> list[str]:
         return differences(self.world, self.warehouse, *self.names)

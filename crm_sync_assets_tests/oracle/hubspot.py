@@ -125,7 +125,12 @@ class HubSpotMachine(EngineMachine):
         """One moment for all, the same as before where the clock has not moved."""
         live = self.world.ids(kind)
         ids = sorted({pick(live, number) for number in numbers}) if live else []
-        self.world.bulk_touch(kind, ids, properties={TEXTS[kind][0]: f"bulk {numbers[0] % 5}"})
+        # A record's date never goes back, whatever the clock does.
+        dates = [_epoch(self.world.get(kind, one)["updatedAt"]) for one in ids]
+        moment = max([self.sandbox.clock.now_ms(), *dates])
+        self.world.bulk_touch(
+            kind, ids, timestamp=moment, properties={TEXTS[kind][0]: f"bulk {numbers[0] % 5}"}
+        )
 
     @step(kind=st.sampled_from(KINDS), number=NUMBER)
     def archive(self, kind: str, number: int) -> None:
@@ -348,7 +353,7 @@ class HubSpotMachine(EngineMachine):
         return {row[0] for row in rows}
 
     def _is_aside(self, one: Id, aside: set[str]) -> bool:
-        """Whether the quarantine has the record, or a record without a name and this one has none."""
+        """Whether the quarantine has the record, or one without a name as this one is."""
         nameless = self.poisoned.get(one) in NAMELESS
         return one[1] in aside or (nameless and any(key.startswith("sha256:") for key in aside))
 

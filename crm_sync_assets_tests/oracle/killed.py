@@ -102,7 +102,7 @@ def main() -> None:
         if child == 0:
             try:
                 code = sync(json.loads(line))
-            except BaseException:
+            except BaseException:  # noqa: BLE001  whatever it was, the log has it
                 traceback.print_exc()
                 code = 2
             os._exit(code)
