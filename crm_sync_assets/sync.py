@@ -186,8 +186,11 @@ class Sync:
 
     @property
     def _replaces(self) -> bool:
-        """Whether rows gather in the shadow. A dry run compares with the table directly."""
-        return self.strategy.replaces and not self._dry
+        """Whether rows gather in the shadow. A dry run compares with the table directly.
+
+        A removal has no rows: there is nothing to put in the place of what it marks.
+        """
+        return self.strategy.replaces and not self._dry and not self.entity.tombstones_of
 
     @property
     def _proves_absence(self) -> bool:

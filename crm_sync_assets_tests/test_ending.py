@@ -150,6 +150,17 @@ def test_a_trial_leaves_what_an_interrupted_sync_has_gathered(
     assert len(people(warehouse)) == 600
 
 
+@pytest.mark.parametrize("flags", [{}, {"force": True}, {"full": True, "force": True}])
+def test_a_removal_counts_the_same_with_any_flags(
+    warehouse: Warehouse, flags: dict[str, bool]
+) -> None:
+    sync(warehouse, FakeClient([person(n) for n in range(10)]))
+    client = FakeClient(tombstones=[Tombstone(("3",))], confirmed=9)
+    told = sync(warehouse, client, PEOPLE_REMOVAL, **flags)
+    assert told.counts == Counts(10, updated=1, unchanged=9, deleted=1)
+    assert "3" not in people(warehouse)
+
+
 def test_forgetting_one_entitys_attempts_leaves_the_others_alone(warehouse: Warehouse) -> None:
     def fail(start_of_page: int) -> None:
         if start_of_page == 100:

@@ -236,7 +236,7 @@ class EngineMachine(RuleBasedStateMachine):
         if attempt.error is None:
             told = (row["records_processed"], row["records_created"], row["records_updated"])
             assert told == (counts.processed, counts.created, counts.updated), (row, counts)
-        swapped = sync.strategy.replaces
+        swapped = sync._replaces
         if not attempt.server_lost and not (swapped and attempt.error):
             carried = Counts() if swapped else sync._carried
             created = counts.created - carried.created
@@ -250,9 +250,9 @@ class EngineMachine(RuleBasedStateMachine):
             how, status = row["configuration"], row["status"]
             assert status in ("running", "success", "partial", "failed"), row
             parts = [row[f"records_{n}"] for n in ("created", "updated", "failed")]
-            assert min(parts) >= 0, row
+            unchanged = row["performance_metrics"].get("unchanged", 0)
+            assert min(*parts, unchanged) >= 0, row
             if status in ("success", "partial"):
-                unchanged = row["performance_metrics"]["unchanged"]
                 assert row["records_processed"] == sum(parts) + unchanged, row
                 assert (status == "partial") == (row["records_failed"] > 0), row
                 assert row["checkpoint"] is None, row
