@@ -121,9 +121,10 @@ class GeniusMachine(EngineMachine):
             )
             for (session,) in sessions:
                 server.execute(f"KILL {session}")
+            # The world's own are among them.
+            self.world.engine.dispose()
 
         self.run(pick(self.names, number), Disturbance(at, cut), **self.dated(flags))
-        self.world.engine.dispose()
 
     @step(number=NUMBER, flags=LASTING, at=st.integers(1, 6), table=TABLES, seed=NUMBER)
     def move_between_pages(
