@@ -69,6 +69,9 @@ class GeniusMachine(EngineMachine):
         self.clock.advance(2_000)
         self.look()
 
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
     def look(self) -> None:
         for entity in self.entities:
             true = self._truth(entity)
@@ -105,10 +108,6 @@ class GeniusMachine(EngineMachine):
     @step(table=TABLES)
     def bulk_edit(self, table: str) -> None:
         self.world.bulk(table)
-
-    @step(seconds=st.sampled_from([1, 30, 400, 400, 1_500, 86_400]))
-    def pass_time(self, seconds: int) -> None:
-        self.clock.advance(seconds)
 
     @step(number=NUMBER, flags=LASTING, at=st.integers(1, 6))
     def lose_source(self, number: int, flags: dict[str, Any], at: int) -> None:

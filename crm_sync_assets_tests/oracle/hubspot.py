@@ -63,6 +63,9 @@ class HubSpotMachine(EngineMachine):
     def source_now(self) -> datetime:
         return self.sandbox.clock.now()
 
+    def advance(self, seconds: float) -> None:
+        self.sandbox.clock.advance(seconds)
+
     def look(self) -> None:
         now = self.sandbox.clock.now_ms()
         self._highest = max(self._highest, now)
@@ -175,10 +178,6 @@ class HubSpotMachine(EngineMachine):
             self.world.dissociate("contacts", pair["from"], "deals", pair["to"])
 
     # Steps: time and trouble
-
-    @step(seconds=st.sampled_from([1, 30, 120, 700, 700, 3_600, 86_400]))
-    def pass_time(self, seconds: int) -> None:
-        self.sandbox.clock.advance(seconds)
 
     @step(seconds=st.integers(1, 200))
     def set_clock_back(self, seconds: int) -> None:

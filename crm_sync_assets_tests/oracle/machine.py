@@ -39,6 +39,8 @@ Versions = dict[tuple[str, ...], str]
 """Key → where the row's newest version lies: another place means that it was written again."""
 
 NUMBER = st.integers(0, 10**6)
+THEN = st.sampled_from(["the same", "later the same", "a trial and the same", "something else"])
+"""What follows a sync that was killed; only the same one resumes."""
 
 tally: Counter[str] = Counter()
 """How often each step, and each ending of a sync, has come up in this process."""
@@ -133,6 +135,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     def source_now(self) -> datetime:
         """The source's clock, which stands still unless it is moved."""
+        raise NotImplementedError
+
+    def advance(self, seconds: float) -> None:
+        """Move the source's clock."""
         raise NotImplementedError
 
     def look(self) -> None:
@@ -246,6 +252,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def history_is_true(self, connection: psycopg.Connection[Any]) -> None:
         marks: dict[str, datetime] = {}
+        highest: dict[str, datetime] = {}
         for row in _rows(connection, "SELECT * FROM ingestion_sync_history ORDER BY end_time, id"):
             how, status = row["configuration"], row["status"]
             assert status in ("running", "success", "partial", "failed"), row
@@ -269,13 +276,15 @@ class EngineMachine(RuleBasedStateMachine):
                 since = midnight_utc(how["start_date"])
                 assert before is not None, f"nothing before {since} was ever read: {row}"
                 assert since <= before, f"nothing from {before} to {since} was read: {row}"
+            reached = highest.get(row["sync_type"])
+            highest[row["sync_type"]] = max(reached or row["watermark"], row["watermark"])
             if row["performance_metrics"]["api_calls"] == 0:
                 # Where nothing was asked, nothing told the source's clock.
                 continue
             assert before is None or row["watermark"] >= before, f"the watermark went back: {row}"
             began = self.begun[how["resumes"] or row["id"]]
             earliest = began - self._lags[row["sync_type"]]
-            assert row["watermark"] <= max(earliest, before or earliest), (
+            assert row["watermark"] <= max(earliest, reached or earliest), (
                 f"the watermark is later than what was read: it began at {began}: {row}"
             )
             marks[row["sync_type"]] = row["watermark"]
@@ -320,6 +329,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     # Steps
 
+    @step(seconds=st.sampled_from([1, 30, 120, 700, 700, 3_600, 86_400]))
+    def pass_time(self, seconds: int) -> None:
+        self.advance(seconds)
+
     @step(number=NUMBER, flags=FLAGS)
     def sync(self, number: int, flags: dict[str, Any]) -> None:
         self.run(pick(self.names, number), **self.dated(flags))
@@ -335,13 +348,12 @@ class EngineMachine(RuleBasedStateMachine):
 
     @step(number=NUMBER, flags=LASTING, most=st.sampled_from([0, 0, 5]))
     def rehearse(self, number: int, flags: dict[str, Any], most: int) -> None:
-        """A dry run foretells the run after it."""
-        if not self.is_quiet():
-            return
+        """A dry run foretells the run after it, where the source says the same to both."""
+        quiet = self.is_quiet()
         name, flags = pick(self.names, number), {**self.dated(flags), "max_records": most}
         dry = self.run(name, **{**flags, "dry_run": True})
         real = self.run(name, **flags)
-        if dry is None or real is None or real.sync.resumed:
+        if not quiet or dry is None or real is None or real.sync.resumed:
             return
         assert dry.sync.status == real.sync.status, (dry.error, real.error)
         if real.error is None:
@@ -370,10 +382,20 @@ class EngineMachine(RuleBasedStateMachine):
         finally:
             self.drain(first)
 
-    @step(number=NUMBER, flags=LASTING, nth=st.integers(1, 160))
-    def kill(self, number: int, flags: dict[str, Any], nth: int) -> None:
+    @step(number=NUMBER, flags=LASTING, nth=st.integers(1, 60) | st.integers(20, 160), then=THEN)
+    def kill(self, number: int, flags: dict[str, Any], nth: int, then: str) -> None:
         """A process is killed before its n-th statement, or ends before it gets there."""
         name, flags = pick(self.names, number), self.dated(flags)
+        self._kill(name, flags, nth)
+        if then == "a trial and the same":
+            self.run(name, dry_run=True)
+        if then == "later the same":
+            self.pass_time(seconds=1_500)
+        if then != "something else":
+            self.everything_holds()
+            self.run(name, **flags)
+
+    def _kill(self, name: str, flags: dict[str, Any], nth: int) -> None:
         entity = registry.entity(f"{self.crm_name}.{name}")
         stored = registry.entity(entity.tombstones_of or entity.name)
         with self.connected() as connection:

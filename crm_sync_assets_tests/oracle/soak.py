@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import time
 import traceback
@@ -61,6 +62,8 @@ def main() -> int:
     given = parser.parse_args()
     logging.getLogger("crm_sync_assets").setLevel(logging.CRITICAL)
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    # So that the servers are stopped as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = list(MACHINES) if given.machine == "both" else [given.machine]
     until, failures = time.monotonic() + 60 * given.minutes, 0
     with Bench() as bench:
