@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -182,8 +183,22 @@ class HubSpotMachine(EngineMachine):
     @step(seconds=st.integers(1, 200))
     def set_clock_back(self, seconds: int) -> None:
         self.look()
-        room = MOST_BACK_MS - (self._highest - self.sandbox.clock.now_ms())
+        before = self.sandbox.clock.now_ms()
+        room = MOST_BACK_MS - (self._highest - before)
         self.sandbox.clock.advance(-min(seconds * 1000, max(room, 0)) / 1000)
+        now = self.sandbox.clock.now_ms()
+
+        def shown(at: int) -> int:
+            return min(at, now) if at <= before else at
+
+        # What was to be seen before stays so.
+        for table in self.world.tables.values():
+            table.changes += 1
+            for record in table.records.values():
+                record.versions = [
+                    replace(v, listed_at=shown(v.listed_at), indexed_at=shown(v.indexed_at))
+                    for v in record.versions
+                ]
 
     @step(lag=st.sampled_from([0, 60, MOST_INDEX_LAG]), delay=st.sampled_from([0, 0, 20, 120]))
     def show_late(self, lag: float, delay: float) -> None:
