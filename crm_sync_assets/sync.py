@@ -208,8 +208,11 @@ class Sync:
 
     @property
     def _replaces(self) -> bool:
-        """Whether rows gather in the shadow. A dry run compares with the table directly."""
-        return self.strategy.replaces and not self._dry
+        """Whether rows gather in the shadow. A dry run compares with the table directly.
+
+        A removal has no rows: there is nothing to put in the place of what it marks.
+        """
+        return self.strategy.replaces and not self._dry and not self.entity.tombstones_of
 
     @property
     def _proves_absence(self) -> bool:
@@ -221,6 +224,12 @@ class Sync:
             and not self.entity.tombstones_of
             and not self._source_unchanged
         )
+
+    @property
+    def _still_needed(self) -> set[int]:
+        """The lineage of an interrupted sync that a trial leaves to the next one to resume."""
+        interrupted = self.past.checkpoint if self.request.is_trial else None
+        return {interrupted.lineage} if interrupted else set()
 
     @property
     def _declaration_changed(self) -> bool:
@@ -313,8 +322,9 @@ class Sync:
                 self.entity,
             )
         if not self.resumed:
-            if not self.request.is_trial:
-                ending.forget_attempts(connection, self.entity, but=self.sync_id)
+            if not self._dry:
+                others = {self.sync_id, *self._still_needed}
+                ending.forget_attempts(connection, self.entity, but=others)
             self._tracks_keys = self._must_track_keys()
             if self._replaces:
                 self._shadow.create(connection)
@@ -570,10 +580,7 @@ class Sync:
             counts = self._shadow.swap_in(connection, self._table, counts)
         if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
-                seen = self._keys.query()
-                if self._replaces:
-                    seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
-                counts += ending.mark_absent(connection, stored, seen, forced=forced)
+                counts += self._mark_absent()
             if self.entity.tombstones == "found":
                 counts += ending.mark_found(
                     connection, self.entity, stored, self._keys, forced=forced
@@ -582,10 +589,26 @@ class Sync:
         ending.refuse_mass_failure(self.entity, counts, self.request.settings.max_failed_share)
         return counts
 
+    def _mark_absent(self) -> Counts:
+        """Mark the rows that were not read, unless one of them may have been without its key."""
+        connection, stored = self._connection, self.request.stored
+        if self._keys.has_nameless(connection):
+            log.warning(
+                "%s: a record came without a key that can be read, so no row is marked as deleted "
+                "for being absent; the quarantine has the record",
+                self.entity,
+            )
+            return Counts()
+        seen = self._keys.query()
+        if self._replaces:
+            seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
+        return ending.mark_absent(connection, stored, seen, forced=self.flags.force)
+
     def _close(self, counts: Counts) -> Counts:
         self.status = "partial" if counts.failed else "success"
         self.watermark = self._new_watermark()
-        ending.forget_attempts(self._connection, self.entity)
+        if not self._dry:
+            ending.forget_attempts(self._connection, self.entity, but=self._still_needed)
         history.close(
             self._connection,
             self.sync_id,

@@ -242,7 +242,7 @@ class ObjectReading:
         if ids[0] <= last:
             log.warning("%s: a search page repeats records, kept once", self._subject)
         seen = {str(known) for known in ids if known <= last}
-        return [r for r in records if not (isinstance(r, dict) and r.get("id") in seen)]
+        return [r for r in records if not (identified([r]) and r["id"] in seen)]
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
@@ -466,8 +466,12 @@ def has_records(body: Any) -> str | None:
 
 
 def identified(results: Sequence[Any]) -> list[Record]:
-    """The records that say which they are."""
-    return [record for record in results if isinstance(record, dict) and record.get("id")]
+    """The records that say which they are: an id is a text or a number, and nothing else is."""
+    return [
+        record
+        for record in results
+        if isinstance(record, dict) and record.get("id") and type(record["id"]) in (str, int)
+    ]
 
 
 def short_read(body: Mapping[str, Any], size: int) -> str | None:
