@@ -294,10 +294,12 @@ class Table:
     def _newer(self) -> sql.Composable:
         conditions: list[sql.Composable] = []
         if self.entity.modified is not None and not self.overwrite:
+            # A wrong clock dated a row in the future: no edit would ever be newer.
             conditions.append(
-                sql.SQL("(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL)").format(
-                    sql.Identifier(self.entity.modified.name), self._step_back()
-                )
+                sql.SQL(
+                    "(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL "
+                    "OR t.{0} > now() + interval '1 day')"
+                ).format(sql.Identifier(self.entity.modified.name), self._step_back())
             )
         if self.entity.merged_ids:
             # A merge is final: a late copy of the loser does not bring it back.

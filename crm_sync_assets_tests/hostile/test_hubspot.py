@@ -372,6 +372,7 @@ def test_poison_in_the_answer_to_a_search_blocks_no_delta(
 def test_a_contact_from_the_future_does_not_stop_the_others(
     hubspot: HubSpotSyncs, sandbox: Sandbox, years: int
 ) -> None:
+    """Nor its own edits, which the right clock dates long before it."""
     early, late = sandbox.hubspot.ids("contacts")[10:12]
     future = sandbox.clock.now() + timedelta(days=365 * years)
     poison(sandbox, {early: properties(("lastmodifieddate", f'"{future.isoformat()}"'))})
@@ -384,6 +385,13 @@ def test_a_contact_from_the_future_does_not_stop_the_others(
     sandbox.hubspot.edit("contacts", late, {"city": "Later"})
     assert hubspot.sync("contacts").counts.updated == 1
     assert stored_rows(hubspot.warehouse, CONTACTS)[(late,)]["city"] == "Later"
+
+    sandbox.faults.clear()
+    sandbox.clock.advance(3600)
+    sandbox.hubspot.edit("contacts", early, {"city": "Back"})
+    assert hubspot.sync("contacts").counts.updated == 1
+    row = stored_rows(hubspot.warehouse, CONTACTS)[(early,)]
+    assert (row["city"], row["lastmodifieddate"] < future) == ("Back", True)
 
 
 def test_a_property_that_changes_its_type_between_two_pages_costs_no_row(
