@@ -33,14 +33,14 @@ _LOOKS_SECRET = (
         """
     ),
     re.compile(r"(?i)(?P<keep>\bbearer\s+)(?P<hide>[A-Za-z0-9._~+/=!-]{8,})"),
-    re.compile(r"(?P<keep>[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)(?P<hide>[^\s/'\"]+)(?=@)"),
+    re.compile(r"(?P<keep>[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]*:)(?P<hide>[^\s/'\"]+)(?=@)"),
     re.compile(r"(?P<keep>)(?P<hide>\bpat-[a-z]{2}\d-[0-9A-Za-z-]{8,})"),
     re.compile(r"(?P<keep>)(?P<hide>\b(?:gh[pousr]_|github_pat_)[0-9A-Za-z_]{16,})"),
     re.compile(r"(?P<keep>)(?P<hide>\b00D[0-9A-Za-z]{12,15}![0-9A-Za-z._]{16,})"),
     re.compile(r"(?P<keep>)(?P<hide>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
 )
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 _secrets: set[str] = set()
@@ -78,7 +78,7 @@ def redact(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text with control characters, line ends and ANSI escapes made visible."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def mask(value: object, kind: str = "") -> str:

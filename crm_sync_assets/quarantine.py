@@ -13,7 +13,8 @@ from psycopg import sql
 
 from crm_sync_assets.entity import Entity, Record
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.processor import Failure
+from crm_sync_assets.parsing import MAX_DEPTH
+from crm_sync_assets.processor import Failure, cut
 from crm_sync_assets.vault import VARIABLE, Context, Vault, looks_sealed
 from crm_sync_assets.warehouse import Connection
 
@@ -129,8 +130,11 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _payload(record: Any) -> str:
-    """ASCII JSON: what PostgreSQL's text cannot hold is kept as an escape."""
-    return json.dumps(record, default=str)
+    """ASCII JSON: what PostgreSQL's text cannot hold is kept as an escape.
+
+    What is nested too deep to be a row's is cut there: nobody could read it back.
+    """
+    return json.dumps(cut(record, MAX_DEPTH + 2), default=str)
 
 
 def context(crm: str, sync_type: str, record_id: str) -> Context:

@@ -318,6 +318,7 @@ class Table:
     def _newer(self) -> sql.Composable:
         conditions: list[sql.Composable] = []
         if self.entity.modified is not None and not self.overwrite:
+            # A wrong clock dated a row in the future: no edit would ever be newer.
             conditions.append(
                 sql.SQL(
                     "(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL "

@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    _refuse_what_is_no_text(words)
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return exits.SUCCESS if words else exits.USAGE
@@ -84,6 +85,17 @@ def _dispatch(words: list[str]) -> int:
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
     raise UsageError(f"'{name}' is neither a CRM nor a command{meant}")
+
+
+def _refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """Raises UsageError for an argument whose bytes are no UTF-8: no record has such a name."""
+    from crm_sync_assets.errors import UsageError
+
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the argument {word!r} is not UTF-8 text") from None
 
 
 def usage() -> str:

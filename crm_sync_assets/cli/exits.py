@@ -26,7 +26,7 @@ MEANINGS = """exit status:
 
 def explain(error: BaseException, *, debug: bool = False) -> int:
     """Print one line about this error; the exit status it asks for."""
-    from crm_sync_assets.log import one_line, redact
+    from crm_sync_assets.log import redact
 
     if debug and not isinstance(error, SyncError):
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
@@ -35,10 +35,12 @@ def explain(error: BaseException, *, debug: bool = False) -> int:
     else:
         first = str(error).strip().partition("\n")[0]
         text = f"{type(error).__name__}: {first} (unexpected; --debug shows where)"
-    say(one_line(redact(" ".join(text.split()))))
+    say(redact(" ".join(text.split())))
     return USAGE if isinstance(error, UsageError) else FAILED
 
 
 def say(line: str) -> None:
-    """A line of ours on standard error."""
-    print(f"crm-sync: {line}", file=sys.stderr)
+    """A line of ours on standard error; what would begin another one, or colour it, is escaped."""
+    from crm_sync_assets.log import one_line
+
+    print(f"crm-sync: {one_line(line)}", file=sys.stderr)

@@ -54,6 +54,7 @@ class Selection:
             self._select(name)
         self.keys = [self._selected[name][0] for name in self.key_names]
         self.is_text_key = [column.sql == "text" for column in entity.key]
+        self._refuse_text_for_numbers()
         if source.modified is not None:
             self._changes.append(self._selected[source.modified])
         for join in source.joins:
@@ -101,6 +102,17 @@ class Selection:
                 table,
                 name,
             )
+
+    def _refuse_text_for_numbers(self) -> None:
+        """Text is compared with numbers in one order and sorted in another: rows would be lost."""
+        for name, is_text in zip(self.key_names, self.is_text_key, strict=True):
+            kind = self._selected[name][1].type
+            if not is_text and ("char" in kind or "text" in kind):
+                raise FatalError(
+                    f"{self.entity}: column {name} of table {self.entity.source.name} is {kind} "  # type: ignore[attr-defined]
+                    "and was declared a whole number, by which the table is read in order. Make "
+                    "it a number again, or declare it as text."
+                )
 
     def _join(self, join: Join) -> None:
         subject = str(self.entity)

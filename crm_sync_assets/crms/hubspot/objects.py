@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 LIST_PAGE = 100
 SEARCH_PAGE = 200
 BATCH = 100
+# Digits of an id that a filter of a search takes.
+LONGEST_NUMBER = 18
 DEFAULT_PAGE = 100
 # HubSpot answers 414 somewhere above this; longer property lists go into a POST instead.
 MOST_URL = 7_000
@@ -220,15 +222,24 @@ class ObjectReading:
             records: list[Record] = answer.json["results"]
             if not records:
                 return
-            fresh = self._beyond(last, records)
-            last = int(identified(fresh)[-1]["id"])
             total = answer.json["total"] if first else None
             first = False
+            if not numbered(records):
+                # Nothing to go on from; each is set aside, and nothing may come after them.
+                if answer.json["total"] > len(records):
+                    raise FatalError(
+                        f"{self._subject}: a search page without one record id, and more to come "
+                        f"after {last}. The next sync resumes from there."
+                    )
+                yield Page(records, {"phase": "search", "after": str(last)}, total=total)
+                return
+            fresh = self._beyond(last, records)
+            last = numbered(fresh)[-1]
             yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
 
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:
         """The records after `last`; FatalError when they are out of order or none is new."""
-        ids = [int(record["id"]) for record in identified(records)]
+        ids = numbered(records)
         if any(later < earlier for earlier, later in pairwise(ids)):
             raise FatalError(
                 f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
@@ -458,7 +469,7 @@ def has_records(body: Any) -> str | None:
     if not isinstance(results, list):
         return "the answer has no results"
     whole = identified(results)
-    if results and not whole:
+    if len(results) > 1 and not whole:
         return "no record has an id"
     for record in whole:
         record["id"] = str(record["id"])
@@ -466,12 +477,18 @@ def has_records(body: Any) -> str | None:
 
 
 def identified(results: Sequence[Any]) -> list[Record]:
-    """The records that say which they are: an id is a text or a number, and nothing else is."""
+    """The records that say which they are, by text or a whole number."""
     return [
         record
         for record in results
         if isinstance(record, dict) and record.get("id") and type(record["id"]) in (str, int)
     ]
+
+
+def numbered(records: Sequence[Any]) -> list[int]:
+    """The ids that a search can go on from; a record with another one is passed on all the same."""
+    ids = [record["id"] for record in identified(records)]
+    return [int(i) for i in ids if i.isascii() and i.isdecimal() and len(i) <= LONGEST_NUMBER]
 
 
 def short_read(body: Mapping[str, Any], size: int) -> str | None:
