@@ -52,7 +52,7 @@ class Page:
     state it was handed: a read without records, and no stored row is absent.
     """
 
-    records: Sequence[Record]
+    records: Sequence[Record] = field(repr=False)
     cursor: Cursor
     tombstones: Sequence[Tombstone] = ()
     confirmed: int = 0

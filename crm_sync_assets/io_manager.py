@@ -11,6 +11,7 @@ from crm_sync_assets import progress
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.sync import Sync
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import message_of
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ class UpsertIOManager(dg.ConfigurableIOManager):
     warehouse: dg.ResourceDependency[WarehouseResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
-        obj.drain(progress.report)
-        rows = self._rows(obj.request.stored.table)
-        context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
+        with TellingSafely():
+            obj.drain(progress.report)
+            rows = self._rows(obj.request.stored.table)
+            context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
 
     def _rows(self, table: str) -> int:
         with self.warehouse.open().connection() as connection:
@@ -52,7 +54,7 @@ class UpsertIOManager(dg.ConfigurableIOManager):
         if not table:
             raise UsageError(f"{context.asset_key.to_user_string()} is kept in no table")
         query, values = select(str(table), context.definition_metadata)
-        with self.warehouse.open().connection() as connection:
+        with TellingSafely(), self.warehouse.open().connection() as connection:
             try:
                 cursor = connection.execute(query, values)
             except psycopg.ProgrammingError as error:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 
 from crm_sync_assets.entity import Entity, Record
+from crm_sync_assets.log import redact
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.warehouse import Connection
 
@@ -33,7 +35,7 @@ class Entry:
     stage: str
     field: str | None
     reason: str
-    record: Record
+    record: Record = dataclass_field(repr=False)
     url: str | None
     tries: int
     first_seen: datetime
@@ -59,7 +61,7 @@ def add(
                 _id_of(failure),
                 failure.stage,
                 failure.field,
-                _clean(failure.reason),
+                _clean(redact(failure.reason)),
                 _payload(failure.record),
                 failure.url,
                 sync_id,

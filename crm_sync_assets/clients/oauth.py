@@ -20,6 +20,7 @@ import psycopg
 
 from crm_sync_assets.clients.limits import libpq_url
 from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.told import words
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class TableStore:
             ) from error
         except psycopg.Error as error:
             raise TransientError(
-                f"the warehouse that keeps the OAuth token is not reachable: {error}"
+                f"the warehouse that keeps the OAuth token is not reachable: {words(error)}"
             ) from error
 
 
