@@ -9,6 +9,7 @@ from psycopg import sql
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Connection
 
 MOST_FAILURES = 0.05
@@ -41,7 +42,7 @@ def build_checks(entity: Entity) -> dg.AssetChecksDefinition:
             "failure_rate": failure_rate,
             "not_suddenly_empty": not_suddenly_empty,
         }
-        with warehouse.open().connection() as connection:
+        with TellingSafely(), warehouse.open().connection() as connection:
             for selected in context.selected_asset_check_keys:
                 passed, finding = judges[selected.name](connection, entity)
                 yield dg.AssetCheckResult(

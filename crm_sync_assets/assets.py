@@ -19,6 +19,7 @@ from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
 from crm_sync_assets.settings import environment, settings_for
 from crm_sync_assets.sync import Request, begin
+from crm_sync_assets.told import TellingSafely
 
 IO_MANAGER = "upsert"
 
@@ -67,31 +68,37 @@ def build_asset(
         pool=crm.name,
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
-        flags = windowed(context, entity, config.flags())
-        flags.check()
-        client: ClientResource = getattr(context.resources, crm.name)
-        warehouse: WarehouseResource = context.resources.warehouse
-        request = Request(
-            crm,
-            entity,
-            flags,
-            settings_for(crm, entity),
-            run_id=context.run.run_id,
-            marked_entity=marked,
-        )
-        try:
-            begun = begin(request, client.open(), warehouse.open())
-        except AlreadyRunning as busy:
-            if SCHEDULE_NAME_TAG not in context.run.tags:
-                raise
-            # The sync that is running does what this one was scheduled for, as does the next one.
-            log.warning("skipped: %s", busy)
-            yield dg.AssetObservation(context.asset_key, metadata={"skipped": str(busy)})
+        skipped = None
+        with TellingSafely():
+            flags = windowed(context, entity, config.flags())
+            flags.check()
+            client: ClientResource = getattr(context.resources, crm.name)
+            warehouse: WarehouseResource = context.resources.warehouse
+            request = Request(
+                crm,
+                entity,
+                flags,
+                settings_for(crm, entity),
+                run_id=context.run.run_id,
+                marked_entity=marked,
+            )
+            try:
+                begun = begin(request, client.open(), warehouse.open())
+            except AlreadyRunning as busy:
+                if SCHEDULE_NAME_TAG not in context.run.tags:
+                    raise
+                # The sync that is running does what this one was scheduled for, as does the next.
+                log.warning("skipped: %s", busy)
+                skipped = str(busy)
+            else:
+                remember(context.run.run_id, begun)
+                if flags.dry_run:
+                    begun.drain(progress.report)
+        if skipped:
+            yield dg.AssetObservation(context.asset_key, metadata={"skipped": skipped})
             return
-        remember(context.run.run_id, begun)
         if flags.dry_run:
             # Nothing was stored, so the asset must not look materialized.
-            begun.drain(progress.report)
             yield dg.AssetObservation(context.asset_key, metadata=findings(begun))
         else:
             yield dg.MaterializeResult(value=begun)

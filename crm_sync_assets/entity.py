@@ -55,7 +55,7 @@ class Page:
     stored row is absent.
     """
 
-    records: Sequence[Record]
+    records: Sequence[Record] = field(repr=False)
     cursor: Cursor
     tombstones: Sequence[Tombstone] = ()
     confirmed: int = 0

@@ -13,6 +13,7 @@ from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.sync import Sync
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.vault import TYPES, Sealed, Vault, index_column, opener
 from crm_sync_assets.warehouse import Connection, message_of
 
@@ -38,9 +39,10 @@ class UpsertIOManager(dg.ConfigurableIOManager):
     warehouse: dg.ResourceDependency[WarehouseResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
-        obj.drain(progress.report)
-        rows = self._rows(obj.request.stored.table)
-        context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
+        with TellingSafely():
+            obj.drain(progress.report)
+            rows = self._rows(obj.request.stored.table)
+            context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
 
     def _rows(self, table: str) -> int:
         with self.warehouse.open().connection() as connection:
@@ -62,7 +64,7 @@ class UpsertIOManager(dg.ConfigurableIOManager):
             raise UsageError(f"{context.asset_key.to_user_string()} is kept in no table")
         wanted = context.definition_metadata
         warehouse = self.warehouse.open()
-        with warehouse.connection() as connection:
+        with TellingSafely(), warehouse.connection() as connection:
             vault = open_vault(connection, warehouse.encryption_keys)
             try:
                 names, rows = (

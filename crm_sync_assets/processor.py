@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -53,7 +54,7 @@ class Failure:
     stage: Stage
     reason: str
     field: str | None
-    record: Any
+    record: Any = dataclass_field(repr=False)
     url: str | None
 
 

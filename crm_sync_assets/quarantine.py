@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from crm_sync_assets.entity import Entity, Record
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import redact
 from crm_sync_assets.parsing import MAX_DEPTH
 from crm_sync_assets.processor import Failure, cut
 from crm_sync_assets.vault import VARIABLE, Context, Vault, looks_sealed
@@ -36,7 +38,7 @@ class Entry:
     stage: str
     field: str | None
     reason: str
-    record: Record
+    record: Record = dataclass_field(repr=False)
     url: str | None
     tries: int
     first_seen: datetime
@@ -69,7 +71,7 @@ def add(
                 _id_of(failure),
                 failure.stage,
                 failure.field,
-                _clean(failure.reason),
+                _clean(redact(failure.reason)),
                 _sealed(vault, entity, failure),
                 failure.url,
                 sync_id,

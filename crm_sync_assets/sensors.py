@@ -16,6 +16,7 @@ from crm_sync_assets import history
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Connection
 
 PAGE = 100
@@ -45,7 +46,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> dg.SkipReason:
         cursors: dict[str, int] = json.loads(context.cursor or "{}")
-        with warehouse.open().connection() as connection:
+        with TellingSafely(), warehouse.open().connection() as connection:
             closed = close_dead_runs(context.instance, connection)
             closed += len(history.reap(connection))
             mirrored = mirror_all(context.instance, connection, entities, cursors)

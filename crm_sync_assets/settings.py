@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -78,7 +78,7 @@ class Environment(BaseSettings):
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
 
-    warehouse_url: str | None = None
+    warehouse_url: str | None = Field(None, repr=False)
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
     log_level: str = "INFO"
@@ -121,6 +121,7 @@ class Environment(BaseSettings):
 
 def environment() -> Environment:
     """The current environment. Raises UsageError for a CRM_SYNC_ value that cannot be read."""
+    keep_secrets()
     try:
         found = Environment()
         _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
@@ -131,21 +132,39 @@ def environment() -> Environment:
 
 
 SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
+LEAST_SECRET = 8
+"""Characters. A shorter value of any variable with such a name may be a word of its own."""
+_SECRET_PARAMETERS = ("password", "passwd", "secret", "token", "apikey", "api_key")
+
+
+def keep_secrets() -> None:
+    """Keep what the environment holds out of messages that quote what was typed or set amiss."""
+    for name, value in variables().items():
+        if len(value) >= LEAST_SECRET:
+            _keep_secret(name, value)
 
 
 def _keep_secret(name: str, value: str) -> None:
-    """Keep a secret, or the password in a URL, out of every log line from here on."""
+    """Keep a secret, or what is secret in a URL, out of every log line from here on."""
     if name.endswith(SECRET_ENDINGS):
         register_secret(value)
         if name.endswith("_KEYS"):
             for key in value.split(","):
                 register_secret(key.strip())
     elif "://" in value:
-        head = value.split("://", 1)[1].split("/", 1)[0]
-        user, _, password = head.rpartition("@")[0].partition(":")
-        if password != user:
-            register_secret(password)
-            register_secret(unquote(password))
+        rest = value.split("://", 1)[1]
+        heads = [rest.split("/", 1)[0]]
+        if name.endswith(("DATABASE_URL", "WAREHOUSE_URL")):
+            # A slash or a question mark in the password, though it ought to be quoted.
+            heads += [rest, rest.rpartition("?")[0]]
+        for head in heads:
+            user, _, password = head.rpartition("@")[0].partition(":")
+            if password != user:
+                register_secret(password)
+                register_secret(unquote(password))
+        for parameter, given in parse_qsl(rest.partition("?")[2]):
+            if parameter.lower().endswith(_SECRET_PARAMETERS):
+                register_secret(given)
 
 
 def variables() -> Mapping[str, str]:
@@ -211,4 +230,6 @@ def _meant(name: str, known: Any) -> str:
 def _first_problem(error: ValidationError, variable: Any) -> str:
     problem = error.errors()[0]
     name = variable(str(problem["loc"][0]))
-    return f"{name} cannot be used: {problem['msg'].lower()} (it is {problem['input']!r})"
+    secret = name.endswith((*SECRET_ENDINGS, "_URL"))
+    found = "" if secret else f" (it is {problem['input']!r})"
+    return f"{name} cannot be used: {problem['msg'].lower()}{found}"

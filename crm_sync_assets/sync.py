@@ -32,6 +32,7 @@ from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy, choose
+from crm_sync_assets.told import words
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     Connection,
@@ -724,11 +725,9 @@ def failure_message(error: BaseException) -> str:
     """Why a sync failed, in words a person can act on."""
     if isinstance(error, Deferred):
         return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
-    if isinstance(error, SyncError):
-        return str(error)
     if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
         return "cancelled; the next sync resumes from the checkpoint"
-    return f"{type(error).__name__}: {error}"
+    return words(error)
 
 
 def peak_memory_mb() -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any, LiteralString, cast
@@ -22,7 +22,8 @@ from psycopg.types.json import set_json_dumps
 from crm_sync_assets import keysums
 from crm_sync_assets.columns import SqlType
 from crm_sync_assets.entity import Entity, Key, Tombstone
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.told import words
 from crm_sync_assets.vault import Vault, sealed_columns, sealer
 
 Row = tuple[Any, ...]
@@ -60,7 +61,7 @@ class Counts:
 class Rejected:
     """A row the database refused, with its reason."""
 
-    row: Row
+    row: Row = field(repr=False)
     reason: str
 
 
@@ -89,8 +90,16 @@ def is_worth_repeating(error: BaseException) -> bool:
 
 
 def sqlalchemy_url(url: str) -> sa.URL:
-    """The URL with the psycopg 3 driver, whatever scheme the user wrote."""
-    return sa.make_url(url).set(drivername="postgresql+psycopg")
+    """The URL with the psycopg 3 driver, whatever scheme the user wrote. UsageError: it is none."""
+    try:
+        return sa.make_url(url).set(drivername="postgresql+psycopg")
+    except (sa.exc.ArgumentError, ValueError):
+        # What these say quotes pieces of the URL, of its password perhaps.
+        raise UsageError(
+            "CRM_SYNC_WAREHOUSE_URL is no database URL: write "
+            "postgresql://user:password@host:5432/database, with @ : / in the password as "
+            "%40 %3A %2F"
+        ) from None
 
 
 class Warehouse:
@@ -136,7 +145,7 @@ class Warehouse:
             return self.engine.raw_connection()
         except (sa.exc.OperationalError, psycopg.OperationalError) as error:
             server = sqlalchemy_url(self.url).render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", error)).strip()
+            reason = words(error)
             raise FatalError(
                 f"the warehouse {server} cannot be reached: {reason}. "
                 "Check CRM_SYNC_WAREHOUSE_URL, or unset it to use the embedded PostgreSQL."
@@ -426,17 +435,12 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 def reason(error: BaseException) -> str:
     """The database's refusal in one line, without the values it quotes."""
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        where = f" (column {error.diag.column_name})" if error.diag.column_name else ""
-        return f"{error.diag.message_primary}{where} [{error.sqlstate}]"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return words(error)
 
 
 def message_of(error: BaseException) -> str:
-    """What the database or the driver said, in one line with its SQLSTATE."""
-    lines = str(error).strip().splitlines()
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return f"{lines[0] if lines else type(error).__name__}{f' [{state}]' if state else ''}"
+    """What the database or the driver said, in one line with its SQLSTATE and without values."""
+    return words(error)
 
 
 def bury(

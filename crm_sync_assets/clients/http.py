@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, Protocol
@@ -34,6 +34,7 @@ from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import Deferred, FatalError, TransientError
+from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,17 @@ LONGEST_BACKOFF: Final = 60.0
 _PHONE: Final = re.compile(
     r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)|\+\d{8,15}(?!\d)"
 )
+_JSON_STRING: Final = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)(?:"|\\?$)(?P<colon>\s*:)?')
+_EXPLAINING: Final = frozenset(
+    {
+        "message", "error", "errors", "error_description", "error_code", "errorcode", "errortype",
+        "description", "status", "category", "code", "reason", "title", "detail", "policyname",
+        "correlationid", "requestid",
+    }
+)  # fmt: skip
+"""Names in an error's body whose values say what went wrong."""
+MOST_LOOKED_AT: Final = 64 * 1024
+"""Bytes of a body that a message is made from."""
 USER_AGENT: Final = "crm-sync-assets"
 
 
@@ -91,9 +103,9 @@ class Answer:
     """A complete response. `json` is the decoded body where JSON was expected, else None."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
-    json: Any
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    json: Any = field(repr=False)
     request: str
     date: datetime | None
 
@@ -381,8 +393,9 @@ class Session:
         seconds = max(pause.seconds, 0.0)
         if pause.window:
             self._http.budget.pause(pause.window, seconds)
-        self._within_budget(answer.request, pause.reason, seconds, defer=pause.defer)
-        log.info("%s: %s, waiting %.1f s", self.subject, pause.reason, seconds)
+        reason = masked(pause.reason)
+        self._within_budget(answer.request, reason, seconds, defer=pause.defer)
+        log.info("%s: %s, waiting %.1f s", self.subject, reason, seconds)
         self.usage.rate_limit_wait_seconds += seconds
         self._waited += seconds
         self._http.sleep(seconds)
@@ -501,16 +514,41 @@ def jitter(seconds: float) -> float:
 
 
 def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> str:
-    """One line of at most `most` characters, without the secrets, addresses and long numbers."""
+    """One line of at most `most` characters, without the secrets, addresses and long numbers.
+
+    Of a body, given as bytes, only what may explain a failure is left.
+    """
     if isinstance(text, bytes):
-        text = text[: most * 8].decode("utf-8", errors="replace")
+        text = _explaining(text[:MOST_LOOKED_AT].decode("utf-8", errors="replace"))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
+    # Before it is cut: half a secret would not be known again.
+    text = redact(text)
     text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "***@***", text)
     text = re.sub(r"(?i)\b(bearer|token)\s+[\w.~+/-]{12,}", r"\1 ***", text)
     text = _PHONE.sub("***", text)
     text = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text).strip()
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _explaining(body: str) -> str:
+    """A page's visible text; JSON without the values that may be a record's; else the body."""
+    start = body.lstrip()[:1]
+    if start == "<":
+        body = re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)", " ", body)
+        return re.sub(r"(?s)<[^>]*(?:>|$)", " ", body)
+    if start not in ("{", "["):
+        return body
+    name = ""
+
+    def hide(match: re.Match[str]) -> str:
+        nonlocal name
+        if match["colon"]:
+            name = match["text"].lower()
+            return match[0]
+        return match[0] if name in _EXPLAINING else '"***"'
+
+    return _JSON_STRING.sub(hide, body)
 
 
 def _date(text: str | None) -> datetime | None:

@@ -21,6 +21,7 @@ import psycopg
 from crm_sync_assets import encryption
 from crm_sync_assets.clients.limits import libpq_url
 from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.told import words
 from crm_sync_assets.vault import VARIABLE, Context, Vault
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ class TableStore:
             ) from error
         except psycopg.Error as error:
             raise TransientError(
-                f"the warehouse that keeps the OAuth token is not reachable: {error}"
+                f"the warehouse that keeps the OAuth token is not reachable: {words(error)}"
             ) from error
 
     def _put_first_token(self, connection: psycopg.Connection[Any], vault: Vault | None) -> None:

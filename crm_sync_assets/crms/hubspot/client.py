@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
-from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
+from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport, masked
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
@@ -281,7 +281,8 @@ class HubSpot:
             )
             body = answer.json or {}
             if answer.status != 200 or not body.get("access_token"):
-                reason = body.get("error_description") or body.get("message") or answer.status
+                said = body.get("error_description") or body.get("message") or answer.status
+                reason = masked(str(said))
                 raise FatalError(
                     f"HubSpot refused to refresh the OAuth token: {reason}. Authorise the app "
                     "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET."
