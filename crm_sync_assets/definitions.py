@@ -5,7 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from crm_sync_assets import registry
+from crm_sync_assets import registry, retention
 from crm_sync_assets.asset_checks import build_checks
 from crm_sync_assets.assets import IO_MANAGER, build_asset
 from crm_sync_assets.entity import Crm, Entity
@@ -53,8 +53,8 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=jobs,
-        schedules=schedules,
+        jobs=[*jobs, retention.prune_history],
+        schedules=[*schedules, retention.build_schedule()],
         sensors=[build_sensor(known)],
         resources=resources(crms),
         executor=dg.in_process_executor,

@@ -153,7 +153,7 @@ def forget_attempts(connection: Connection, entity: Entity, *, but: int | None =
         "AND relname ~ '^ingestion_shadow_[0-9]+_'"
     ).fetchall():
         if name == Shadow(lineage, entity).identifier.as_string(connection).strip('"'):
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def live_rows(connection: Connection, entity: Entity) -> int:

@@ -18,6 +18,7 @@ from crm_sync_assets.entity import Entity
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.warehouse import Connection
 
+NAME = "sync_history"
 PAGE = 100
 TICK_SECONDS = 30
 """Dagster ends a tick after 60 s; what is left waits for the next one."""
@@ -36,7 +37,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
     """The sensor over all entities; its cursor is the newest event seen of each asset."""
 
     @dg.sensor(
-        name="sync_history",
+        name=NAME,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Mirrors materializations into SyncHistory and closes rows of dead runs.",

@@ -50,6 +50,7 @@ class SyncSettings(BaseModel):
     )
     max_failed_share: float = Field(0.5, gt=0, le=1, description="more failures fail the sync")
     checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
+    fresh_hours: float = Field(26.0, gt=0, description="without a complete sync it is overdue")
 
     @field_validator("rate_windows", mode="before")
     @classmethod
@@ -79,6 +80,9 @@ class Environment(BaseSettings):
     first_day: date = date(2024, 1, 1)
     encryption_keys: str | None = None
     log_level: str = "INFO"
+    retention_days: int | None = Field(None, ge=7)
+    alert_repeat_hours: float = Field(24.0, gt=0)
+    alert_silence_hours: float = Field(26.0, gt=0)
 
     @property
     def home_folder(self) -> Path:
