@@ -12,7 +12,7 @@ from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.io_manager import UpsertIOManager
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schedules import build_job, build_schedule
-from crm_sync_assets.sensors import build_sensor
+from crm_sync_assets.sensors import build_alert_sensor, build_sensor
 from crm_sync_assets.settings import environment
 
 
@@ -55,7 +55,7 @@ def build() -> dg.Definitions:
         asset_checks=checks,
         jobs=[*jobs, retention.prune_history],
         schedules=[*schedules, retention.build_schedule()],
-        sensors=[build_sensor(known)],
+        sensors=[build_sensor(known), build_alert_sensor(known)],
         resources=resources(crms),
         executor=dg.in_process_executor,
     )

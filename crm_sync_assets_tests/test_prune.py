@@ -211,7 +211,8 @@ def leftovers(warehouse: Warehouse) -> tuple[int, int]:
     [(keys,)] = rows(warehouse, "SELECT count(*) FROM ingestion_sync_keys")
     [(shadows,)] = rows(
         warehouse,
-        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, 'ingestion_shadow_')",
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' "
+        "AND starts_with(relname, 'ingestion_shadow_')",
     )
     return keys, shadows
 
@@ -298,7 +299,7 @@ def test_rate_budgets_of_accounts_nobody_uses_and_told_alerts_go(warehouse: Ware
 
 
 def test_a_hundred_thousand_rows_go_in_short_transactions(warehouse: Warehouse) -> None:
-    """A sync writes its heartbeat all the while and never waits for more than one batch."""
+    """Meanwhile a sync writes its heartbeat, and ends well."""
     with warehouse.connection() as connection:
         connection.execute(
             "INSERT INTO ingestion_sync_history (crm_source, sync_type, start_time, end_time, "
@@ -310,26 +311,29 @@ def test_a_hundred_thousand_rows_go_in_short_transactions(warehouse: Warehouse) 
     make_newest(warehouse, sync_type="things")
     alive = start(warehouse, FakeClient([person(1)]))
     ended = threading.Event()
-    longest = 0.0
+    ages: list[timedelta] = []
 
     def beat() -> None:
-        nonlocal longest
         with warehouse.connection() as connection:
             while not ended.is_set():
-                clock = time.monotonic()
                 sync_history.beat(connection, alive.sync_id)
-                longest = max(longest, time.monotonic() - clock)
+                [(age,)] = connection.execute(
+                    "SELECT max(clock_timestamp() - xact_start) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                    "AND query LIKE 'DELETE FROM ingestion_sync_history%'"
+                ).fetchall()
+                ages.extend([age] if age is not None else [])
 
     beats = threading.Thread(target=beat)
     beats.start()
     clock = time.monotonic()
     told = pruned(warehouse)
-    took = time.monotonic() - clock
+    took = timedelta(seconds=time.monotonic() - clock)
     ended.set()
     beats.join()
     assert told.history == 100_000
     assert len(ids(warehouse)) == 5
-    assert longest < max(took / 4, 0.5), "a beat waited for a good part of the pruning"
+    assert max(ages) < took / 4, "one transaction was a good part of the pruning"
     alive.drain()
     assert history(warehouse)[-1]["status"] == "success"
 
@@ -481,6 +485,7 @@ def test_after_pruning_catalogue_watermark_and_sensor_are_as_before(
 ) -> None:
     daemon = Daemon(runs.instance)
     runs.source.client = FakeClient([person(n) for n in range(3)])
+    runs.run()
     first = runs.run()
     runs.run(days=("2026-03-01", "2026-03-03"))
     window = runs.run(days=("2026-03-03", "2026-03-05"))
