@@ -341,12 +341,15 @@ def test_a_first_read_that_never_ends_well_is_overdue_and_a_running_one_is_not(
 
 
 def test_a_failing_entity_is_not_overdue_besides(sink: Sink, warehouse: Warehouse) -> None:
-    settings = SyncSettings(fresh_hours=2)
+    late: dict[str, Any] = {"after": 3 * HOUR, "settings": SyncSettings(fresh_hours=2)}
     succeed(warehouse)
-    check(warehouse, after=3 * HOUR, settings=settings)
+    succeed(warehouse, THINGS)
+    fail(warehouse, entity=THINGS)
+    done = check(warehouse, **late)
+    assert open_rules(done) == ["overdue test.people", "failed test.things"]
     fail(warehouse)
-    check(warehouse, after=3 * HOUR, settings=settings)
-    assert [one["title"].split()[1] for one in sink.seen] == ["problem:", "problem:"]
+    done = check(warehouse, **late)
+    assert [one.rule for one in done.open] == ["overdue", "failed", "failed"]
     assert "recovered" not in "".join(sink.titles), "overdue is not over because it failed"
 
 
