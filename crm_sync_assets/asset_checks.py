@@ -8,6 +8,7 @@ from psycopg import sql
 
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.entity import Entity
+from crm_sync_assets.health import not_suddenly_empty
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Connection
@@ -109,28 +110,6 @@ def last_sync(connection: Connection, entity: Entity) -> tuple[bool, str]:
 def failure_rate(connection: Connection, entity: Entity) -> tuple[bool, str]:
     *_, failed, processed = one(connection, LAST, (entity.crm, entity.sync_type)) or (0, 0)
     return failed <= MOST_FAILURES * processed, f"{failed} of {processed} records failed"
-
-
-def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, str]:
-    """Two full reads are compared; a delta of nothing is an ordinary day.
-
-    So is a read in which the source only said that its state is still the one before.
-    """
-    counts = [
-        row[0]
-        for row in connection.execute(
-            "SELECT records_processed FROM (SELECT *, configuration -> 'source_state' AS state, "
-            "lag(configuration -> 'source_state') OVER (ORDER BY end_time, id) AS state_before "
-            "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
-            "AND watermark IS NOT NULL "
-            "AND configuration ->> 'strategy' IN ('full', 'initial_full')) AS reads "
-            "WHERE records_processed > 0 OR (state = state_before) IS NOT TRUE "
-            "ORDER BY end_time DESC, id DESC LIMIT 2",
-            (entity.crm, entity.sync_type),
-        )
-    ]
-    newest, before = [*counts, 0, 0][:2]
-    return bool(newest or not before), f"{newest} records in the last full read, {before} before"
 
 
 def one(

@@ -5,14 +5,14 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from crm_sync_assets import registry
+from crm_sync_assets import registry, retention
 from crm_sync_assets.asset_checks import build_checks
 from crm_sync_assets.assets import IO_MANAGER, build_asset
 from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.io_manager import UpsertIOManager
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schedules import build_job, build_schedule
-from crm_sync_assets.sensors import build_sensor
+from crm_sync_assets.sensors import build_alert_sensor, build_sensor
 from crm_sync_assets.settings import environment
 from crm_sync_assets.verification import build_verification, build_verification_schedule
 
@@ -57,9 +57,9 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=jobs,
-        schedules=schedules,
-        sensors=[build_sensor(known)],
+        jobs=[*jobs, retention.prune_history],
+        schedules=[*schedules, retention.build_schedule()],
+        sensors=[build_sensor(known), build_alert_sensor(known)],
         resources=resources(crms),
         executor=dg.in_process_executor,
     )

@@ -161,7 +161,7 @@ def forget_attempts(connection: Connection, entity: Entity, *, but: Collection[i
     if entity.tombstones_of:
         return
     for name in shadows(connection, entity, but=but):
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def shadows(connection: Connection, entity: Entity, *, but: Collection[int] = ()) -> list[str]:

@@ -54,6 +54,7 @@ class SyncSettings(BaseModel):
         900.0, ge=0, description="how long a window waits for a running sync of its entity"
     )
     checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
+    fresh_hours: float = Field(26.0, gt=0, description="without a complete sync it is overdue")
 
     @field_validator("rate_windows", mode="before")
     @classmethod
@@ -82,6 +83,9 @@ class Environment(BaseSettings):
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
     log_level: str = "INFO"
+    retention_days: int | None = Field(None, ge=7)
+    alert_repeat_hours: float = Field(24.0, gt=0)
+    alert_silence_hours: float = Field(26.0, gt=0)
 
     @property
     def home_folder(self) -> Path:
