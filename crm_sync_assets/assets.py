@@ -13,7 +13,7 @@ from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.hooks import close_history_row, remember
-from crm_sync_assets.io_manager import SENSITIVE, findings
+from crm_sync_assets.io_manager import SENSITIVE, UpsertIOManager, findings
 from crm_sync_assets.log import logger
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
@@ -104,6 +104,25 @@ def build_asset(
             yield dg.MaterializeResult(value=begun)
 
     return sync
+
+
+def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
+    """The assets of a CRM; within a run they go in the order of `entities`."""
+    first_day = environment().first_day
+    return [
+        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
+        for position, entity in enumerate(entities)
+    ]
+
+
+def resources_of(crms: tuple[Crm, ...]) -> dict[str, object]:
+    """What the assets of these CRMs require, by resource key."""
+    warehouse = WarehouseResource()
+    return {
+        "warehouse": warehouse,
+        IO_MANAGER: UpsertIOManager(warehouse=warehouse),
+        **{crm.name: ClientResource(crm=crm.name) for crm in crms},
+    }
 
 
 def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) -> Flags:

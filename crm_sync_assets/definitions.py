@@ -7,32 +7,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from crm_sync_assets import registry, retention
 from crm_sync_assets.asset_checks import build_checks
-from crm_sync_assets.assets import IO_MANAGER, build_asset
-from crm_sync_assets.entity import Crm, Entity
-from crm_sync_assets.io_manager import UpsertIOManager
-from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.assets import assets_of, resources_of
+from crm_sync_assets.entity import Entity
 from crm_sync_assets.schedules import build_job, build_schedule
 from crm_sync_assets.sensors import build_alert_sensor, build_sensor
-from crm_sync_assets.settings import environment
 from crm_sync_assets.verification import build_verification, build_verification_schedule
-
-
-def resources(crms: tuple[Crm, ...]) -> dict[str, object]:
-    warehouse = WarehouseResource()
-    return {
-        "warehouse": warehouse,
-        IO_MANAGER: UpsertIOManager(warehouse=warehouse),
-        **{crm.name: ClientResource(crm=crm.name) for crm in crms},
-    }
-
-
-def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
-    """The assets of a CRM; within a run they go in the order of `entities`."""
-    first_day = environment().first_day
-    return [
-        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
-        for position, entity in enumerate(entities)
-    ]
 
 
 def build() -> dg.Definitions:
@@ -60,7 +39,7 @@ def build() -> dg.Definitions:
         jobs=[*jobs, retention.prune_history],
         schedules=[*schedules, retention.build_schedule()],
         sensors=[build_sensor(known), build_alert_sensor(known)],
-        resources=resources(crms),
+        resources=resources_of(crms),
         executor=dg.in_process_executor,
     )
 
