@@ -36,7 +36,7 @@ import httpx  # noqa: TID251 - this is the module the ban makes room for
 from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, TransientError
+from crm_sync_assets.errors import Deferred, FatalError, Gone, TransientError
 from crm_sync_assets.settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -493,7 +493,8 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        return FatalError(f"{self.subject}: {what}. {advice}")
+        kind = Gone if status == 410 else FatalError
+        return kind(f"{self.subject}: {what}. {advice}")
 
 
 def _decoded(
@@ -515,7 +516,10 @@ def _decoded(
                 f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
             ) from error
     if check is not None:
-        problem = check(value)
+        try:
+            problem = check(value)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            problem = f"the answer has another shape: {type(error).__name__}: {error}"
         if problem:
             raise _Again(f"{answer.request}: {problem}", content=True)
     return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)

@@ -25,7 +25,7 @@ from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, Gone
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -105,11 +105,19 @@ class ObjectReading:
         ids_only = len(path) + len(urlencode(whole)) > MOST_URL
         if after is not None:
             guard.follow(after, records=1)
+        began_anew = False
         while True:
             asked = params if ids_only else whole
-            answer = self._session.get(
-                path, asked | ({"after": after} if after else {}), check=has_records
-            )
+            try:
+                answer = self._session.get(
+                    path, asked | ({"after": after} if after else {}), check=has_records
+                )
+            except Gone:
+                if after is None or began_anew:
+                    raise
+                log.warning("%s: the cursor %s expired, listing anew", self._subject, after)
+                after, began_anew, guard = None, True, CursorGuard(self._subject)
+                continue
             listed: list[Record] = answer.json["results"]
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
@@ -143,20 +151,20 @@ class ObjectReading:
                 path,
                 query,
                 windows=SEARCH_WINDOWS,
-                check=lambda body: has_records(body) or short_read(body, size),
+                check=lambda body: has_records(body) or has_numbers(body) or short_read(body, size),
             )
             records: list[Record] = answer.json["results"]
             if not records:
                 return
             fresh = self._beyond(last, records)
-            last = int(identified(fresh)[-1]["id"])
+            last = int(numbered(fresh)[-1]["id"])
             total = answer.json["total"] if first else None
             first = False
             yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
 
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:
         """The records after `last`; FatalError when they are out of order or none is new."""
-        ids = [int(record["id"]) for record in identified(records)]
+        ids = [int(record["id"]) for record in numbered(records)]
         if any(later < earlier for earlier, later in pairwise(ids)):
             raise FatalError(
                 f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
@@ -170,7 +178,7 @@ class ObjectReading:
         if ids[0] <= last:
             log.warning("%s: a search page repeats records, kept once", self._subject)
         seen = {str(known) for known in ids if known <= last}
-        return [r for r in records if not (isinstance(r, dict) and r.get("id") in seen)]
+        return [r for r in records if not (identified([r]) and r["id"] in seen)]
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
@@ -315,12 +323,28 @@ def has_records(body: Any) -> str | None:
         return "no record has an id"
     for record in whole:
         record["id"] = str(record["id"])
+    next_after(body)
     return None
 
 
 def identified(results: Sequence[Any]) -> list[Record]:
-    """The records that say which they are."""
-    return [record for record in results if isinstance(record, dict) and record.get("id")]
+    """The records that say which they are, by a text or a whole number."""
+    return [record for record in results if isinstance(record, dict) and _is_id(record.get("id"))]
+
+
+def _is_id(value: Any) -> bool:
+    return bool(value) and isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def numbered(results: Sequence[Any]) -> list[Record]:
+    """The records whose id is a number, as an object's is."""
+    return [record for record in identified(results) if record["id"].isdecimal()]
+
+
+def has_numbers(body: Mapping[str, Any]) -> str | None:
+    """What keeps a page from being followed by id."""
+    found = not body["results"] or numbered(body["results"])
+    return None if found else "no record has a number for an id"
 
 
 def short_read(body: Mapping[str, Any], size: int) -> str | None:
