@@ -294,6 +294,18 @@ def test_a_record_without_a_proper_key_is_set_aside_alone(
     assert all(spoilt_id in problem for problem in problems)
 
 
+def test_a_search_that_cannot_be_followed_by_id_fails(
+    hubspot: Syncs, wire: FaultServer, sandbox: Sandbox
+) -> None:
+    def change(page: dict[str, Any]) -> None:
+        for record in page["results"]:
+            record["id"] = f"contact {record['id']}"
+
+    wire.spoil(rewrites(change), on=FOR_EVER, match="contacts/search")
+    row = hubspot.fails(start_date="2000-01-01")
+    assert "no record has a number for an id" in row["error_message"]
+
+
 def test_a_whole_number_is_a_key_as_its_digits_are(
     hubspot: Syncs, wire: FaultServer, sandbox: Sandbox
 ) -> None:

@@ -6,6 +6,7 @@ import socket
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,6 +124,21 @@ def test_a_flood_is_refused_within_bounded_memory(
     assert len(server.requests) == 1
 
 
+def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(serve: Serve, clients: Clients) -> None:
+    """Its first 64 KB alone become 64 MB where they are unpacked before anyone looks."""
+    server = serve()
+    server.spoil(faults.bombs, on=FOR_EVER)
+    faults.bomb()
+    tracemalloc.start()
+    try:
+        with pytest.raises(FatalError, match=r"larger than 1,000,000 bytes: refused"):
+            clients.session(server.url).get("/things", most_bytes=1_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
+
+
 def test_a_gzip_bomb_inside_gzip_is_not_unpacked(serve: Serve, clients: Clients) -> None:
     server = serve()
     server.spoil(faults.bombs_twice_packed, on=FOR_EVER)
@@ -198,6 +214,21 @@ def test_a_refused_connection_is_tried_again(clients: Clients) -> None:
     with pytest.raises(TransientError, match="refused"):
         session.get("/things")
     assert session.usage.retries == 2
+
+
+def test_a_host_that_takes_no_connection_is_given_up_in_time(clients: Clients) -> None:
+    """Its queue is full, so that further connections are neither accepted nor refused."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        address = listener.getsockname()
+        url = f"http://127.0.0.1:{address[1]}"
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(address)
+        began = time.monotonic()
+        with pytest.raises(TransientError, match=r"no complete answer within 0\.3 s"):
+            clients.session(url, timeout_seconds=0.3, max_attempts=2).get("/things")
+        assert time.monotonic() - began < 8
 
 
 # TLS
