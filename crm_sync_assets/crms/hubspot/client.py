@@ -285,7 +285,9 @@ class HubSpot:
                 reason = masked(str(said))
                 raise FatalError(
                     f"HubSpot refused to refresh the OAuth token: {reason}. Authorise the app "
-                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET."
+                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET. "
+                    "(A refresh token may work only once: it is used up when a process dies, or "
+                    "the connection breaks, before the next one could be stored.)"
                 )
             return Grant(
                 body["access_token"],

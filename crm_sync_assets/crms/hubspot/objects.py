@@ -29,7 +29,7 @@ from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, Gone
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -156,11 +156,19 @@ class ObjectReading:
         ids_only = len(path) + len(urlencode(whole)) > MOST_URL
         if after is not None:
             guard.follow(after, records=1)
+        began_anew = False
         while True:
             asked = params if ids_only else whole
-            answer = self._session.get(
-                path, asked | ({"after": after} if after else {}), check=has_records
-            )
+            try:
+                answer = self._session.get(
+                    path, asked | ({"after": after} if after else {}), check=has_records
+                )
+            except Gone:
+                if after is None or began_anew:
+                    raise
+                log.warning("%s: the cursor %s expired, listing anew", self._subject, after)
+                after, began_anew, guard = None, True, CursorGuard(self._subject)
+                continue
             listed: list[Record] = answer.json["results"]
             following_page = next_after(answer.json)
             if not listed and following_page is None and after is not None and not archived:
@@ -473,6 +481,7 @@ def has_records(body: Any) -> str | None:
         return "no record has an id"
     for record in whole:
         record["id"] = str(record["id"])
+    next_after(body)
     return None
 
 
