@@ -199,7 +199,7 @@ def test_a_login_page_is_shown_masked_and_not_at_length(
     wire.spoil(faults.answers(page, Content_Type="text/html"), on=FOR_EVER, match=LIST)
     message = hubspot.fails()["error_message"]
     assert "unexpected content, 3 times in a row" in message
-    assert "<html>***@*** *** xxx" in message
+    assert "***@*** *** xxx" in message and "html>" not in message
     assert message.count("x") < 250
 
 
@@ -303,7 +303,7 @@ def test_a_search_that_cannot_be_followed_by_id_fails(
 
     wire.spoil(rewrites(change), on=FOR_EVER, match="contacts/search")
     row = hubspot.fails(start_date="2000-01-01")
-    assert "no record has a number for an id" in row["error_message"]
+    assert "a search page without one record id" in row["error_message"]
 
 
 def test_a_whole_number_is_a_key_as_its_digits_are(
