@@ -1,6 +1,7 @@
 """How long things are kept: the warehouse and Dagster pruned together, by hand or every night."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -8,10 +9,12 @@ from crm_sync_assets import registry
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.prune import Pruned, prune
-from crm_sync_assets.prune_runs import PrunedRuns, compact, prune_runs, remaining
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment, settings_for
 from crm_sync_assets.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from crm_sync_assets.prune_runs import PrunedRuns
 
 UNSET = "CRM_SYNC_RETENTION_DAYS is not set, so nothing is pruned"
 
@@ -24,11 +27,14 @@ def prune_all(
     quarantine_before: datetime | None = None,
     now: datetime,
     dry_run: bool = False,
-) -> tuple[Pruned, PrunedRuns, bool]:
+) -> "tuple[Pruned, PrunedRuns, bool]":
     """Prune Dagster's runs, then the history they no longer need; whether files were compacted.
 
     The order matters: a row goes only after its run, for the sensor mirrors what has no row.
     """
+    # It knows Dagster's storages, which take long to import, and every code location loads this.
+    from crm_sync_assets.prune_runs import compact, prune_runs, remaining
+
     entities = registry.all_entities()
     with warehouse.connection() as connection:
         runs = prune_runs(

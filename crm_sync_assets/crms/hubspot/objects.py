@@ -173,7 +173,7 @@ class ObjectReading:
             following_page = next_after(answer.json)
             if not listed and following_page is None and after is not None and not archived:
                 self._confirm_the_end(highest)
-            numbers = [int(r["id"]) for r in identified(listed) if r["id"].isdecimal()]
+            numbers = numbered(listed)
             highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
