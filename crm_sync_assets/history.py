@@ -246,6 +246,25 @@ def record_progress(
         )
 
 
+def has_stored(connection: Connection, sync_id: int, counts: Counts) -> bool:
+    """Whether the row already tells of the batch that makes these counts, and lives."""
+    row = connection.execute(
+        "SELECT FROM ingestion_sync_history "
+        "WHERE id = %s AND status = 'running' AND records_processed = %s",
+        (sync_id, counts.processed),
+    ).fetchone()
+    return row is not None
+
+
+def is_complete(connection: Connection, sync_id: int) -> bool:
+    """Whether the row is closed as complete, which only its own sync does."""
+    row = connection.execute(
+        "SELECT FROM ingestion_sync_history WHERE id = %s AND status IN ('success', 'partial')",
+        (sync_id,),
+    ).fetchone()
+    return row is not None
+
+
 def beat(connection: Connection, sync_id: int) -> None:
     """Say that the sync is alive although no batch is ready. Commits; raises Fenced."""
     done = connection.execute(

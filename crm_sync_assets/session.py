@@ -25,7 +25,9 @@ log = logger(__name__)
 T = TypeVar("T")
 
 _TRIES = 5
-_RECONNECT_SECONDS = 30.0
+RECONNECT_SECONDS = 30.0
+PAUSE_SECONDS = 0.2
+"""Before the second try of a batch; twice as long before each further one."""
 
 
 class Session:
@@ -58,19 +60,31 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        return not self._released and not self.connection.closed
+        # None, where the server stayed away.
+        connection = cast(Connection | None, self._pooled.driver_connection)
+        return not self._released and connection is not None and not connection.closed
 
-    def committed(self, transaction: Callable[[], T], *, repeatable: bool = True) -> T:
+    def committed(
+        self,
+        transaction: Callable[[], T],
+        *,
+        repeatable: bool = True,
+        arrived: Callable[[T], bool] = lambda _: False,
+    ) -> T:
         """What `transaction` returns, once it is committed.
 
-        It runs again after a deadlock, and on a new connection after a lost one. That is safe
-        even when nobody knows whether the commit arrived: the rows are the same, and then
-        count as unchanged. Raises FatalError for what the warehouse refuses for good.
+        It runs again after a deadlock, and on a new connection after a lost one. When the
+        connection was lost at the commit, `arrived` is asked whether that one got through.
+        Raises FatalError for what the warehouse refuses for good.
         """
+        unacknowledged: list[T] = []
         for attempt in range(1, _TRIES + 1):
             try:
                 with self.connection.transaction():
-                    return transaction()
+                    if unacknowledged and arrived(unacknowledged[0]):
+                        return unacknowledged[0]
+                    unacknowledged = [transaction()]
+                    return unacknowledged[0]
             except psycopg.Error as error:
                 lost = is_lost_connection(error) or self.connection.closed
                 worth_it = repeatable and (lost or is_worth_repeating(error))
@@ -80,7 +94,7 @@ class Session:
                         "Nothing of that batch was stored; the next sync resumes before it"
                     ) from error
                 log.warning("%s: %s; trying the batch again", self.entity, message_of(error))
-                time.sleep(0.1 * 2**attempt)
+                time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
                 if lost:
                     self.reconnect()
         raise AssertionError("unreachable")
@@ -92,7 +106,7 @@ class Session:
         server stays away.
         """
         self._pooled.invalidate()
-        deadline = time.monotonic() + _RECONNECT_SECONDS
+        deadline = time.monotonic() + RECONNECT_SECONDS
         while True:
             try:
                 self._pooled = self.warehouse.checkout()

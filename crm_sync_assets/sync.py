@@ -82,21 +82,27 @@ class Request:
 def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """Take the entity's lock, decide what to read, open the history row.
 
-    Raises UsageError for flags that cannot be meant and AlreadyRunning when another sync holds
-    the lock; neither leaves a trace.
+    Raises UsageError for flags that cannot be meant, AlreadyRunning when another sync holds the
+    lock and FatalError when the warehouse fails; none of them leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
-    session = Session(warehouse, entity)
+    session: Session | None = None
     try:
+        session = Session(warehouse, entity)
         past = history.past(session.connection, entity)
         session.connection.commit()
         strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
         return Sync(request, client, session, strategy, past)
-    except BaseException:
-        session.release()
+    except BaseException as error:
+        if session is not None:
+            session.release()
+        if isinstance(error, psycopg.Error):
+            raise FatalError(
+                f"{entity}: the warehouse failed before anything was read: {message_of(error)}"
+            ) from error
         raise
 
 
@@ -414,7 +420,11 @@ class Sync:
             return total
 
         clock = time.monotonic()
-        self.counts = self._session.committed(transaction, repeatable=not self._dry)
+        self.counts = self._session.committed(
+            transaction,
+            repeatable=not self._dry,
+            arrived=lambda total: history.has_stored(self._connection, self.sync_id, total),
+        )
         seconds = time.monotonic() - clock
         self.timing.loading += seconds
         self._stored_any = True
@@ -504,12 +514,14 @@ class Sync:
 
     def _finish(self) -> None:
         """Do what only a complete read may do, and close the row, in one transaction."""
+        foreseen: Counts | None = None
         if self._dry:
-            counts = self._final_counts()
+            foreseen = self._final_counts()
             self._connection.rollback()
-            self.counts = self._session.committed(lambda: self._close(counts))
-        else:
-            self.counts = self._session.committed(lambda: self._close(self._final_counts()))
+        self.counts = self._session.committed(
+            lambda: self._close(foreseen or self._final_counts()),
+            arrived=lambda _: history.is_complete(self._connection, self.sync_id),
+        )
 
     def _final_counts(self) -> Counts:
         connection, stored, forced = self._connection, self.request.stored, self.flags.force
