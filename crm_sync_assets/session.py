@@ -60,9 +60,12 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        # None, where the server stayed away.
-        connection = cast(Connection | None, self._pooled.driver_connection)
-        return not self._released and connection is not None and not connection.closed
+        return not self._released and not self._is_lost and not self.connection.closed
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the connection went and no new one was to be had."""
+        return self._pooled.driver_connection is None
 
     def committed(
         self,
@@ -115,6 +118,9 @@ class Session:
                 self.connection.commit()
                 return
             except (FatalError, psycopg.Error) as error:
+                if not self._is_lost:
+                    # Back in the pool it would keep the lock.
+                    self._pooled.invalidate()
                 if isinstance(error, AlreadyRunning) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
@@ -124,11 +130,13 @@ class Session:
         if self._released:
             return
         self._released = True
+        if self._is_lost:
+            return
         try:
             self.connection.rollback()
             self.connection.execute("DISCARD TEMP")
             history.unlock(self.connection, self.entity)
             self._pooled.close()
-        except (psycopg.Error, AttributeError):
+        except psycopg.Error:
             # The connection is gone, and the lock with it.
             self._pooled.invalidate()
