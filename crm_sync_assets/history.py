@@ -377,12 +377,13 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
             if holder is not None
             else "the process of this sync died"
         )
+        if holder is not None:
+            # First: stopped within a batch, it has the row locked.
+            connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
+            connection.commit()
         if close_failed(connection, sync_id, f"{why}; the next one resumes from its checkpoint"):
             log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
             reaped.append(sync_id)
-        if holder is not None:
-            connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
-            connection.commit()
     return reaped
 
 

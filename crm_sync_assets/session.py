@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from crm_sync_assets import history
 from crm_sync_assets.entity import Entity
@@ -60,7 +62,9 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        return not self._released and not self._is_lost and not self.connection.closed
+        if self._released or self._is_lost or self.connection.closed:
+            return False
+        return self.connection.info.transaction_status != TransactionStatus.ACTIVE
 
     @property
     def _is_lost(self) -> bool:
@@ -86,7 +90,11 @@ class Session:
                 with self.connection.transaction():
                     if unacknowledged and arrived(unacknowledged[0]):
                         return unacknowledged[0]
-                    unacknowledged = [transaction()]
+                    try:
+                        unacknowledged = [transaction()]
+                    except BaseException:
+                        self._cancel()
+                        raise
                     return unacknowledged[0]
             except psycopg.Error as error:
                 lost = is_lost_connection(error) or self.connection.closed
@@ -101,6 +109,16 @@ class Session:
                 if lost:
                     self.reconnect()
         raise AssertionError("unreachable")
+
+    def _cancel(self) -> None:
+        """End the statement that an interrupted sync left running: the server would finish it
+        first, however long that takes, and keep the lock meanwhile.
+        """
+        connection = self.connection
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            with contextlib.suppress(psycopg.Error):
+                connection.cancel_safe(timeout=5)
+            connection.close()
 
     def reconnect(self) -> None:
         """A new connection with the lock, for one that was lost.
@@ -133,6 +151,7 @@ class Session:
         if self._is_lost:
             return
         try:
+            self._cancel()
             self.connection.rollback()
             self.connection.execute("DISCARD TEMP")
             history.unlock(self.connection, self.entity)
