@@ -43,7 +43,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
         name="sync_history",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Mirrors materializations into SyncHistory, closes rows of dead runs, and fails "
+        description="Mirrors materializations into SyncHistory, closes rows of dead runs, fails "
         "runs that died unnoticed.",
     )
     def sync_history(
