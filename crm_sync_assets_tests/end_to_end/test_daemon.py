@@ -58,6 +58,7 @@ mutation Launch($parameters: ExecutionParams!) {
 """
 
 
+TERMINATE = "mutation Terminate($run: String!) { terminateRun(runId: $run) { __typename } }"
 START = """
 mutation Start($selector: ScheduleSelector!) {
   startSchedule(scheduleSelector: $selector) { __typename ... on PythonError { message } }
@@ -211,7 +212,7 @@ def answers(running: Dagster) -> bool:
         return False
 
 
-def test_a_killed_run_worker_and_a_killed_code_server_cost_a_run_and_no_row(
+def test_a_terminated_run_a_killed_worker_and_a_killed_code_server_cost_a_run_and_no_row(
     dagster: Dagster, hubspot: HubSpotSyncs, portal: Sandbox
 ) -> None:
     def at_work(run_id: str) -> bool:
@@ -219,8 +220,17 @@ def test_a_killed_run_worker_and_a_killed_code_server_cost_a_run_and_no_row(
         return bool(rows) and rows[-1]["status"] == "running" and rows[-1]["records_processed"] > 0
 
     portal.knobs.latency = 0.3
+    stopped = dagster.launch("contacts")
+    until(lambda: at_work(stopped), "a run stores something")
+    told = dagster.ask(TERMINATE, run=stopped)
+    assert told["data"]["terminateRun"]["__typename"] == "TerminateRunSuccess", told
+    until(lambda: dagster.status(stopped) == "CANCELED", "the run is cancelled")
+    (row,) = history(hubspot.warehouse)
+    assert row["status"] == "failed"
+    assert row["error_message"].startswith("cancelled")
+
     first = dagster.launch("contacts")
-    until(lambda: at_work(first), "the first run stores something")
+    until(lambda: at_work(first), "the next run stores something")
     (worker,) = dagster.workers()
     worker.send_signal(signal.SIGKILL)
     until(lambda: dagster.status(first) == "FAILURE", "the run is failed")
@@ -238,7 +248,7 @@ def test_a_killed_run_worker_and_a_killed_code_server_cost_a_run_and_no_row(
     until(lambda: dagster.status(third) == "SUCCESS", "a run on a new code server succeeds")
 
     *dead, last = history(hubspot.warehouse)
-    assert [row["status"] for row in dead] == ["failed", "failed"]
+    assert [row["status"] for row in dead] == ["failed"] * 3
     assert (last["status"], last["run_id"]) == ("success", third)
     assert last["records_processed"] == last["records_created"] == present(portal)
     assert last["watermark"] <= dead[0]["start_time"]
