@@ -3,6 +3,7 @@
 #   make demo     a first sync and a delta against a sandbox, checked against its truth
 #   make dev      Dagster's UI and daemon, with the sandbox or your own account
 #   make test     the tests
+#   make soak     random lives of sources and syncs against the truth, for MINUTES (30)
 #   make check    format, lint, types, tests: what CI runs
 #   make entities docs/entities.md, from the declarations
 
@@ -10,6 +11,7 @@ PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
+MINUTES ?= 30
 
 # A stamp per set of dependencies: pip runs once, and again when they change.
 RUNTIME := $(VENV)/.installed
@@ -17,7 +19,7 @@ DEV     := $(VENV)/.installed-dev
 NEEDS   := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check static format entities clean
+.PHONY: help demo dev test soak check static format entities clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,6 +32,9 @@ dev: $(RUNTIME)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+soak: $(DEV)
+	$(BIN)/python -m crm_sync_assets_tests.oracle.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: static test
 

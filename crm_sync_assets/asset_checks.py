@@ -8,7 +8,9 @@ from psycopg import sql
 
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.entity import Entity
+from crm_sync_assets.health import not_suddenly_empty
 from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Connection
 
 MOST_FAILURES = 0.05
@@ -41,7 +43,7 @@ def build_checks(entity: Entity) -> dg.AssetChecksDefinition:
             "failure_rate": failure_rate,
             "not_suddenly_empty": not_suddenly_empty,
         }
-        with warehouse.open().connection() as connection:
+        with TellingSafely(), warehouse.open().connection() as connection:
             for selected in context.selected_asset_check_keys:
                 passed, finding = judges[selected.name](connection, entity)
                 yield dg.AssetCheckResult(
@@ -87,11 +89,12 @@ def primary_key(connection: Connection, entity: Entity) -> tuple[bool, str]:
     )
 
 
-# What a dry run found, or somebody else reported, says nothing about the last sync.
+# What a dry run or a verification found, or somebody else reported, is no news of the last sync.
 LAST = (
     "SELECT id, status, error_message, records_failed, records_processed "
     "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
     "AND status <> 'running' AND configuration ->> 'dry_run' IS DISTINCT FROM 'true' "
+    "AND configuration ->> 'verify' IS NULL "
     "AND configuration ->> 'mirrored_event' IS NULL ORDER BY end_time DESC, id DESC LIMIT 1"
 )
 
@@ -107,28 +110,6 @@ def last_sync(connection: Connection, entity: Entity) -> tuple[bool, str]:
 def failure_rate(connection: Connection, entity: Entity) -> tuple[bool, str]:
     *_, failed, processed = one(connection, LAST, (entity.crm, entity.sync_type)) or (0, 0)
     return failed <= MOST_FAILURES * processed, f"{failed} of {processed} records failed"
-
-
-def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, str]:
-    """Two full reads are compared; a delta of nothing is an ordinary day.
-
-    So is a read in which the source only said that its state is still the one before.
-    """
-    counts = [
-        row[0]
-        for row in connection.execute(
-            "SELECT records_processed FROM (SELECT *, configuration -> 'source_state' AS state, "
-            "lag(configuration -> 'source_state') OVER (ORDER BY end_time, id) AS state_before "
-            "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
-            "AND watermark IS NOT NULL "
-            "AND configuration ->> 'strategy' IN ('full', 'initial_full')) AS reads "
-            "WHERE records_processed > 0 OR (state = state_before) IS NOT TRUE "
-            "ORDER BY end_time DESC, id DESC LIMIT 2",
-            (entity.crm, entity.sync_type),
-        )
-    ]
-    newest, before = [*counts, 0, 0][:2]
-    return bool(newest or not before), f"{newest} records in the last full read, {before} before"
 
 
 def one(

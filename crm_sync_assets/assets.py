@@ -5,20 +5,25 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from crm_sync_assets import progress, registry
 from crm_sync_assets.config import SyncConfig
 from crm_sync_assets.entity import Crm, Entity
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.hooks import close_history_row, remember
-from crm_sync_assets.io_manager import findings
+from crm_sync_assets.io_manager import SENSITIVE, UpsertIOManager, findings
+from crm_sync_assets.log import logger
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.schema import system_columns
 from crm_sync_assets.settings import environment, settings_for
 from crm_sync_assets.sync import Request, begin
+from crm_sync_assets.told import TellingSafely
 
 IO_MANAGER = "upsert"
+
+log = logger(__name__)
 
 
 def partitions(first_day: date) -> dg.DailyPartitionsDefinition:
@@ -63,28 +68,61 @@ def build_asset(
         pool=crm.name,
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
-        flags = windowed(context, entity, config.flags())
-        flags.check()
-        client: ClientResource = getattr(context.resources, crm.name)
-        warehouse: WarehouseResource = context.resources.warehouse
-        request = Request(
-            crm,
-            entity,
-            flags,
-            settings_for(crm, entity),
-            run_id=context.run.run_id,
-            marked_entity=marked,
-        )
-        begun = begin(request, client.open(), warehouse.open())
-        remember(context.run.run_id, begun)
+        skipped = None
+        with TellingSafely():
+            flags = windowed(context, entity, config.flags())
+            flags.check()
+            client: ClientResource = getattr(context.resources, crm.name)
+            warehouse: WarehouseResource = context.resources.warehouse
+            request = Request(
+                crm,
+                entity,
+                flags,
+                settings_for(crm, entity),
+                run_id=context.run.run_id,
+                marked_entity=marked,
+            )
+            try:
+                begun = begin(request, client.open(), warehouse.open())
+            except AlreadyRunning as busy:
+                if SCHEDULE_NAME_TAG not in context.run.tags:
+                    raise
+                # The sync that is running does what this one was scheduled for, as does the next.
+                log.warning("skipped: %s", busy)
+                skipped = str(busy)
+            else:
+                remember(context.run.run_id, begun)
+                if flags.dry_run:
+                    begun.drain(progress.report)
+        if skipped:
+            yield dg.AssetObservation(context.asset_key, metadata={"skipped": skipped})
+            return
         if flags.dry_run:
             # Nothing was stored, so the asset must not look materialized.
-            begun.drain(progress.report)
             yield dg.AssetObservation(context.asset_key, metadata=findings(begun))
         else:
             yield dg.MaterializeResult(value=begun)
 
     return sync
+
+
+def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
+    """The assets of a CRM; within a run they go in the order of `entities`."""
+    first_day = environment().first_day
+    return [
+        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
+        for position, entity in enumerate(entities)
+    ]
+
+
+def resources_of(crms: tuple[Crm, ...]) -> dict[str, object]:
+    """What the assets of these CRMs require, by resource key."""
+    warehouse = WarehouseResource()
+    return {
+        "warehouse": warehouse,
+        IO_MANAGER: UpsertIOManager(warehouse=warehouse),
+        **{crm.name: ClientResource(crm=crm.name) for crm in crms},
+    }
 
 
 def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) -> Flags:
@@ -144,7 +182,7 @@ def column_schema(entity: Entity) -> dg.TableSchema:
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable, unique=column.key and len(entity.key) == 1
             ),
-            tags={"sensitive": ""} if column.sensitive else None,
+            tags={SENSITIVE: column.kind} if column.sensitive else None,
         )
         for column in entity.columns
     ]

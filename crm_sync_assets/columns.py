@@ -97,12 +97,12 @@ json = _column("json", "jsonb", parse.json)
 id_list = _column("id_list", "jsonb", parse.id_list, about="a `;`-separated list, as an array")
 
 
-def rest(name: str = "properties") -> Column:
+def rest(name: str = "properties", *, sensitive: bool = False) -> Column:
     """Everything below the source's root that no other column takes, as one jsonb object.
 
     Values that a lenient sync could not parse are kept here too, under their source name.
     """
-    return Column(name, "rest", "jsonb", parse.json)
+    return Column(name, "rest", "jsonb", parse.json, sensitive=sensitive)
 
 
 def each(kind: Callable[..., Column], names: str, **options: Any) -> tuple[Column, ...]:

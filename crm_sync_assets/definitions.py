@@ -5,33 +5,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from crm_sync_assets import registry
+from crm_sync_assets import registry, retention
 from crm_sync_assets.asset_checks import build_checks
-from crm_sync_assets.assets import IO_MANAGER, build_asset
-from crm_sync_assets.entity import Crm, Entity
-from crm_sync_assets.io_manager import UpsertIOManager
-from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.assets import assets_of, resources_of
+from crm_sync_assets.entity import Entity
 from crm_sync_assets.schedules import build_job, build_schedule
-from crm_sync_assets.sensors import build_sensor
-from crm_sync_assets.settings import environment
-
-
-def resources(crms: tuple[Crm, ...]) -> dict[str, object]:
-    warehouse = WarehouseResource()
-    return {
-        "warehouse": warehouse,
-        IO_MANAGER: UpsertIOManager(warehouse=warehouse),
-        **{crm.name: ClientResource(crm=crm.name) for crm in crms},
-    }
-
-
-def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
-    """The assets of a CRM; within a run they go in the order of `entities`."""
-    first_day = environment().first_day
-    return [
-        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
-        for position, entity in enumerate(entities)
-    ]
+from crm_sync_assets.sensors import build_alert_sensor, build_sensor
+from crm_sync_assets.verification import build_verification, build_verification_schedule
 
 
 def build() -> dg.Definitions:
@@ -39,7 +19,7 @@ def build() -> dg.Definitions:
     crms = tuple(registry.crms().values())
     assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
-    jobs: list[UnresolvedAssetJobDefinition] = []
+    jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
     known: list[Entity] = []
     for crm in crms:
@@ -50,13 +30,16 @@ def build() -> dg.Definitions:
         job = build_job(crm, entities)
         jobs.append(job)
         schedules.append(build_schedule(crm, job))
+        verification = build_verification(crm, entities)
+        jobs.append(verification)
+        schedules.append(build_verification_schedule(crm, verification))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=jobs,
-        schedules=schedules,
-        sensors=[build_sensor(known)],
-        resources=resources(crms),
+        jobs=[*jobs, retention.prune_history],
+        schedules=[*schedules, retention.build_schedule()],
+        sensors=[build_sensor(known), build_alert_sensor(known)],
+        resources=resources_of(crms),
         executor=dg.in_process_executor,
     )
 

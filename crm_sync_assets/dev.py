@@ -80,6 +80,8 @@ def sandbox(*options: str) -> Iterator[Running]:
         yield Running(told["url"], told["env"], process)
     finally:
         stop([process])
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:

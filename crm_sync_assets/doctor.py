@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from crm_sync_assets import __version__, registry
+from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
 from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
+from crm_sync_assets.vault import VARIABLE, key_id
 from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
 
 MOST_CLOCK_SECONDS = 60.0
@@ -98,7 +99,11 @@ def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
 
     kind = "server" if env.warehouse_url else "embedded PostgreSQL"
     try:
-        warehouse = Warehouse(warehouse_url(env))
+        keys = env.encryption_keys
+    except UsageError as error:
+        return None, [Finding("encryption", "wrong", str(error))]
+    try:
+        warehouse = Warehouse(warehouse_url(env), keys)
         with warehouse.connection() as connection:
             return warehouse, list(_postgresql(connection, warehouse, kind))
     except SyncError as error:
@@ -139,9 +144,30 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
             "migrations", "wrong", f"core tables at revision {at}, not {HEAD}: run "
             "`crm-sync migrate`, or install the version they belong to",
         )  # fmt: skip
+    yield _encryption(connection, warehouse.encryption_keys)
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     if row:
         yield _clock("the database", row[0])
+
+
+def _encryption(connection: Connection, keys: Sequence[str]) -> Finding:
+    known = encryption.registered(connection)
+    try:
+        encryption.refuse_missing(known, keys)
+    except UsageError as error:
+        return Finding("encryption", "wrong", str(error))
+    if not keys:
+        return Finding(
+            "encryption", "note", f"off: sensitive columns are stored as they are, unless "
+            f"{VARIABLE} is set (`crm-sync rotate-keys --new` prints a key)",
+        )  # fmt: skip
+    for entity in registry.all_entities().values():
+        try:
+            schema.refuse_half_sealed(connection, entity)
+        except FatalError as error:
+            return Finding("encryption", "wrong", str(error))
+    several = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    return Finding("encryption", "ok", f"on with {several}, the newest is {key_id(keys[0])}")
 
 
 def _crm(

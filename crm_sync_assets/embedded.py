@@ -41,4 +41,18 @@ def start(folder: Path) -> str:
                 "Remove that folder to begin with an empty warehouse, or set "
                 "CRM_SYNC_WAREHOUSE_URL to a server of your own."
             ) from error
-    return str(server.get_uri())
+    url = str(server.get_uri())
+    _keep_rows_out_of_its_log(url, folder)
+    return url
+
+
+def _keep_rows_out_of_its_log(url: str, folder: Path) -> None:
+    """The server would write refused rows into a file; whoever sent them is told anyway."""
+    done = folder / "postgresql.auto.conf"
+    if "log_min_messages" in done.read_text():
+        return
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET log_min_messages = 'log'")
+        connection.execute("SELECT pg_reload_conf()")

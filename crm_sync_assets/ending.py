@@ -5,7 +5,7 @@ All of it runs in the sync's last transaction; what is refused here leaves nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -48,15 +48,28 @@ class SeenKeys:
     def add_failed(
         self, connection: Connection, entity: Entity, failures: Sequence[Failure]
     ) -> None:
-        """A record that failed was read all the same: its stored row has not vanished."""
+        """A record that failed was read all the same: its stored row has not vanished.
+
+        One that does not say which it is leaves a key without parts, for any row may be its.
+        """
         connection.cursor().executemany(
             "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [
                 (self.lineage, key)
                 for failure in failures
-                for key in _keys_named(failure.record_id or "", len(entity.key))
+                for key in (
+                    _keys_named(failure.record_id, len(entity.key)) if failure.record_id else [[]]
+                )
             ],
         )
+
+    def has_nameless(self, connection: Connection) -> bool:
+        """Whether a record was read of which nobody knows which one it is."""
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM ingestion_sync_keys WHERE sync_id = %s AND key = '{}')",
+            (self.lineage,),
+        ).fetchone()
+        return bool(row and row[0])
 
     def add_gone(self, connection: Connection, tombstones: Sequence[Tombstone]) -> None:
         connection.cursor().executemany(
@@ -138,22 +151,33 @@ def _keys_named(record_id: str, parts: int) -> Iterator[list[str]]:
         yield ["/".join(pieces[start:end]) for start, end in bounds]
 
 
-def forget_attempts(connection: Connection, entity: Entity, *, but: int | None = None) -> None:
-    """Drop the keys and shadows that earlier attempts of this entity left behind."""
+def forget_attempts(connection: Connection, entity: Entity, *, but: Collection[int] = ()) -> None:
+    """Drop the keys and shadows that attempts of this entity left behind, `but` these lineages."""
     connection.execute(
         "DELETE FROM ingestion_sync_keys WHERE sync_id IN (SELECT id FROM ingestion_sync_history "
-        "WHERE crm_source = %s AND sync_type = %s) AND sync_id IS DISTINCT FROM %s",
-        (entity.crm, entity.sync_type, but),
+        "WHERE crm_source = %s AND sync_type = %s) AND sync_id <> ALL (%s)",
+        (entity.crm, entity.sync_type, list(but)),
     )
     if entity.tombstones_of:
         return
-    for lineage, name in connection.execute(
+    for name in shadows(connection, entity, but=but):
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def shadows(connection: Connection, entity: Entity, *, but: Collection[int] = ()) -> list[str]:
+    """Names of the shadow tables that replacements of this entity's table, `but` these lineages,
+    have left behind."""
+    found = connection.execute(
         "SELECT substring(relname FROM '^ingestion_shadow_([0-9]+)_')::bigint, relname "
         "FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) "
         "AND relname ~ '^ingestion_shadow_[0-9]+_'"
-    ).fetchall():
-        if name == Shadow(lineage, entity).identifier.as_string(connection).strip('"'):
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    ).fetchall()
+    return [
+        name
+        for lineage, name in found
+        if lineage not in but
+        and name == Shadow(lineage, entity).identifier.as_string(connection).strip('"')
+    ]
 
 
 def live_rows(connection: Connection, entity: Entity) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from crm_sync_assets.columns import Column
 from crm_sync_assets.strategy import Strategy
@@ -48,17 +48,22 @@ class Page:
     are keys the source proved gone, `confirmed` counts keys it proved alive without sending the
     record. `total` is how many records the source expects of the whole read, said on the first
     page. `state` is what the client wants to be told at the next sync (an ETag); it counts only
-    if the read completes. `unchanged` says the source proved that nothing changed since the
-    state it was handed: a read without records, and no stored row is absent.
+    if the read completes. So does `memory`, which is no claim about the stored rows and is handed
+    on whatever became of them: which columns were asked for. `withheld` names columns the source
+    does not let us read at present: what is stored there stays. `unchanged` says the source
+    proved that nothing changed since the state it was handed: a read without records, and no
+    stored row is absent.
     """
 
-    records: Sequence[Record]
+    records: Sequence[Record] = field(repr=False)
     cursor: Cursor
     tombstones: Sequence[Tombstone] = ()
     confirmed: int = 0
     total: int | None = None
     state: Mapping[str, Any] | None = None
     unchanged: bool = False
+    memory: Mapping[str, Any] | None = None
+    withheld: Sequence[str] = ()
 
 
 class Known(Protocol):
@@ -108,7 +113,8 @@ class Read:
 
     `cursor` is where an interrupted reading left off, None for the beginning. `page_size` is
     what the user asked for, already within the source's bounds. `limit` is the most records the
-    engine will take, 0 for all. `state` is the newest complete sync's `Page.state`.
+    engine will take, 0 for all. `state` is the newest complete sync's `Page.state`, where it can
+    be trusted, `memory` its `Page.memory`.
     """
 
     entity: Entity
@@ -118,6 +124,7 @@ class Read:
     cursor: Cursor | None = None
     limit: int = 0
     state: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -156,6 +163,25 @@ class Client(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """What a client adds whose entities can be compared with the warehouse; see `verify`.
+
+    Both raise what `pages` raises, and like it never end early.
+    """
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every live record once, shaped as in `pages`, with little more than key and modified.
+
+        From the source itself, not from an index that may lag behind it.
+        """
+        ...
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """The records of these keys as they are now, whole; a tombstone for each that is gone."""
+        ...
 
 
 class Source(Protocol):

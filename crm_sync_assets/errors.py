@@ -39,6 +39,10 @@ class FatalError(SyncError):
     """The sync ends here: credentials, a missing scope, a paging loop, a full disk."""
 
 
+class Gone(FatalError):
+    """The source no longer knows what was asked for (410), such as a cursor that expired."""
+
+
 class Deferred(FatalError):
     """The source asks for a longer pause than this run may take; the next run resumes.
 

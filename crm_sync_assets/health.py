@@ -115,7 +115,8 @@ def examine(
 REAL = (
     "NOT coalesce((configuration ->> 'dry_run')::boolean, false) "
     "AND coalesce((configuration ->> 'max_records')::bigint, 0) = 0 "
-    "AND NOT coalesce((configuration ->> 'replay')::boolean, false)"
+    "AND NOT coalesce((configuration ->> 'replay')::boolean, false) "
+    "AND NOT coalesce((configuration ->> 'verify')::boolean, false)"
 )
 """SQL: the row is no trial."""
 
@@ -222,6 +223,7 @@ _RULES: Mapping[str, str] = {
         "OR coalesce((configuration ->> 'dry_run')::boolean, false) "
         "OR coalesce((configuration ->> 'max_records')::bigint, 0) > 0 "
         "OR coalesce((configuration ->> 'replay')::boolean, false) "
+        "OR coalesce((configuration ->> 'verify')::boolean, false) "
         "OR configuration ->> 'until' IS NOT NULL)"
     ),
 }
@@ -269,3 +271,25 @@ def _violations(
             problems.append(Problem(what, tuple(row[0] for row in rows), rows[0][1]))
     connection.rollback()
     return problems
+
+
+def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, str]:
+    """Two full reads are compared; a delta of nothing is an ordinary day.
+
+    So is a read in which the source only said that its state is still the one before.
+    """
+    counts = [
+        row[0]
+        for row in connection.execute(
+            "SELECT records_processed FROM (SELECT *, configuration -> 'source_state' AS state, "
+            "lag(configuration -> 'source_state') OVER (ORDER BY end_time, id) AS state_before "
+            "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
+            "AND watermark IS NOT NULL "
+            "AND configuration ->> 'strategy' IN ('full', 'initial_full')) AS reads "
+            "WHERE records_processed > 0 OR (state = state_before) IS NOT TRUE "
+            "ORDER BY end_time DESC, id DESC LIMIT 2",
+            (entity.crm, entity.sync_type),
+        )
+    ]
+    newest, before = [*counts, 0, 0][:2]
+    return bool(newest or not before), f"{newest} records in the last full read, {before} before"

@@ -81,6 +81,7 @@ class Past:
 
     watermark: datetime | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
     interrupted_id: int | None = None
     interrupted_at: datetime | None = None
@@ -164,7 +165,8 @@ def past(connection: Connection, entity: Entity) -> Past:
     Trials (dry runs, limited runs, replays) leave no trace here.
     """
     complete = connection.execute(
-        "SELECT watermark, configuration -> 'source_state', configuration ->> 'fingerprint' "
+        "SELECT watermark, configuration -> 'source_state', configuration ->> 'fingerprint', "
+        "configuration -> 'source_memory' "
         "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
         "AND status IN ('success', 'partial') AND watermark IS NOT NULL "
         "ORDER BY end_time DESC LIMIT 1",
@@ -176,13 +178,14 @@ def past(connection: Connection, entity: Entity) -> Past:
         "ORDER BY start_time DESC, id DESC LIMIT 1",
         (entity.crm, entity.sync_type),
     ).fetchone()
-    watermark, state, fingerprint = complete or (None, None, None)
+    watermark, state, fingerprint, memory = complete or (None, None, None, None)
     if newest is None or newest[2] is None:
-        return Past(watermark, state or {}, fingerprint)
+        return Past(watermark, state or {}, memory or {}, fingerprint)
     checkpoint = Checkpoint.from_json(newest[2])
     return Past(
         watermark,
         state or {},
+        memory or {},
         fingerprint,
         interrupted_id=newest[0],
         # The end of a sync that died is when that was noticed, which may be days later.

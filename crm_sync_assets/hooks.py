@@ -9,6 +9,7 @@ from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import redact
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.sync import Sync, failure_message
+from crm_sync_assets.told import TellingSafely
 
 _begun: WeakValueDictionary[tuple[str, str], Sync] = WeakValueDictionary()
 
@@ -29,12 +30,13 @@ def abandon_run(run_id: str, error: BaseException) -> None:
 @dg.failure_hook(required_resource_keys={"warehouse"})
 def close_history_row(context: dg.HookContext) -> None:
     """Close the history row of the failed step and free its entity, if the sync did not."""
-    error = context.op_exception
-    message = redact(failure_message(error)) if error is not None else "the step failed"
-    crm, _, sync_type = context.step_key.partition("__")
-    begun = _begun.pop((context.run_id, f"{crm}.{sync_type}"), None)
-    if begun is not None:
-        begun.abandon(FatalError(message))
-    warehouse: WarehouseResource = context.resources.warehouse
-    with warehouse.open().connection() as connection:
-        history.close_failed_run(connection, context.run_id, crm, sync_type, message)
+    with TellingSafely():
+        error = context.op_exception
+        message = redact(failure_message(error)) if error is not None else "the step failed"
+        crm, _, sync_type = context.step_key.partition("__")
+        begun = _begun.pop((context.run_id, f"{crm}.{sync_type}"), None)
+        if begun is not None:
+            begun.abandon(FatalError(message))
+        warehouse: WarehouseResource = context.resources.warehouse
+        with warehouse.open().connection() as connection:
+            history.close_failed_run(connection, context.run_id, crm, sync_type, message)

@@ -1,22 +1,30 @@
 """Drains a sync into the warehouse, and gives an entity's rows back as a DataFrame."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import msgspec
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import progress
+from crm_sync_assets import progress, schema
+from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.sync import Sync
-from crm_sync_assets.warehouse import message_of
+from crm_sync_assets.told import TellingSafely
+from crm_sync_assets.vault import TYPES, Sealed, Vault, index_column, opener
+from crm_sync_assets.warehouse import Connection, message_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "dagster/table_name"
+COLUMNS = "dagster/column_schema"
+KEY = "primary_key"
+SENSITIVE = "sensitive"
+"""The tag of a sensitive column, in an asset's column schema; its value is the column's kind."""
 
 
 class UpsertIOManager(dg.ConfigurableIOManager):
@@ -24,15 +32,17 @@ class UpsertIOManager(dg.ConfigurableIOManager):
 
     Downstream assets get a pandas DataFrame of the live rows. The input's metadata narrows it:
     `columns` (a list of names), `where` (column → value or list of values), `deleted` (true to
-    include rows deleted at the source).
+    include rows deleted at the source). Encrypted columns come opened, without their blind
+    indexes; `where` finds their values by them.
     """
 
     warehouse: dg.ResourceDependency[WarehouseResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
-        obj.drain(progress.report)
-        rows = self._rows(obj.request.stored.table)
-        context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
+        with TellingSafely():
+            obj.drain(progress.report)
+            rows = self._rows(obj.request.stored.table)
+            context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
 
     def _rows(self, table: str) -> int:
         with self.warehouse.open().connection() as connection:
@@ -48,19 +58,32 @@ class UpsertIOManager(dg.ConfigurableIOManager):
         import pandas as pd
 
         assert context.upstream_output is not None
-        table = (context.upstream_output.definition_metadata or {}).get(TABLE)
+        upstream = context.upstream_output.definition_metadata or {}
+        table = upstream.get(TABLE)
         if not table:
             raise UsageError(f"{context.asset_key.to_user_string()} is kept in no table")
-        query, values = select(str(table), context.definition_metadata)
-        with self.warehouse.open().connection() as connection:
+        wanted = context.definition_metadata
+        warehouse = self.warehouse.open()
+        with TellingSafely(), warehouse.connection() as connection:
+            vault = open_vault(connection, warehouse.encryption_keys)
             try:
-                cursor = connection.execute(query, values)
+                names, rows = (
+                    read(connection, str(table), wanted)
+                    if vault is None
+                    else read_sealed(
+                        connection,
+                        str(table),
+                        wanted,
+                        vault,
+                        key=str(upstream[KEY]).split(", "),
+                        sensitive=list(_sensitive(upstream[COLUMNS])),
+                    )
+                )
             except psycopg.ProgrammingError as error:
                 raise UsageError(
                     f"{table} cannot be read as the input's metadata asks: {message_of(error)}"
                 ) from error
-            names = [column.name for column in cursor.description or ()]
-            return pd.DataFrame(cursor.fetchall(), columns=names)
+            return pd.DataFrame(rows, columns=names)
 
 
 def findings(sync: Sync) -> dict[str, Any]:
@@ -88,8 +111,87 @@ def findings(sync: Sync) -> dict[str, Any]:
     }
 
 
-def select(table: str, wanted: Mapping[str, Any] | None) -> tuple[sql.Composed, dict[str, Any]]:
-    """The query for an input's metadata, and its bound values. A value of None means NULL."""
+def _sensitive(described: Any) -> Iterator[Sealed]:
+    columns = described.schema.columns if hasattr(described, "schema") else described.columns
+    for column in columns:
+        if SENSITIVE in column.tags:
+            yield Sealed(column.name, column.tags[SENSITIVE], column.type)
+
+
+def read(
+    connection: Connection, table: str, wanted: Mapping[str, Any] | None
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """Names and rows of what an input's metadata asks for."""
+    cursor = connection.execute(*select(table, wanted))
+    return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+def read_sealed(
+    connection: Connection,
+    table: str,
+    wanted: Mapping[str, Any] | None,
+    vault: Vault,
+    *,
+    key: Sequence[str],
+    sensitive: Sequence[Sealed],
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """As `read`, of a table whose sensitive columns are sealed, or are about to be."""
+    existing = schema.existing_columns(connection, table) or {}
+    sealed = [column for column in sensitive if column.index in existing]
+    if not sealed:
+        return read(connection, table, wanted)
+    wanted = dict(wanted or {})
+    marks = {column.index for column in sealed}
+    asked = list(wanted.get("columns") or [name for name in existing if name not in marks])
+    where = dict(wanted.get("where") or {})
+    hidden = {c.name: _indexes(vault, c, where.pop(c.name)) for c in sealed if c.name in where}
+    opened = [column for column in sealed if column.name in {*asked, *hidden}]
+    needed = [*asked, *key, *(name for c in opened for name in (c.name, c.index))]
+    names = list(dict.fromkeys(needed))
+    query, values = select(table, {**wanted, "columns": names, "where": where}, hidden)
+    plain = map(opener(vault, table, key, opened, names), connection.execute(query, values))
+    kinds = {column.name: column.kind for column in opened}
+    # A value that waits for its first encryption has no index to be chosen by.
+    chosen = [
+        row
+        for row in plain
+        if all(
+            _index(vault, kinds[name], row[names.index(name)]) in indexes
+            for name, indexes in hidden.items()
+        )
+    ]
+    places = [names.index(name) for name in asked]
+    return asked, [[row[place] for place in places] for row in chosen]
+
+
+def _indexes(vault: Vault, column: Sealed, value: Any) -> list[str | None]:
+    given = list(value) if isinstance(value, list | tuple | set) else [value]
+    try:
+        # As PostgreSQL would: a date may be given as text, a number as an int.
+        values = [
+            one if one is None else msgspec.convert(one, TYPES[column.sql], strict=False)
+            for one in given
+        ]
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"{column.name} is compared with what is no {column.sql}: {error}"
+        ) from None
+    return [_index(vault, column.kind, one) for one in values]
+
+
+def _index(vault: Vault, kind: str, value: Any) -> str | None:
+    return None if value is None else vault.index(kind, value)
+
+
+def select(
+    table: str,
+    wanted: Mapping[str, Any] | None,
+    hidden: Mapping[str, Sequence[str | None]] | None = None,
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """The query for an input's metadata, and its bound values. A value of None means NULL.
+
+    `hidden` has the blind indexes that sealed columns are compared with.
+    """
     wanted = wanted or {}
     columns = wanted.get("columns")
     chosen = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
@@ -105,6 +207,14 @@ def select(table: str, wanted: Mapping[str, Any] | None) -> tuple[sql.Composed, 
             condition = sql.SQL("({} OR {} IS NULL)").format(condition, column)
         values[parameter] = [one for one in given if one is not None]
         conditions.append(condition)
+    for number, (name, indexes) in enumerate((hidden or {}).items()):
+        parameter = f"h{number}"
+        condition = sql.SQL("({1} = ANY({2}) OR {0} IS NOT NULL AND {1} IS NULL").format(
+            sql.Identifier(name), sql.Identifier(index_column(name)), sql.Placeholder(parameter)
+        )
+        or_empty = sql.SQL(" OR {} IS NULL)").format(sql.Identifier(name))
+        conditions.append(condition + (or_empty if None in indexes else sql.SQL(")")))
+        values[parameter] = [one for one in indexes if one is not None]
     query = sql.SQL("SELECT {} FROM {}").format(chosen, sql.Identifier(table))
     if conditions:
         query += sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions)

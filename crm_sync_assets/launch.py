@@ -163,14 +163,14 @@ def _execute(
         warnings.filterwarnings("ignore", module="dagster")
         import dagster as dg
 
-        from crm_sync_assets.definitions import assets_of, resources
+        from crm_sync_assets.assets import assets_of, resources_of
         from crm_sync_assets.schedules import build_job
 
         entities = tuple(task.entity for task in tasks)
         definitions = dg.Definitions(
             assets=assets_of(crm, entities),
             jobs=[build_job(crm, entities)] if job else [],
-            resources=resources((crm,)),
+            resources=resources_of((crm,)),
             executor=dg.in_process_executor,
         )
         chosen = (

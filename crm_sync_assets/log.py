@@ -9,42 +9,63 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from base64 import b64encode
+from collections.abc import Iterator, MutableMapping
 from typing import Any, TextIO
-from urllib.parse import quote, quote_plus
 
 PACKAGE = "crm_sync_assets"
 HIDDEN = "***"
 MIN_SECRET = 4
 """A shorter secret is not searched for: it would blot out half of every line."""
 
+# A name's value follows = or :, up to the closing quote or the end of the word. In JSON that is
+# quoted itself, the backslash before a quote stays.
+_IS = r"""\\*["']?\s*[:=]\s*(?:\\*b?["'])?"""
+_VALUE = r"""(?P<hide>(?<=")(?:[^"\\\n]|\\+[^"\\\n])+|(?:[^\s"'&,;}\])\\]|\\+[^\s"'&,;}\])\\])+)"""
 _LOOKS_SECRET = (
-    # Authorization: Bearer x, 'X-Api-Key': 'x', password=x, "refresh_token": "x"
+    # Authorization: Bearer x, 'X-Api-Key': 'x', sslpassword=x, "refresh_token": "x"
     re.compile(
-        r"""(?ix)
+        rf"""(?ix)
         (?P<keep>
-          (?<![a-z]) (?: (?:proxy-)?authorization | x-api-key | x-auth-(?:key|token)
-            | (?:set-)?cookie | api[_-]?key
-            | (?:api|access|refresh|id|auth|session)[_-]?token
-            | client[_-]?secret | secret[_-]?(?:access[_-]?)?key | passw(?:or)?d | pwd )
-          ["']? \s* [:=] \s* (?:b?["'])? (?: (?:bearer|basic|token|digest) \s+ )?
+          (?: (?<![a-z]) (?: (?:proxy-)?authorization | x-api-key | x-auth-(?:key|token)
+              | api[_-]?key | (?:api|access|refresh|id|auth|session|csrf)[_-]?token
+              | client[_-]?secret | secret[_-]?(?:access[_-]?)?key | private[_-]?key | pwd )
+            | passw(?:or)?d )
+          {_IS} (?: (?:bearer|basic|token|digest) \s+ )?
         )
-        (?P<hide> [^\s"'&,;}\])]+ )
+        {_VALUE}
         """
     ),
+    # "token": "x"; without its quotes it may be a word in a sentence
+    re.compile(rf"""(?i)(?P<keep>\b(?:token|secret|jwt)\\*["']\s*:\s*\\*["']){_VALUE}"""),
+    # Cookie: a=x; b=y
+    re.compile(
+        rf"""(?ix) (?P<keep> \b(?:set-)?cookie {_IS} )
+        (?P<hide> [^\s"'\\;,]+ (?: ;\s* [^\s"'\\;,=]+ = [^\s"'\\;,]* )* )"""
+    ),
+    # ?token=x, &my_key=x
+    re.compile(
+        r"""(?ix) (?P<keep> [?&] (?:[a-z]+_)? (?:token|secret|key|sig|signature|auth|jwt|sid) = )
+        (?P<hide> [^&\#\s"'<>\\]+ )"""
+    ),
+    # The password in a database's URL may hold anything, slashes too.
+    re.compile(
+        r"""(?ix) (?P<keep> \b(?:postgres|mysql|mariadb|redis|mongodb)[a-z0-9+]*://[^\s/:@'"]*: )
+        (?P<hide> [^\s'"]+ ) (?=@)"""
+    ),
     re.compile(r"(?i)(?P<keep>\bbearer\s+)(?P<hide>[A-Za-z0-9._~+/=!-]{8,})"),
-    re.compile(r"(?P<keep>[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)(?P<hide>[^\s/'\"]+)(?=@)"),
+    re.compile(r"(?P<keep>[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]*:)(?P<hide>[^\s/'\"]+)(?=@)"),
     re.compile(r"(?P<keep>)(?P<hide>\bpat-[a-z]{2}\d-[0-9A-Za-z-]{8,})"),
     re.compile(r"(?P<keep>)(?P<hide>\b(?:gh[pousr]_|github_pat_)[0-9A-Za-z_]{16,})"),
     re.compile(r"(?P<keep>)(?P<hide>\b00D[0-9A-Za-z]{12,15}![0-9A-Za-z._]{16,})"),
     re.compile(r"(?P<keep>)(?P<hide>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
 )
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
-_secrets: set[str] = set()
-_known: re.Pattern[str] | None = None
+_known: dict[str, re.Pattern[str]] = {}
+"""How each secret is found. Replaced as a whole, never changed: other threads read it."""
 _lock = threading.Lock()
 
 
@@ -54,31 +75,104 @@ def logger(name: str) -> logging.Logger:
 
 
 def register_secret(value: str | None) -> None:
-    """Keep this value out of every later line, also where a URL quotes it or a line is cut."""
+    """Keep this value out of every later line, however it is quoted, escaped or encoded there."""
     global _known
     if not value:
         return
-    forms = {value, quote(value, safe=""), quote_plus(value), one_line(value), repr(value)[1:-1]}
-    forms |= {line.strip() for line in value.splitlines() if len(line.strip()) >= 16}
-    with _lock:
-        _secrets.update(form for form in forms if len(form) >= MIN_SECRET)
-        # The longest first: a secret that begins like another must not leave its tail behind.
-        longest_first = sorted(_secrets, key=len, reverse=True)
-        _known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+    wanted = {value} | {line.strip() for line in value.splitlines() if len(line.strip()) >= 16}
+    new = {one: _spellings(one) for one in wanted if len(one) >= MIN_SECRET and one not in _known}
+    if new:
+        with _lock:
+            _known = {**_known, **new}
 
 
 def redact(text: str) -> str:
     """The text without registered secrets and without what looks like one."""
-    if _known is not None:
-        text = _known.sub(HIDDEN, text)
+    spans = sorted(span for pattern in _known.values() for span in _found(pattern, text))
+    if spans:
+        # Secrets may overlap: what is left of one must not tell the rest of another.
+        kept, at = [], 0
+        for start, end in spans:
+            if start >= at:
+                kept += [text[at:start], HIDDEN]
+            at = max(at, end)
+        text = "".join([*kept, text[at:]])
     for pattern in _LOOKS_SECRET:
         text = pattern.sub(rf"\g<keep>{HIDDEN}", text)
     return text
 
 
+def _found(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    match = pattern.search(text)
+    while match:
+        yield match.span()
+        match = pattern.search(text, match.start() + 1)
+
+
+_BLANK = re.compile("[\\s\x00-\x1f\x7f-\x9f]+")
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
+_BASE64_CHARACTERS = 8
+"""A shorter piece of Base64 may be part of any word."""
+
+
+def _spellings(value: str) -> re.Pattern[str]:
+    """Finds a secret as it is, in a URL, escaped (more than once), as HTML or Base64 has it."""
+    core = _BLANK.sub("", value)
+    if len(core) < MIN_SECRET:
+        # Nearly all of it is blank: only as many blanks as it has may count as the secret.
+        raw = "".join(f"(?:{_ways(one)})" for one in value)
+    else:
+        words = [word for word in _BLANK.split(value) if word]
+        # Lines are cut, wrapped and squeezed.
+        blank = "(?:" + "|".join(sorted({_ways(c) for c in value if _BLANK.match(c)})) + r"|\s)+"
+        raw = blank.join("".join(f"(?:{_ways(one)})" for one in word) for word in words)
+    return re.compile("|".join([raw, *_base64_pieces(value)]), re.IGNORECASE)
+
+
+def _ways(character: str) -> str:
+    """A regular expression for the ways to write one character."""
+    literal = re.escape(character)
+    if character.isascii() and character.isalnum():
+        return literal
+    code, octets = ord(character), character.encode("utf-8", "surrogatepass")
+    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
+    ways = [
+        r"\\+" if character == "\\" else r"\\*" + literal,
+        "".join(f"%(?:25)*{octet:02x}" for octet in octets),
+        "".join(r"\\+u" + utf16[at : at + 4] for at in range(0, len(utf16), 4)),
+        "".join(rf"\\+x{octet:02x}" for octet in octets),
+        rf"\\+U{code:08x}",
+        rf"&(?:amp;)*#(?:0*{code}|x0*{code:x});",
+    ]
+    if code <= 0xFF:
+        ways.append(rf"\\+x{code:02x}")
+    if not character.isascii():
+        # As Latin-1 reads UTF-8; with another number of letters in the other case.
+        ways.append(re.escape(octets.decode("latin-1")))
+        ways += [re.escape(character.upper()), re.escape(character.lower())]
+    if character in _ENTITIES:
+        ways.append(f"&(?:amp;)*{_ENTITIES[character]};")
+    if character in _ESCAPES:
+        ways.append(r"\\+" + _ESCAPES[character])
+    if character in " +":
+        ways.append("[ +]")
+    return "|".join(ways)
+
+
+def _base64_pieces(value: str) -> Iterator[str]:
+    """What is the same of its Base64 whatever stands before and after it (Basic auth)."""
+    octets = value.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        text = b64encode(b"\0" * before + octets).decode()
+        piece = text[-(-8 * before // 6) : 8 * (before + len(octets)) // 6]
+        if len(piece) >= _BASE64_CHARACTERS:
+            yield re.escape(piece).replace(r"\+", "[+-]").replace("/", "[/_]")
+
+
 def one_line(text: str) -> str:
     """The text with control characters, line ends and ANSI escapes made visible."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def mask(value: object, kind: str = "") -> str:
@@ -106,13 +200,23 @@ class Redactor(logging.Filter):
         except Exception:  # noqa: BLE001  a bad line must not end the program
             message = f"{record.msg} {record.args!r}"
         record.msg, record.args = redact(message), ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_info:
+            # Another handler may have left the text of the exception as it is.
+            record.exc_text = _traceback(record.exc_info[1])
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
         # Formatters prefer the live exception, whose text is not redacted.
         record.exc_info = None
         return True
+
+
+def _traceback(error: BaseException | None) -> str:
+    from crm_sync_assets.told import safe
+
+    if error is None:
+        return ""
+    told = safe(error)
+    return logging.Formatter().formatException((type(told), told, told.__traceback__))
 
 
 def configure(
@@ -176,6 +280,8 @@ def _clean(value: Any) -> Any:
         return {one_line(redact(str(name))): _clean(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and redact(str(value)) == str(value):
         return value
     return one_line(redact(str(value)))

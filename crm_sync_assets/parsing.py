@@ -107,8 +107,8 @@ def _sanitise_nested(value: Any, changes: set[str], depth: int) -> Any:
             raise TooDeep
         return [_sanitise_nested(item, changes, depth + 1) for item in value]
     if isinstance(value, int):
-        _digits(value)
-        return int(value)
+        # Too long a number for those who read the JSON; a Decimal prints any.
+        return int(value) if value.bit_length() <= MAX_DIGITS * 4 else str(Decimal(value))
     if isinstance(value, float | Decimal):
         return _finite_number(value, changes)
     return text(value)

@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -25,6 +26,9 @@ LOGGED_PER_FIELD = 20
 
 SHOWN = 100
 """Characters of a value that a log line shows."""
+
+LONGEST_URL = 2_000
+"""Characters of a record's address that a log line shows; a longer one leads nowhere."""
 
 Row = tuple[Any, ...]
 """Values in the order of the entity's columns, and last the row's issues, None if it has none."""
@@ -50,7 +54,7 @@ class Failure:
     stage: Stage
     reason: str
     field: str | None
-    record: Any
+    record: Any = dataclass_field(repr=False)
     url: str | None
 
 
@@ -153,13 +157,14 @@ class Processor:
         except _Refused as refused:
             stage, reason, field = refused.stage, refused.reason, refused.field
         except parsing.TooDeep as error:
-            reason, kept = f"the record {error}", _cut(record, parsing.MAX_DEPTH + 2)
+            reason, kept = f"the record {error}", cut(record, parsing.MAX_DEPTH + 2)
         except Exception as error:  # noqa: BLE001  costs this record, not its neighbours
             reason = _unexpected(error)
         record_id = "/".join(key) if key else None
         url = self._url(key) if key else None
         if field is None:
-            self._say("record", "%s: set aside record %s: %s", self.entity, record_id, reason)
+            shown = None if record_id is None else one_line(_shortened(record_id))
+            self._say("record", "%s: set aside record %s: %s", self.entity, shown, reason)
         return Failure(record_id, stage, reason, field, kept, url)
 
     def _key(self, record: Any) -> Key:
@@ -244,7 +249,7 @@ class Processor:
             _shown(raw, column),
             column.name,
             self.entity.crm,
-            one_line("/".join(key)),
+            one_line(_shortened("/".join(key))),
         )
         if self._strict:
             problem = f"{column.name} cannot be read as {word}: it {reason}"
@@ -311,7 +316,8 @@ class Processor:
             self._say(field, "")
             return
         names = [column.name for column in self.entity.key]
-        record = ", ".join(f"{name}={part}" for name, part in zip(names, key, strict=True))
+        parts = map(_shortened, key)
+        record = ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
         url = self._url(key)
         self._say(
             field,
@@ -320,7 +326,7 @@ class Processor:
             _shown(value, column),
             one_line(record),
             problem,
-            f" {one_line(url)}" if url else "",
+            f" {one_line(url)}" if url and len(url) <= LONGEST_URL else "",
         )
 
     def _say(self, field: str, message: str, *arguments: object) -> None:
@@ -524,12 +530,12 @@ def _storable(raw: Any) -> Any:
         return raw.hex() if isinstance(raw, bytes | bytearray) else one_line(repr(raw)[:1000])
 
 
-def _cut(value: Any, levels: int) -> Any:
+def cut(value: Any, levels: int) -> Any:
     """The value without what is nested deeper; what is left is still refused as too deep."""
     if isinstance(value, dict):
-        return {name: _cut(item, levels - 1) for name, item in value.items()} if levels else {}
+        return {name: cut(item, levels - 1) for name, item in value.items()} if levels else {}
     if isinstance(value, list | tuple):
-        return [_cut(item, levels - 1) for item in value] if levels else []
+        return [cut(item, levels - 1) for item in value] if levels else []
     return value
 
 
@@ -541,7 +547,11 @@ def _shown(value: Any, column: Column | None) -> str:
         text = f"({type(value).__name__})"
     if column is not None and column.sensitive:
         return mask(text[:1000], column.kind)
-    return one_line(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+    return one_line(_shortened(text))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _unexpected(error: Exception) -> str:

@@ -6,13 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 
 from crm_sync_assets.entity import Entity, Record
-from crm_sync_assets.processor import Failure
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import redact
+from crm_sync_assets.parsing import MAX_DEPTH
+from crm_sync_assets.processor import Failure, cut
+from crm_sync_assets.vault import VARIABLE, Context, Vault, looks_sealed
 from crm_sync_assets.warehouse import Connection
 
 MOST_TRIES = 3
@@ -33,7 +38,7 @@ class Entry:
     stage: str
     field: str | None
     reason: str
-    record: Record
+    record: Record = dataclass_field(repr=False)
     url: str | None
     tries: int
     first_seen: datetime
@@ -42,9 +47,16 @@ class Entry:
 
 
 def add(
-    connection: Connection, entity: Entity, sync_id: int | None, failures: Sequence[Failure]
+    connection: Connection,
+    entity: Entity,
+    sync_id: int | None,
+    failures: Sequence[Failure],
+    vault: Vault | None = None,
 ) -> None:
-    """Keep these records, in the caller's transaction; one seen again counts another try."""
+    """Keep these records, in the caller's transaction; one seen again counts another try.
+
+    With a vault a record is kept sealed, as a whole.
+    """
     connection.cursor().executemany(
         "INSERT INTO ingestion_quarantine AS q (crm_source, sync_type, record_id, stage, field, "
         "reason, payload, url, sync_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
@@ -59,8 +71,8 @@ def add(
                 _id_of(failure),
                 failure.stage,
                 failure.field,
-                _clean(failure.reason),
-                _payload(failure.record),
+                _clean(redact(failure.reason)),
+                _sealed(vault, entity, failure),
                 failure.url,
                 sync_id,
             )
@@ -99,8 +111,9 @@ def entries(
     sync_type: str | None = None,
     record_id: str | None = None,
     limit: int = 100,
+    vault: Vault | None = None,
 ) -> list[Entry]:
-    """The newest entries first; filters are exact."""
+    """The newest entries first; filters are exact. A sealed record needs the vault."""
     rows = connection.execute(
         "SELECT id, crm_source, sync_type, record_id, stage, field, reason, payload, url, tries, "
         "first_seen, last_seen, sync_id FROM ingestion_quarantine "
@@ -111,7 +124,7 @@ def entries(
         {"crm": crm, "type": sync_type, "record": record_id, "limit": limit},
     ).fetchall()
     connection.commit()
-    return [Entry(*(*row[:7], json.loads(row[7]), *row[8:])) for row in rows]
+    return [Entry(*(*row[:7], _opened(vault, row), *row[8:])) for row in rows]
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
@@ -119,8 +132,33 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _payload(record: Any) -> str:
-    """ASCII JSON: what PostgreSQL's text cannot hold is kept as an escape."""
-    return json.dumps(record, default=str)
+    """ASCII JSON: what PostgreSQL's text cannot hold is kept as an escape.
+
+    What is nested too deep to be a row's is cut there: nobody could read it back.
+    """
+    return json.dumps(cut(record, MAX_DEPTH + 2), default=str)
+
+
+def context(crm: str, sync_type: str, record_id: str) -> Context:
+    """Where a sealed record of the quarantine lives."""
+    return ("ingestion_quarantine", crm, sync_type, record_id)
+
+
+def _sealed(vault: Vault | None, entity: Entity, failure: Failure) -> str:
+    payload = _payload(failure.record)
+    if vault is None:
+        return payload
+    return vault.seal(context(entity.crm, entity.sync_type, _id_of(failure)), payload)
+
+
+def _opened(vault: Vault | None, row: Sequence[Any]) -> Record:
+    _, crm, sync_type, record_id, _, _, _, payload, *_ = row
+    if looks_sealed(payload):
+        if vault is None:
+            raise FatalError(f"the quarantine is encrypted: set {VARIABLE}")
+        payload = vault.open(context(crm, sync_type, record_id), payload, "text")
+    record: Record = json.loads(payload)
+    return record
 
 
 def _id_of(failure: Failure) -> str:

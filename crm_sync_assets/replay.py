@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import history, quarantine
+from crm_sync_assets import encryption, history, quarantine
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
@@ -23,6 +23,7 @@ from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.sync import failure_message
+from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,
@@ -58,11 +59,12 @@ def replay(
 
     An entry whose row was deleted at the source after it was set aside is dropped: loading it
     would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running,
-    FatalError when the warehouse fails.
+    FatalError when the warehouse fails, and what `vault_for_writing` raises.
     """
     session: Session | None = None
     sync_id: int | None = None
     try:
+        vault = encryption.vault_for_writing(warehouse, entity)
         session = Session(warehouse, entity)
         sync_id = history.insert(
             session.connection,
@@ -77,9 +79,9 @@ def replay(
             },
             endpoint="quarantine",
         )
-        ensure_table(session.connection, entity)
+        ensure_table(session.connection, entity, vault)
         session.connection.commit()
-        return _replay(session, entity, entries, sync_id, strict=strict, validate=validate)
+        return _replay(session, entity, entries, sync_id, vault, strict=strict, validate=validate)
     except BaseException as error:
         if session is not None:
             session.release()
@@ -109,13 +111,14 @@ def _replay(
     entity: Entity,
     entries: Sequence[Entry],
     sync_id: int,
+    vault: Vault | None,
     *,
     strict: bool,
     validate: bool,
 ) -> Replayed:
     began = time.monotonic()
     processor = Processor(entity, validate=validate, strict=strict)
-    table = Table(entity, overwrite=False, keep_issues=not validate)
+    table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
     unfit: list[tuple[Entry, Failure]] = []
     rows: list[tuple[Entry, Row]] = []
     warnings = 0
@@ -127,6 +130,7 @@ def _replay(
 
     def transaction() -> Replayed:
         connection, refused = session.connection, list(unfit)
+        encryption.hold(connection, vault)
         connection.execute(table.create_stage())
         gone = _deleted_since(connection, entity, table, rows)
         alive = [(entry, row) for entry, row in rows if entry.id not in gone]
@@ -151,6 +155,7 @@ def _replay(
                 Failure(entry.record_id, f.stage, f.reason, f.field, entry.record, entry.url)
                 for entry, f in refused
             ],
+            vault,
         )
         quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
         done = Counts(

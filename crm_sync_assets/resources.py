@@ -6,7 +6,7 @@ import threading
 import dagster as dg
 from pydantic import PrivateAttr
 
-from crm_sync_assets import log, registry
+from crm_sync_assets import encryption, log, registry
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.entity import Client
 from crm_sync_assets.migrations import migrate
@@ -20,15 +20,26 @@ _warehouses: dict[str, Warehouse] = {}
 def open_warehouse(url: str | None = None) -> Warehouse:
     """The warehouse of the environment (or of `url`), started and migrated, one per process.
 
-    Raises FatalError, saying what to check, when it cannot be reached.
+    Raises FatalError, saying what to check, when it cannot be reached, and UsageError when a key
+    is missing that something in it is encrypted with.
     """
     with _opening:
-        url = url or warehouse_url(environment())
-        if url not in _warehouses:
-            warehouse = Warehouse(url)
-            migrate(warehouse)
+        env = environment()
+        keys = env.encryption_keys
+        url = url or warehouse_url(env)
+        warehouse = _warehouses.get(url)
+        if warehouse is None or warehouse.encryption_keys != keys:
+            if warehouse is not None:
+                _warehouses.pop(url).close()
+            warehouse = Warehouse(url, keys)
+            try:
+                migrate(warehouse)
+                encryption.check(warehouse)
+            except BaseException:
+                warehouse.close()
+                raise
             _warehouses[url] = warehouse
-        return _warehouses[url]
+        return warehouse
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):

@@ -10,6 +10,7 @@ from psycopg import sql
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
+from crm_sync_assets.vault import VARIABLE, Vault, index_column, sealed_columns
 from crm_sync_assets.warehouse import Connection
 
 log = logger(__name__)
@@ -34,27 +35,40 @@ def system_columns(entity: Entity) -> dict[str, tuple[str, str]]:
     return {name: column for name, column in columns.items() if name not in declared}
 
 
-def ensure_table(connection: Connection, entity: Entity) -> list[str]:
+def stored_columns(entity: Entity, *, sealed: bool) -> dict[str, str]:
+    """Name → SQL type of all columns; a sealed table has text and a blind index where it seals."""
+    columns: dict[str, str] = {column.name: column.sql for column in entity.columns}
+    columns |= {name: kind for name, (kind, _) in system_columns(entity).items()}
+    if sealed:
+        for column in sealed_columns(entity.columns):
+            columns |= {column.name: "text", column.index: "text"}
+    return columns
+
+
+def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = None) -> list[str]:
     """Create the entity's table, or add the columns it lacks; the names of columns added.
 
-    Runs in the caller's transaction. Raises FatalError when a column has another type than the
-    declaration: nothing is converted behind anybody's back.
+    With a vault, sensitive columns are made to hold sealed values. Runs in the caller's
+    transaction. Raises FatalError when a column has another type than the declaration, or is not
+    as sealed as it should be: nothing is converted behind anybody's back.
     """
-    wanted: dict[str, str] = {column.name: column.sql for column in entity.columns}
-    wanted |= {name: kind for name, (kind, _) in system_columns(entity).items()}
-    existing = _existing(connection, entity.table)
+    sealed = vault is not None
+    wanted = stored_columns(entity, sealed=sealed)
+    existing = existing_columns(connection, entity.table)
     if existing is not None and wanted.keys() <= existing.keys():
-        _refuse_other_types(entity, wanted, existing)
+        _refuse_mixture(entity, existing, sealed=sealed)
+        refuse_other_types(entity, wanted, existing)
         return []
     # Two processes may meet here; the second finds the work done.
     connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"schema {entity.table}",)
     )
-    existing = _existing(connection, entity.table)
+    existing = existing_columns(connection, entity.table)
     if existing is None:
         _create(connection, entity, wanted)
         return []
-    _refuse_other_types(entity, wanted, existing)
+    _refuse_mixture(entity, existing, sealed=sealed)
+    refuse_other_types(entity, wanted, existing)
     added = [name for name in wanted if name not in existing]
     for name in added:
         connection.execute(
@@ -72,13 +86,42 @@ def ensure_table(connection: Connection, entity: Entity) -> list[str]:
     return added
 
 
-def _existing(connection: Connection, table: str) -> dict[str, str] | None:
+def existing_columns(connection: Connection, table: str) -> dict[str, str] | None:
     rows = connection.execute(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
         "WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0 AND NOT attisdropped",
         (table,),
     ).fetchall()
     return dict(rows) if rows else None
+
+
+def refuse_half_sealed(connection: Connection, entity: Entity) -> None:
+    """Raises FatalError when the table is there, and not all it should seal can be sealed."""
+    existing = existing_columns(connection, entity.table)
+    if existing is not None:
+        _refuse_mixture(entity, existing, sealed=True)
+
+
+def _refuse_mixture(entity: Entity, existing: dict[str, str], *, sealed: bool) -> None:
+    declared = {column.name for column in entity.columns}
+    for column in entity.columns:
+        if column.name not in existing:
+            continue
+        where = f"{entity}: column {entity.table}.{column.name}"
+        index = index_column(column.name)
+        holds_sealed = index in existing and index not in declared
+        if holds_sealed and not column.sensitive:
+            raise FatalError(
+                f"{where} is encrypted in the warehouse but no longer declared sensitive. Declare "
+                "it sensitive again, or rename the table aside and run a full sync"
+            )
+        if holds_sealed and not sealed:
+            raise FatalError(f"{where} is encrypted, and this process has no key: set {VARIABLE}")
+        if sealed and column.sensitive and not holds_sealed:
+            raise FatalError(
+                f"{where} is sensitive but not encrypted yet, and {VARIABLE} is set: run "
+                "`crm-sync rotate-keys` once to encrypt what is stored"
+            )
 
 
 _SAME_TYPE = {
@@ -88,7 +131,7 @@ _SAME_TYPE = {
 }
 
 
-def _refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[str, str]) -> None:
+def refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[str, str]) -> None:
     for name, kind in wanted.items():
         if name not in existing:
             continue
@@ -113,20 +156,31 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
         sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(entity.about))
     )
     for name in entity.indexes:
-        connection.execute(
-            sql.SQL("CREATE INDEX {} ON {} ({})").format(
-                sql.Identifier(_index_name(entity.table, name)), table, sql.Identifier(name)
-            )
-        )
+        # Nobody looks a sealed value up but by its blind index.
+        indexed = index_column(name) if _is_sealed(entity, name, wanted) else name
+        connection.execute(create_index(entity.table, entity.table, indexed))
     if entity.merged_ids:
         connection.execute(
             sql.SQL("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL").format(
-                sql.Identifier(_index_name(entity.table, "survivors")),
+                sql.Identifier(index_name(entity.table, "survivors")),
                 table,
                 key,
                 sql.Identifier(entity.merged_ids),
             )
         )
+
+
+def create_index(table: str, named_after: str, column: str) -> sql.Composed:
+    return sql.SQL("CREATE INDEX {} ON {} ({})").format(
+        sql.Identifier(index_name(named_after, column)),
+        sql.Identifier(table),
+        sql.Identifier(column),
+    )
+
+
+def _is_sealed(entity: Entity, name: str, wanted: dict[str, str]) -> bool:
+    sensitive = any(column.name == name and column.sensitive for column in entity.columns)
+    return sensitive and index_column(name) in wanted
 
 
 def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
@@ -140,7 +194,7 @@ def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
     return definition
 
 
-def _index_name(table: str, column: str) -> str:
+def index_name(table: str, column: str) -> str:
     """At most 63 bytes, and never the same for two columns: a hash stands for what is cut."""
     name = f"ix_{table}_{column}"
     if len(name.encode()) <= 63:

@@ -13,12 +13,15 @@ from typing import Any
 import dagster as dg
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets import history
+from crm_sync_assets import alerts, channels, history
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.settings import environment
+from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Connection
 
+NAME = "sync_history"
 PAGE = 100
 TICK_SECONDS = 30
 """Dagster ends a tick after 60 s; what is left waits for the next one."""
@@ -40,7 +43,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
     """The sensor over all entities; its cursor is the newest event seen of each asset."""
 
     @dg.sensor(
-        name="sync_history",
+        name=NAME,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Mirrors materializations into SyncHistory, closes rows of dead runs, fails "
@@ -50,7 +53,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> dg.SkipReason:
         cursors: dict[str, int] = json.loads(context.cursor or "{}")
-        with warehouse.open().connection() as connection:
+        with TellingSafely(), warehouse.open().connection() as connection:
             closed = close_dead_runs(context.instance, connection)
             closed += len(history.reap(connection))
             fail_dead_runs(context.instance, connection)
@@ -192,3 +195,31 @@ def fail_dead_runs(instance: dg.DagsterInstance, connection: Connection) -> list
         )
         failed.append(run_id)
     return failed
+
+
+def build_alert_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
+    """The sensor that tells people; on by itself as soon as there is somebody to tell."""
+    by_name = {entity.name: entity for entity in entities}
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if channels.configured()
+        else dg.DefaultSensorStatus.STOPPED,
+        description="Tells the channels of CRM_SYNC_ALERT_URLS what goes wrong, once per incident, "
+        "and pings CRM_SYNC_HEARTBEAT_URL.",
+    )
+    def alert(
+        context: dg.SensorEvaluationContext,  # noqa: ARG001  Dagster hands it over
+        warehouse: WarehouseResource,
+    ) -> dg.SkipReason:
+        done = alerts.watch(warehouse.open, environment(), by_name)
+        if done.skipped:
+            return dg.SkipReason("another evaluation is at it")
+        return dg.SkipReason(
+            f"{len(done.open)} open incidents, {done.told} told"
+            + (f", {done.untold} found no channel" if done.untold else "")
+        )
+
+    return alert

@@ -30,23 +30,25 @@ _TRIES = 5
 RECONNECT_SECONDS = 30.0
 PAUSE_SECONDS = 0.2
 """Before the second try of a batch; twice as long before each further one."""
+_LOCK_POLL_SECONDS = 0.5
 
 
 class Session:
     """A pooled connection with the entity's lock on it.
 
-    Raises AlreadyRunning when another sync has the lock, FatalError when the warehouse cannot be
-    reached. `on_reconnect` runs on every new connection: it makes the temporary tables again.
+    Raises AlreadyRunning when another sync still has the lock after `wait_seconds`, FatalError when
+    the warehouse cannot be reached. `on_reconnect` runs on every new connection: it makes the
+    temporary tables again.
     """
 
-    def __init__(self, warehouse: Warehouse, entity: Entity) -> None:
+    def __init__(self, warehouse: Warehouse, entity: Entity, *, wait_seconds: float = 0.0) -> None:
         self.warehouse = warehouse
         self.entity = entity
         self.on_reconnect: Callable[[Connection], None] = lambda _: None
         self._released = False
         self._pooled = warehouse.checkout()
         try:
-            history.lock(self.connection, entity)
+            self._lock(wait_seconds)
         except psycopg.errors.UndefinedTable as error:
             self._pooled.close()
             raise FatalError(
@@ -55,6 +57,20 @@ class Session:
         except BaseException:
             self._pooled.invalidate()
             raise
+
+    def _lock(self, wait_seconds: float) -> None:
+        deadline = time.monotonic() + wait_seconds
+        said = False
+        while True:
+            try:
+                return history.lock(self.connection, self.entity)
+            except AlreadyRunning as busy:
+                if time.monotonic() >= deadline:
+                    raise
+                if not said:
+                    log.info("waiting up to %.0f s: %s", wait_seconds, busy)
+                    said = True
+                time.sleep(_LOCK_POLL_SECONDS)
 
     @property
     def connection(self) -> Connection:

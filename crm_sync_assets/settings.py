@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.log import register_secret
+from crm_sync_assets.vault import read_keys
 
 if TYPE_CHECKING:
     from crm_sync_assets.entity import Crm, Entity
@@ -49,7 +50,11 @@ class SyncSettings(BaseModel):
         "lenient", description="strict sets aside a record whose value fails its check"
     )
     max_failed_share: float = Field(0.5, gt=0, le=1, description="more failures fail the sync")
+    wait_seconds: float = Field(
+        900.0, ge=0, description="how long a window waits for a running sync of its entity"
+    )
     checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
+    fresh_hours: float = Field(26.0, gt=0, description="without a complete sync it is overdue")
 
     @field_validator("rate_windows", mode="before")
     @classmethod
@@ -74,16 +79,23 @@ class Environment(BaseSettings):
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
 
-    warehouse_url: str | None = None
+    warehouse_url: str | None = Field(None, repr=False)
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
-    encryption_keys: str | None = None
     log_level: str = "INFO"
+    retention_days: int | None = Field(None, ge=7)
+    alert_repeat_hours: float = Field(24.0, gt=0)
+    alert_silence_hours: float = Field(26.0, gt=0)
 
     @property
     def home_folder(self) -> Path:
         """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
         return self.home.expanduser().resolve()
+
+    @property
+    def encryption_keys(self) -> tuple[str, ...]:
+        """The keys of sensitive values, the newest first. Raises UsageError for what is no key."""
+        return read_keys(self.get("CRM_SYNC_ENCRYPTION_KEYS"))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""
@@ -113,31 +125,50 @@ class Environment(BaseSettings):
 
 def environment() -> Environment:
     """The current environment. Raises UsageError for a CRM_SYNC_ value that cannot be read."""
+    keep_secrets()
     try:
         found = Environment()
         _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
-        _keep_secret("ENCRYPTION_KEYS", found.encryption_keys or "")
+        _keep_secret("ENCRYPTION_KEYS", variables().get("CRM_SYNC_ENCRYPTION_KEYS") or "")
         return found
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
 
 
 SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
+LEAST_SECRET = 8
+"""Characters. A shorter value of any variable with such a name may be a word of its own."""
+_SECRET_PARAMETERS = ("password", "passwd", "secret", "token", "apikey", "api_key")
+
+
+def keep_secrets() -> None:
+    """Keep what the environment holds out of messages that quote what was typed or set amiss."""
+    for name, value in variables().items():
+        if len(value) >= LEAST_SECRET:
+            _keep_secret(name, value)
 
 
 def _keep_secret(name: str, value: str) -> None:
-    """Keep a secret, or the password in a URL, out of every log line from here on."""
+    """Keep a secret, or what is secret in a URL, out of every log line from here on."""
     if name.endswith(SECRET_ENDINGS):
         register_secret(value)
         if name.endswith("_KEYS"):
             for key in value.split(","):
                 register_secret(key.strip())
     elif "://" in value:
-        head = value.split("://", 1)[1].split("/", 1)[0]
-        user, _, password = head.rpartition("@")[0].partition(":")
-        if password != user:
-            register_secret(password)
-            register_secret(unquote(password))
+        rest = value.split("://", 1)[1]
+        heads = [rest.split("/", 1)[0]]
+        if name.endswith(("DATABASE_URL", "WAREHOUSE_URL")):
+            # A slash or a question mark in the password, though it ought to be quoted.
+            heads += [rest, rest.rpartition("?")[0]]
+        for head in heads:
+            user, _, password = head.rpartition("@")[0].partition(":")
+            if password != user:
+                register_secret(password)
+                register_secret(unquote(password))
+        for parameter, given in parse_qsl(rest.partition("?")[2]):
+            if parameter.lower().endswith(_SECRET_PARAMETERS):
+                register_secret(given)
 
 
 def variables() -> Mapping[str, str]:
@@ -203,4 +234,6 @@ def _meant(name: str, known: Any) -> str:
 def _first_problem(error: ValidationError, variable: Any) -> str:
     problem = error.errors()[0]
     name = variable(str(problem["loc"][0]))
-    return f"{name} cannot be used: {problem['msg'].lower()} (it is {problem['input']!r})"
+    secret = name.endswith((*SECRET_ENDINGS, "_URL"))
+    found = "" if secret else f" (it is {problem['input']!r})"
+    return f"{name} cannot be used: {problem['msg'].lower()}{found}"

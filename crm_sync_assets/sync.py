@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import ending, history, quarantine, resume
+from crm_sync_assets import encryption, ending, history, quarantine, resume
 from crm_sync_assets.ending import SeenKeys, Shadow
 from crm_sync_assets.entity import Client, Crm, Entity, Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
@@ -32,10 +32,13 @@ from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy, choose
+from crm_sync_assets.told import words
+from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,
     Rejected,
+    Row,
     Table,
     Warehouse,
     bury,
@@ -49,6 +52,9 @@ log = logger(__name__)
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
 
+
+_FUTURE = timedelta(days=1)
+"""A record dated this far ahead of the source's clock is dated wrongly."""
 
 _CLOCK_JITTER = timedelta(minutes=1)
 """A source's clock is read from answers, to the second, through the network."""
@@ -82,20 +88,25 @@ class Request:
 def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """Take the entity's lock, decide what to read, open the history row.
 
-    Raises UsageError for flags that cannot be meant, AlreadyRunning when another sync holds the
-    lock and FatalError when the warehouse fails; none of them leaves a trace.
+    A window waits for a running sync to end, up to the setting `wait_seconds`: it reads what it
+    was asked for whatever came before it. Raises UsageError for flags that cannot be meant or a
+    missing encryption key, FatalError for a table that waits to be encrypted or a warehouse that
+    fails, and AlreadyRunning when another sync holds the lock; none leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
+    windowed = flags.start_date or flags.end_date
+    wait = request.settings.wait_seconds if windowed else 0.0
     session: Session | None = None
     try:
-        session = Session(warehouse, entity)
+        vault = encryption.vault_for_writing(warehouse, request.stored, dry=flags.dry_run)
+        session = Session(warehouse, entity, wait_seconds=wait)
         past = history.past(session.connection, entity)
         session.connection.commit()
         strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
-        return Sync(request, client, session, strategy, past)
+        return Sync(request, client, session, strategy, past, vault)
     except BaseException as error:
         if session is not None:
             session.release()
@@ -124,7 +135,13 @@ class Sync:
     """A sync in progress. Holds one database session, and with it the entity's lock."""
 
     def __init__(
-        self, request: Request, client: Client, session: Session, strategy: Strategy, past: Past
+        self,
+        request: Request,
+        client: Client,
+        session: Session,
+        strategy: Strategy,
+        past: Past,
+        vault: Vault | None = None,
     ) -> None:
         self.request = request
         self.entity = request.entity
@@ -139,6 +156,7 @@ class Sync:
         """How many records the source announced; None while, or if, it does not say."""
         self._client = client
         self._session = session
+        self._vault = vault
         self._began = datetime.now(UTC)
         self._dry = self.flags.dry_run
         self._page_size = self._clamped_page_size()
@@ -155,7 +173,10 @@ class Sync:
         self.counts = self._carried
         self._started_at_source = self._checkpoint.started if self._checkpoint else None
         self._table = Table(
-            request.stored, overwrite=strategy.overwrite, keep_issues=self.flags.skip_validation
+            request.stored,
+            overwrite=strategy.overwrite,
+            keep_issues=self.flags.skip_validation,
+            vault=vault,
         )
         self._processor = Processor(
             self.entity,
@@ -179,7 +200,9 @@ class Sync:
         self._had_rows = False
         self._source_unchanged = False
         self._state: Mapping[str, Any] = {}
+        self._memory: Mapping[str, Any] = past.memory
         self._stored_any = False
+        self._warned_of_the_future = False
         self._last_beat = time.monotonic()
 
     @property
@@ -192,8 +215,11 @@ class Sync:
 
     @property
     def _replaces(self) -> bool:
-        """Whether rows gather in the shadow. A dry run compares with the table directly."""
-        return self.strategy.replaces and not self._dry
+        """Whether rows gather in the shadow. A dry run compares with the table directly.
+
+        A removal has no rows: there is nothing to put in the place of what it marks.
+        """
+        return self.strategy.replaces and not self._dry and not self.entity.tombstones_of
 
     @property
     def _proves_absence(self) -> bool:
@@ -205,6 +231,12 @@ class Sync:
             and not self.entity.tombstones_of
             and not self._source_unchanged
         )
+
+    @property
+    def _still_needed(self) -> set[int]:
+        """The lineage of an interrupted sync that a trial leaves to the next one to resume."""
+        interrupted = self.past.checkpoint if self.request.is_trial else None
+        return {interrupted.lineage} if interrupted else set()
 
     @property
     def _declaration_changed(self) -> bool:
@@ -285,19 +317,21 @@ class Sync:
     def _prepare(self) -> None:
         """Make the tables. A dry run makes them too, and rolls that back with everything else."""
         connection, stored = self._connection, self.request.stored
-        if ensure_table(connection, stored):
+        if ensure_table(connection, stored, self._vault):
             # Even a dry run must not keep a widened table locked: the client reads keys from it.
             connection.commit()
         self._had_rows = ending.has_live_rows(connection, stored)
         if self._declaration_changed:
             log.warning(
                 "%s: its declaration has changed since the last complete sync; rows that do not "
-                "change at the source keep their old shape until a full sync",
+                "change at the source keep their old shape until a full sync (a new column is "
+                "filled before that where the source can be asked for its values)",
                 self.entity,
             )
         if not self.resumed:
-            if not self.request.is_trial:
-                ending.forget_attempts(connection, self.entity, but=self.sync_id)
+            if not self._dry:
+                others = {self.sync_id, *self._still_needed}
+                ending.forget_attempts(connection, self.entity, but=others)
             self._tracks_keys = self._must_track_keys()
             if self._replaces:
                 self._shadow.create(connection)
@@ -323,6 +357,7 @@ class Sync:
             cursor=self._checkpoint.cursor if self._checkpoint else None,
             limit=self.flags.max_records,
             state=self._trusted_state(),
+            memory=self.past.memory,
             options=resume.own_options(self.flags),
         )
         self._began = datetime.now(UTC)
@@ -387,19 +422,23 @@ class Sync:
             now = self._client.source_time()
             passed = datetime.now(UTC) - self._began
             self._started_at_source = self._began if now is None else now - passed
+        self._table.future = self._started_at_source + _FUTURE
 
     # A batch
 
     def _store(self, pages: Sequence[Page]) -> None:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
         clock = time.monotonic()
+        self._table.withheld |= {name for page in pages for name in page.withheld}
         batch = self._processor.process([record for page in pages for record in page.records])
         rows = self._table.newest_per_key(batch.rows)
+        self._warn_of_the_future(rows)
         self.timing.processing += time.monotonic() - clock
         tombstones = [stone for page in pages for stone in page.tombstones]
         confirmed = sum(page.confirmed for page in pages)
 
         def transaction() -> Counts:
+            self._hold_key()
             counts = Counts()
             rejected: list[Rejected] = []
             if rows:
@@ -423,13 +462,16 @@ class Sync:
         self.counts = self._session.committed(
             transaction,
             repeatable=not self._dry,
-            arrived=lambda total: history.has_stored(self._connection, self.sync_id, total),
+            arrived=lambda total: (
+                total != self.counts and history.has_stored(self._connection, self.sync_id, total)
+            ),
         )
         seconds = time.monotonic() - clock
         self.timing.loading += seconds
         self._stored_any = True
         for page in pages:
             self._state = page.state if page.state is not None else self._state
+            self._memory = page.memory if page.memory is not None else self._memory
             self._source_unchanged = self._source_unchanged or page.unchanged
         if self._dry and time.monotonic() - self._last_beat > history.HEARTBEAT_SECONDS:
             self._beat()
@@ -441,6 +483,28 @@ class Sync:
                 len(pages),
                 1000 * seconds,
             )
+
+    def _warn_of_the_future(self, rows: Sequence[Row]) -> None:
+        """Say once which records are dated ahead; no watermark is ever taken from a record."""
+        modified, future = self.entity.modified, self._table.future
+        if self._warned_of_the_future or modified is None or future is None:
+            return
+        place = self._table.names.index(modified.name)
+        odd = [row for row in rows if row[place] is not None and row[place] > future]
+        if odd:
+            self._warned_of_the_future = True
+            log.warning(
+                "%s: records dated in the future are stored as they are, their next version "
+                "replaces them whatever its date: %s",
+                self.entity,
+                ", ".join(f"{'/'.join(self._table.key_of(r))} ({r[place]})" for r in odd[:5])
+                + (f" and {len(odd) - 5} more" if odd[5:] else ""),
+            )
+
+    def _hold_key(self) -> None:
+        """A dry run writes nothing that a key would have to open."""
+        if not self._dry:
+            encryption.hold(self._connection, self._vault)
 
     def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:
         if self.request.is_trial:
@@ -468,7 +532,7 @@ class Sync:
         """Quarantine what could not be stored; counts of it and of the warnings."""
         failures = [*batch.failures, *(self._failure_of(refused, pages) for refused in rejected)]
         if failures:
-            quarantine.add(self._connection, self.entity, self.sync_id, failures)
+            quarantine.add(self._connection, self.entity, self.sync_id, failures, self._vault)
             self._has_quarantine = True
             if self._tracks_keys or self._replaces:
                 self._keys.add_failed(self._connection, self.entity, failures)
@@ -526,14 +590,12 @@ class Sync:
     def _final_counts(self) -> Counts:
         connection, stored, forced = self._connection, self.request.stored, self.flags.force
         counts = self.counts
+        self._hold_key()
         if self._replaces:
             counts = self._shadow.swap_in(connection, self._table, counts)
         if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
-                seen = self._keys.query()
-                if self._replaces:
-                    seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
-                counts += ending.mark_absent(connection, stored, seen, forced=forced)
+                counts += self._mark_absent()
             if self.entity.tombstones == "found":
                 counts += ending.mark_found(
                     connection, self.entity, stored, self._keys, forced=forced
@@ -542,10 +604,26 @@ class Sync:
         ending.refuse_mass_failure(self.entity, counts, self.request.settings.max_failed_share)
         return counts
 
+    def _mark_absent(self) -> Counts:
+        """Mark the rows that were not read, unless one of them may have been without its key."""
+        connection, stored = self._connection, self.request.stored
+        if self._keys.has_nameless(connection):
+            log.warning(
+                "%s: a record came without a key that can be read, so no row is marked as deleted "
+                "for being absent; the quarantine has the record",
+                self.entity,
+            )
+            return Counts()
+        seen = self._keys.query()
+        if self._replaces:
+            seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
+        return ending.mark_absent(connection, stored, seen, forced=self.flags.force)
+
     def _close(self, counts: Counts) -> Counts:
         self.status = "partial" if counts.failed else "success"
         self.watermark = self._new_watermark()
-        ending.forget_attempts(self._connection, self.entity)
+        if not self._dry:
+            ending.forget_attempts(self._connection, self.entity, but=self._still_needed)
         history.close(
             self._connection,
             self.sync_id,
@@ -553,7 +631,15 @@ class Sync:
             counts,
             watermark=self.watermark,
             metrics=self._metrics(counts),
-            extra_configuration={"source_state": dict(self._state)} if self._state else {},
+            extra_configuration={
+                name: value
+                for name, value in (
+                    ("source_state", dict(self._state)),
+                    ("source_memory", dict(self._memory)),
+                    ("withheld", sorted(self._table.withheld)),
+                )
+                if value
+            },
         )
         return counts
 
@@ -653,11 +739,9 @@ def failure_message(error: BaseException) -> str:
     """Why a sync failed, in words a person can act on."""
     if isinstance(error, Deferred):
         return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
-    if isinstance(error, SyncError):
-        return str(error)
     if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
         return "cancelled; the next sync resumes from the checkpoint"
-    return f"{type(error).__name__}: {error}"
+    return words(error)
 
 
 def peak_memory_mb() -> float:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MAX_EMAIL = 254
+MAX_REMEMBERED = 500
 REGION = "US"
 
 _EMAIL = re.compile(
@@ -50,12 +51,18 @@ _PROVINCES = frozenset(
 )  # fmt: skip
 
 
+def _remembering(check: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """The check with a memory for values of ordinary length; megabytes are not kept."""
+    remembered = lru_cache(maxsize=20_000)(check)
+    return lambda value: (check if len(value) > MAX_REMEMBERED else remembered)(value)
+
+
 def email(value: str) -> str | None:
     """An address that could exist; nobody is asked whether it does."""
     return None if _EMAIL.fullmatch(value) else _email_slowly(value)
 
 
-@lru_cache(maxsize=20_000)
+@_remembering
 def _email_slowly(value: str) -> str | None:
     value = value.strip()
     local, at, domain = value.rpartition("@")
@@ -86,7 +93,7 @@ def phone(value: str) -> str | None:
     return None if _PHONE.fullmatch(value) else _phone_slowly(value)
 
 
-@lru_cache(maxsize=20_000)
+@_remembering
 def _phone_slowly(value: str) -> str | None:
     digits = sum(character.isdigit() for character in value)
     if digits == 0:
@@ -119,7 +126,7 @@ def url(value: str) -> str | None:
     return None if _URL.fullmatch(value) else _url_slowly(value)
 
 
-@lru_cache(maxsize=20_000)
+@_remembering
 def _url_slowly(value: str) -> str | None:
     value = value.strip()
     if any(character.isspace() for character in value):
@@ -164,7 +171,7 @@ def state(value: str) -> str | None:
     return None if value in _STATES else _state_slowly(value)
 
 
-@lru_cache(maxsize=20_000)
+@_remembering
 def _state_slowly(value: str) -> str | None:
     value = " ".join(value.split())
     if value.upper() in _STATES or value.lower() in _PROVINCES:

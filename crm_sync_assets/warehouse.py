@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any, LiteralString, cast
@@ -20,8 +20,11 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from crm_sync_assets import keysums
+from crm_sync_assets.columns import SqlType
 from crm_sync_assets.entity import Entity, Key, Tombstone
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.told import words
+from crm_sync_assets.vault import Vault, sealed_columns, sealer
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -58,7 +61,7 @@ class Counts:
 class Rejected:
     """A row the database refused, with its reason."""
 
-    row: Row
+    row: Row = field(repr=False)
     reason: str
 
 
@@ -87,15 +90,27 @@ def is_worth_repeating(error: BaseException) -> bool:
 
 
 def sqlalchemy_url(url: str) -> sa.URL:
-    """The URL with the psycopg 3 driver, whatever scheme the user wrote."""
-    return sa.make_url(url).set(drivername="postgresql+psycopg")
+    """The URL with the psycopg 3 driver, whatever scheme the user wrote. UsageError: it is none."""
+    try:
+        return sa.make_url(url).set(drivername="postgresql+psycopg")
+    except (sa.exc.ArgumentError, ValueError):
+        # What these say quotes pieces of the URL, of its password perhaps.
+        raise UsageError(
+            "CRM_SYNC_WAREHOUSE_URL is no database URL: write "
+            "postgresql://user:password@host:5432/database, with @ : / in the password as "
+            "%40 %3A %2F"
+        ) from None
 
 
 class Warehouse:
-    """A pool of connections to one PostgreSQL database."""
+    """A pool of connections to one PostgreSQL database.
 
-    def __init__(self, url: str) -> None:
+    `encryption_keys` are what its sensitive values are sealed under, the newest first.
+    """
+
+    def __init__(self, url: str, encryption_keys: Sequence[str] = ()) -> None:
         self.url = url
+        self.encryption_keys = tuple(encryption_keys)
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -130,7 +145,7 @@ class Warehouse:
             return self.engine.raw_connection()
         except (sa.exc.OperationalError, psycopg.OperationalError) as error:
             server = sqlalchemy_url(self.url).render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", error)).strip()
+            reason = words(error)
             raise FatalError(
                 f"the warehouse {server} cannot be reached: {reason}. "
                 "Check CRM_SYNC_WAREHOUSE_URL, or unset it to use the embedded PostgreSQL."
@@ -224,14 +239,27 @@ class Table:
     """One entity's table, and the statements that load it, composed once per sync.
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
+    Columns in `withheld` could not be read: a stored row keeps what it has there. A stored version
+    dated after `future` is dated wrongly, so any other may replace it. With a vault, sensitive
+    values are sealed on their way into the staging table.
     """
 
-    def __init__(self, entity: Entity, *, overwrite: bool, keep_issues: bool) -> None:
+    def __init__(
+        self, entity: Entity, *, overwrite: bool, keep_issues: bool, vault: Vault | None = None
+    ) -> None:
         self.entity = entity
         self.overwrite = overwrite
         self.keep_issues = keep_issues
+        self.withheld: frozenset[str] = frozenset()
+        self.future: datetime | None = None
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
-        self.types = [column.sql for column in entity.columns] + ["jsonb"]
+        self.types: list[SqlType] = [column.sql for column in entity.columns] + ["jsonb"]
+        self.sealer = sealer(vault, entity) if vault else None
+        self._sealed = sealed_columns(entity.columns) if vault else ()
+        for column in self._sealed:
+            self.types[self.names.index(column.name)] = "text"
+        self.names += [column.index for column in self._sealed]
+        self.types += ["text"] * len(self._sealed)
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
         self.target = sql.Identifier(entity.table)
 
@@ -252,9 +280,14 @@ class Table:
     def upsert(self, source: sql.Composable, target: sql.Composable) -> sql.Composed:
         """Move `source`'s rows into `target`; returns one row: created, updated."""
         key = [column.name for column in self.entity.key]
-        changing = [name for name in self.names if name not in key]
+        indexes = {column.index for column in self._sealed if column.name in self.withheld}
+        left_out = {*key, *self.withheld, *indexes}
+        changing = [name for name in self.names if name not in left_out]
         if self.keep_issues:
             changing.remove("sync_issues")
+        # Two seals of one value differ; their blind indexes do not.
+        sealed = {column.name for column in self._sealed}
+        compared = [name for name in changing if name not in sealed]
         if "deleted_at" not in self.names:
             # A record that comes back loses its deleted_at.
             returning = [sql.SQL("deleted_at = NULL")]
@@ -264,7 +297,7 @@ class Table:
         differs = sql.SQL(" OR ").join(
             [
                 sql.SQL("({}) IS DISTINCT FROM ({})").format(
-                    _list(changing, "t"), _list(changing, "excluded")
+                    _list(compared, "t"), _list(compared, "excluded")
                 ),
                 *was_deleted,
             ]
@@ -294,9 +327,15 @@ class Table:
     def _newer(self) -> sql.Composable:
         conditions: list[sql.Composable] = []
         if self.entity.modified is not None and not self.overwrite:
+            # A wrong clock dated a row in the future: no edit would ever be newer.
             conditions.append(
-                sql.SQL("(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL)").format(
-                    sql.Identifier(self.entity.modified.name), self._step_back()
+                sql.SQL(
+                    "(excluded.{0} >= t.{0}{1} OR (excluded.{0} >= t.{0}) IS NULL "
+                    "OR (t.{0} > {2}) IS TRUE)"
+                ).format(
+                    sql.Identifier(self.entity.modified.name),
+                    self._step_back(),
+                    sql.Literal(self.future),
                 )
             )
         if self.entity.merged_ids:
@@ -390,23 +429,18 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor, cursor.copy(table.copy()) as copy:
         copy.set_types(table.types)
         write = copy.write_row
-        for row in rows:
+        for row in rows if table.sealer is None else map(table.sealer, rows):
             write(row)
 
 
 def reason(error: BaseException) -> str:
     """The database's refusal in one line, without the values it quotes."""
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        where = f" (column {error.diag.column_name})" if error.diag.column_name else ""
-        return f"{error.diag.message_primary}{where} [{error.sqlstate}]"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return words(error)
 
 
 def message_of(error: BaseException) -> str:
-    """What the database or the driver said, in one line with its SQLSTATE."""
-    lines = str(error).strip().splitlines()
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return f"{lines[0] if lines else type(error).__name__}{f' [{state}]' if state else ''}"
+    """What the database or the driver said, in one line with its SQLSTATE and without values."""
+    return words(error)
 
 
 def bury(

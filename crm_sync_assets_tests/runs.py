@@ -90,6 +90,7 @@ class Runs:
         key: str | None = None,
         days: tuple[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """A run of these assets (default: people), with a partition key or a range of them."""
         keys = [asset_key(one) if isinstance(one, Entity) else one for one in assets or (PEOPLE,)]
@@ -106,7 +107,7 @@ class Runs:
                 instance=self.instance,
                 asset_selection=keys,
                 partition_key=key,
-                tags={FROM: days[0], TO: days[1]} if days else None,
+                tags={**(tags or {}), **({FROM: days[0], TO: days[1]} if days else {})},
                 raise_on_error=False,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from psycopg import sql
@@ -108,6 +109,56 @@ def test_an_empty_source_is_not_believed(warehouse: Warehouse) -> None:
     with pytest.raises(Refused, match="100 of 100"):
         sync(warehouse, client, full=True)
     assert len(people(warehouse)) == 100
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_record_without_a_readable_key_leaves_every_absent_row_alone(
+    warehouse: Warehouse, replaced: bool
+) -> None:
+    """It is one of the rows that seem to be gone, and nobody knows which."""
+    client = FakeClient([person(n) for n in range(10)])
+    sync(warehouse, client)
+    client.records[3] = {**person(3), "id": {"value": "3"}}
+    told = sync(warehouse, client, full=True, force=replaced)
+    assert (told.status, told.counts.failed, told.counts.deleted) == ("partial", 1, 0)
+    assert "3" in people(warehouse)
+    client.records.pop(3)
+    assert sync(warehouse, client, full=True, force=replaced).counts.deleted == 1
+    assert "3" not in people(warehouse)
+
+
+@pytest.mark.parametrize("trial", [{"dry_run": True}, {"max_records": 1}])
+def test_a_trial_leaves_what_an_interrupted_sync_has_gathered(
+    warehouse: Warehouse, trial: dict[str, Any]
+) -> None:
+    """The next sync resumes: without the keys read so far, their rows would seem to be gone."""
+
+    def fail(start_of_page: int) -> None:
+        if start_of_page == 100:
+            raise TransientError("broke")
+
+    client = FakeClient([person(n) for n in range(600)])
+    sync(warehouse, client)
+    client.before_page = fail
+    for replaced in (False, True):
+        with pytest.raises(TransientError):
+            sync(warehouse, client, full=True, force=replaced)
+        sync(warehouse, FakeClient([person(1)]), **trial)
+        resumed = sync(warehouse, FakeClient(client.records), full=True, force=replaced)
+        assert resumed.resumed
+        assert resumed.counts == Counts(600, unchanged=600)
+    assert len(people(warehouse)) == 600
+
+
+@pytest.mark.parametrize("flags", [{}, {"force": True}, {"full": True, "force": True}])
+def test_a_removal_counts_the_same_with_any_flags(
+    warehouse: Warehouse, flags: dict[str, bool]
+) -> None:
+    sync(warehouse, FakeClient([person(n) for n in range(10)]))
+    client = FakeClient(tombstones=[Tombstone(("3",))], confirmed=9)
+    told = sync(warehouse, client, PEOPLE_REMOVAL, **flags)
+    assert told.counts == Counts(10, updated=1, unchanged=9, deleted=1)
+    assert "3" not in people(warehouse)
 
 
 def test_forgetting_one_entitys_attempts_leaves_the_others_alone(warehouse: Warehouse) -> None:

@@ -17,8 +17,7 @@ from crm_sync_assets import log
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Secrets, handlers and levels are the process's: put back what was there."""
-    monkeypatch.setattr(log, "_secrets", set())
-    monkeypatch.setattr(log, "_known", None)
+    monkeypatch.setattr(log, "_known", {})
     root, package = logging.getLogger(), logging.getLogger(log.PACKAGE)
     handlers, level = list(root.handlers), package.level
     yield

@@ -10,7 +10,7 @@ import pytest
 from crm_sync_assets.columns import boolean, integer, text
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.schema import _index_name, ensure_table, system_columns
+from crm_sync_assets.schema import ensure_table, index_name, system_columns
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
 
@@ -134,11 +134,11 @@ def test_many_processes_may_make_the_same_table_at_once(warehouse: Warehouse) ->
 
 def test_index_names_are_short_and_differ_where_their_columns_do() -> None:
     alike = "c" * 60
-    names = [_index_name("t" * 60, f"{alike}_{n}") for n in range(50)]
-    names += [_index_name("tä😀" * 15, f"ö{alike}{n}") for n in range(50)]
+    names = [index_name("t" * 60, f"{alike}_{n}") for n in range(50)]
+    names += [index_name("tä😀" * 15, f"ö{alike}{n}") for n in range(50)]
     assert len(set(names)) == 100
     assert max(len(name.encode()) for name in names) <= 63
-    assert _index_name("people", "name") == "ix_people_name"
+    assert index_name("people", "name") == "ix_people_name"
 
 
 def test_tables_with_names_that_differ_late_get_all_their_indexes(warehouse: Warehouse) -> None:

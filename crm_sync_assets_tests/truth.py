@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from psycopg import sql
-
 from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.entity import Entity
@@ -15,6 +13,7 @@ from crm_sync_assets.resources import open_client, open_warehouse
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.sealed import opened
 
 Row = dict[str, Any]
 
@@ -83,12 +82,8 @@ def _entity_differences(
 
 def stored_rows(warehouse: Warehouse, entity: Entity) -> dict[tuple[str, ...], Row]:
     """All rows of an entity's table by key."""
-    with warehouse.connection() as connection:
-        cursor = connection.execute(
-            sql.SQL("SELECT * FROM {}").format(sql.Identifier(entity.table))
-        )
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    names, found = opened(warehouse, entity, deleted=True)
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     return {tuple(str(row[c.name]) for c in entity.key): row for row in rows}
 
 

@@ -17,12 +17,16 @@ from crm_sync_assets import __version__
 from crm_sync_assets.cli import exits
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "history": ("history", "what was synced, and how it ended"),
+    "history": ("history", "what was synced, and how it ended; prune what is old"),
     "health": ("health", "the last day, and whether the history itself is sound"),
+    "verify": ("verify", "compare entities with the source, and repair what differs"),
+    "alerts": ("alerts", "who is told when something goes wrong: check, list, test"),
     "quarantine": ("quarantine", "records that could not be stored: list, show, replay"),
     "entities": ("entities", "every entity, its table and how changes are noticed"),
     "doctor": ("doctor", "check credentials, warehouse, clocks and settings"),
     "migrate": ("migrate", "bring the warehouse's core tables up to date"),
+    "rotate-keys": ("rotate_keys", "encrypt what is stored, or move it to the newest key"),
+    "blind-index": ("blind_index", "what to search an encrypted column by"),
     "sandbox": ("sandbox", "the CRMs as a local server, to try things on"),
     "demo": ("demo", "a first sync and a delta against the sandbox, checked against its truth"),
     "dev": ("dev", "Dagster's UI and daemon, with the sandbox or your own account"),
@@ -53,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    _refuse_what_is_no_text(words)
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return exits.SUCCESS if words else exits.USAGE
@@ -81,6 +86,17 @@ def _dispatch(words: list[str]) -> int:
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
     raise UsageError(f"'{name}' is neither a CRM nor a command{meant}")
+
+
+def _refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """Raises UsageError for an argument whose bytes are no UTF-8: no record has such a name."""
+    from crm_sync_assets.errors import UsageError
+
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the argument {word!r} is not UTF-8 text") from None
 
 
 def usage() -> str:

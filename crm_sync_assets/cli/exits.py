@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 
@@ -12,6 +13,9 @@ FAILED = 1
 USAGE = 2
 PARTIAL = 3
 CANCELLED = 130
+
+STATUSES = {"success": SUCCESS, "partial": PARTIAL, "failed": FAILED}
+"""By how a history row ended."""
 
 MEANINGS = """exit status:
   0    everything asked for was done; a sync is `success`
@@ -24,18 +28,22 @@ MEANINGS = """exit status:
 def explain(error: BaseException, *, debug: bool = False) -> int:
     """Print one line about this error; the exit status it asks for."""
     from crm_sync_assets.log import one_line, redact
+    from crm_sync_assets.settings import keep_secrets
+    from crm_sync_assets.told import safe, words
 
-    if debug and not isinstance(error, SyncError):
-        print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
-    if isinstance(error, SyncError):
-        text = str(error)
-    else:
-        first = str(error).strip().partition("\n")[0]
-        text = f"{type(error).__name__}: {first} (unexpected; --debug shows where)"
-    say(one_line(redact(" ".join(text.split()))))
+    with contextlib.suppress(OSError, ValueError):
+        keep_secrets()
+    text = words(error)
+    if not isinstance(error, SyncError):
+        text += " (unexpected; --debug shows where)"
+        if debug:
+            print(redact("".join(traceback.format_exception(safe(error)))), file=sys.stderr)
+    say(one_line(" ".join(text.split())))
     return USAGE if isinstance(error, UsageError) else FAILED
 
 
 def say(line: str) -> None:
-    """A line of ours on standard error."""
-    print(f"crm-sync: {line}", file=sys.stderr)
+    """A line of ours on standard error; what would begin another one, or colour it, is escaped."""
+    from crm_sync_assets.log import one_line
+
+    print(f"crm-sync: {one_line(line)}", file=sys.stderr)

@@ -24,11 +24,16 @@ COLUMNS = (
 
 
 def run(words: Sequence[str]) -> int:
-    """Print the newest rows first."""
+    """Print the newest rows first, or prune old ones."""
+    if words and words[0] == "prune":
+        from crm_sync_assets.cli import prune
+
+        return prune.run(words[1:])
     parser = Parser(
         prog="crm-sync history",
         description="SyncHistory, the newest first. Trials (dry runs, --max-records, replays of "
-        "the quarantine) are left out unless asked for.",
+        "the quarantine) are left out unless asked for. `crm-sync history prune --help` tells how "
+        "to remove what is old.",
     )
     parser.add_argument("--crm", help="only this CRM")
     parser.add_argument("--entity", help="only this entity")
@@ -99,7 +104,9 @@ def _shown(row: dict[str, Any]) -> tuple[object, ...]:
         if configuration.get("max_records")
         else ""
     )
-    how = configuration.get("strategy") or ("replay" if configuration.get("replay") else "")
+    how = configuration.get("strategy") or next(
+        (name for name in ("replay", "verify") if configuration.get(name)), ""
+    )
     return (
         str(row["id"]),
         f"{row['crm_source']}.{row['sync_type']}",

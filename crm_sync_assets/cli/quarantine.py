@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from itertools import groupby
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
 from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
+from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.quarantine import MOST_TRIES, Entry, entries
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse import Warehouse
 
 ALL_ENTRIES = 1_000_000
 
@@ -50,10 +52,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _print(given: argparse.Namespace) -> int:
-    warehouse = open_for_reading()
-    with warehouse.connection() as connection:
-        found = _entries(connection, given, given.limit or (20 if given.action == "list" else 5))
-    warehouse.close()
+    with closing(open_for_reading()) as warehouse:
+        found = _entries(warehouse, given, given.limit or (20 if given.action == "list" else 5))
     if given.action == "show" or given.json:
         listed = [asdict(entry) for entry in found]
         if given.action == "list":
@@ -81,8 +81,7 @@ def _replay(given: argparse.Namespace) -> int:
     from crm_sync_assets.settings import settings_for
 
     warehouse = open_warehouse()
-    with warehouse.connection() as connection:
-        found = _entries(connection, given, given.limit or ALL_ENTRIES)
+    found = _entries(warehouse, given, given.limit or ALL_ENTRIES)
     named = given.record_id is not None
     tired = [] if named else [entry for entry in found if entry.tries >= MOST_TRIES]
     fresh = sorted(
@@ -120,11 +119,13 @@ def _replay(given: argparse.Namespace) -> int:
     return exits.PARTIAL if refused or tired else exits.SUCCESS
 
 
-def _entries(connection: Connection, given: argparse.Namespace, limit: int) -> list[Entry]:
-    return entries(
-        connection,
-        crm=given.crm,
-        sync_type=given.entity,
-        record_id=given.record_id,
-        limit=limit,
-    )
+def _entries(warehouse: Warehouse, given: argparse.Namespace, limit: int) -> list[Entry]:
+    with warehouse.connection() as connection:
+        return entries(
+            connection,
+            crm=given.crm,
+            sync_type=given.entity,
+            record_id=given.record_id,
+            limit=limit,
+            vault=open_vault(connection, warehouse.encryption_keys),
+        )

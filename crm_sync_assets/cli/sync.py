@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,14 @@ def run(crm: Crm, words: Sequence[str]) -> int:
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
     signal.signal(signal.SIGTERM, _interrupt)
     whole = [*given.entities] == [registry.ALL]
-    ready = _beside(lambda: _prepare(crm, len(tasks) > 1))
-    import dagster  # noqa: F401  takes as long as all the rest of the start
+    with _nothing_collected():
+        ready = _beside(lambda: _prepare(crm, len(tasks) > 1))
+        import dagster  # noqa: F401  takes as long as all the rest of the start
 
-    warehouse = ready.result()
-    from crm_sync_assets.instance import open_instance
+        import crm_sync_assets.assets  # noqa: F401
+        from crm_sync_assets.instance import open_instance
+
+        warehouse = ready.result()
 
     bars = display.Bars(len(tasks)) if show_bars else nullcontext()
     cancelled = False
@@ -126,6 +130,17 @@ def _prepare(crm: Crm, ask_first: bool) -> Warehouse:
         finally:
             client.close()
     return warehouse
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep the garbage collector from going through what is imported, over and over."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _beside(work: Callable[[], Warehouse]) -> Future[Warehouse]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.log import one_line
+from crm_sync_assets.log import CONTROL, one_line
 from crm_sync_assets.settings import environment
 from crm_sync_assets.strategy import midnight_utc
 from crm_sync_assets.warehouse import Connection, Warehouse
@@ -18,7 +18,9 @@ from crm_sync_assets.warehouse import Connection, Warehouse
 
 def open_for_reading() -> Warehouse:
     """The warehouse of the environment. Raises FatalError when it has no history yet."""
-    warehouse = Warehouse(warehouse_url(environment()))
+    env = environment()
+    keys = env.encryption_keys
+    warehouse = Warehouse(warehouse_url(env), keys)
     with warehouse.connection() as connection:
         found = connection.execute("SELECT to_regclass('ingestion_sync_history')").fetchone()
     if not found or found[0] is None:
@@ -42,13 +44,13 @@ def moment(text: str) -> datetime:
     from datetime import timedelta
 
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdigit() and text[-1:] in units:
-        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
     try:
+        if text[:-1].isdecimal() and text[-1:] in units:
+            return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
         if len(text) > 10:
             found = datetime.fromisoformat(text)
             return found if found.tzinfo else found.replace(tzinfo=UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return midnight_utc(text)
@@ -59,7 +61,10 @@ def moment(text: str) -> datetime:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    """JSON for programs; what a terminal would obey, or could not be written, is escaped."""
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    lines = text.split("\n")
+    print("\n".join(CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

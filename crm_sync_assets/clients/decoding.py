@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -33,11 +34,20 @@ def dumps(value: Any) -> bytes:
 
 
 def _lenient(body: bytes) -> Any:
-    text = body.decode("utf-8-sig", errors="replace")
+    # A byte that is no UTF-8 becomes half a surrogate pair, which the processor replaces and notes.
+    text = body.decode("utf-8-sig", errors="surrogateescape")
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole_number)
     except RecursionError:
         return _with_deep_stack(text)
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    """An int, or a Decimal where Python refuses to read so many digits."""
+    try:
+        return int(digits)
+    except ValueError:
+        return Decimal(digits)
 
 
 def _with_deep_stack(text: str) -> Any:
@@ -46,7 +56,7 @@ def _with_deep_stack(text: str) -> Any:
 
     def parse() -> None:
         try:
-            outcome.append(json.loads(text))
+            outcome.append(json.loads(text, parse_int=_whole_number))
         except (ValueError, RecursionError) as error:
             outcome.append(ValueError(f"JSON nested too deep to read: {error}"))
 

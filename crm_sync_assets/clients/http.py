@@ -13,15 +13,18 @@ All waiting of a session is bounded by `budget_seconds`; what would take longer 
 
 from __future__ import annotations
 
+import io
 import logging
+import math
 import random
 import re
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, Protocol
@@ -33,7 +36,8 @@ import httpx  # noqa: TID251 - this is the module the ban makes room for
 from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, TransientError
+from crm_sync_assets.errors import Deferred, FatalError, Gone, TransientError
+from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -48,9 +52,22 @@ Check = Callable[[Any], str | None]
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_REDIRECTS: Final = 3
 LONGEST_BACKOFF: Final = 60.0
+# No source has a limit longer than a day; asking again then costs one request.
+LONGEST_PAUSE: Final = 86_400.0
 _PHONE: Final = re.compile(
     r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)|\+\d{8,15}(?!\d)"
 )
+_JSON_STRING: Final = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)(?:"|\\?$)(?P<colon>\s*:)?')
+_EXPLAINING: Final = frozenset(
+    {
+        "message", "error", "errors", "error_description", "error_code", "errorcode", "errortype",
+        "description", "status", "category", "code", "reason", "title", "detail", "policyname",
+        "correlationid", "requestid",
+    }
+)  # fmt: skip
+"""Names in an error's body whose values say what went wrong."""
+MOST_LOOKED_AT: Final = 64 * 1024
+"""Bytes of a body that a message is made from."""
 USER_AGENT: Final = "crm-sync-assets"
 
 
@@ -91,9 +108,9 @@ class Answer:
     """A complete response. `json` is the decoded body where JSON was expected, else None."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
-    json: Any
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    json: Any = field(repr=False)
     request: str
     date: datetime | None
 
@@ -175,7 +192,12 @@ class Http:
         self._host = urlsplit(self.base_url).netloc
         self._client = httpx.Client(
             base_url=self.base_url,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})},
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                **(headers or {}),
+            },
             timeout=httpx.Timeout(settings.timeout_seconds, connect=10.0, pool=60.0),
             limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
             follow_redirects=False,
@@ -223,8 +245,9 @@ class Http:
             except httpx.TimeoutException as error:
                 limit = self.settings.timeout_seconds
                 raise _Again(f"{shown} had no complete answer within {limit:g} s") from error
-            except (httpx.TransportError, httpx.DecodingError) as error:
-                if _is_tls(error):
+            except httpx.TransportError as error:
+                # Once connected, a TLS error is a connection that broke.
+                if isinstance(error, httpx.ConnectError) and _is_tls(error):
                     raise FatalError(
                         f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
                         "base URL, the clock of this machine and its certificates."
@@ -254,24 +277,58 @@ class Http:
         return str(target)
 
     def _read(self, response: httpx.Response, shown: str, most_bytes: int, usage: Usage) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+        """The body, unpacked. Raises _Again when it is not whole, FatalError when it is too large.
+
+        Unpacked here rather than by httpx, which takes a gzip stream that was cut for a whole one
+        and unpacks whatever it is sent before anyone can look at the size.
+        """
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
+            raise _Again(f"{shown} sent Content-Encoding {masked(encoding)}, not the gzip offered")
+        gzip = _Gzip() if "gzip" in encoding else None
+        content = io.BytesIO()
         try:
-            for chunk in response.iter_bytes():
-                size += len(chunk)
-                if size > most_bytes:
+            for chunk in response.iter_raw():
+                most = most_bytes - content.tell()
+                content.write(gzip.unpack(chunk, most + 1) if gzip else chunk)
+                if max(content.tell(), response.num_bytes_downloaded) > most_bytes:
                     raise FatalError(
                         f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
                         "Ask for smaller pages (--batch-size)."
                     )
-                chunks.append(chunk)
+        except zlib.error as error:
+            raise _Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
         finally:
             usage.bytes_received += response.num_bytes_downloaded
         length = response.headers.get("content-length", "")
-        plain = "content-encoding" not in response.headers and response.status_code != 304
-        if plain and length.isdigit() and size != int(length):
-            raise _Again(f"{shown}: {size} bytes arrived instead of {length}")
-        return b"".join(chunks)
+        arrived = response.num_bytes_downloaded
+        if length.isdigit() and arrived != int(length) and response.status_code != 304:
+            raise _Again(f"{shown}: {arrived} bytes arrived instead of {length}")
+        if gzip and not gzip.is_whole and (arrived or response.status_code == 200):
+            raise _Again(f"{shown}: the gzip stream ends after {arrived} bytes, before its end")
+        return content.getvalue()
+
+
+class _Gzip:
+    """Unpacks a gzip body as it arrives."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def unpack(self, packed: bytes, most: int) -> bytes:
+        """The next bytes, `most` at most; zlib.error for what is no gzip."""
+        found = b""
+        while packed and len(found) < most:
+            if self._member.eof:
+                self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            found += self._member.decompress(packed, most - len(found))
+            packed = self._member.unused_data
+        return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream's own end has come, its checksum right."""
+        return self._member.eof
 
 
 class Session:
@@ -381,8 +438,9 @@ class Session:
         seconds = max(pause.seconds, 0.0)
         if pause.window:
             self._http.budget.pause(pause.window, seconds)
-        self._within_budget(answer.request, pause.reason, seconds, defer=pause.defer)
-        log.info("%s: %s, waiting %.1f s", self.subject, pause.reason, seconds)
+        reason = masked(pause.reason)
+        self._within_budget(answer.request, reason, seconds, defer=pause.defer)
+        log.info("%s: %s, waiting %.1f s", self.subject, reason, seconds)
         self.usage.rate_limit_wait_seconds += seconds
         self._waited += seconds
         self._http.sleep(seconds)
@@ -448,7 +506,8 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        return FatalError(f"{self.subject}: {what}. {advice}")
+        kind = Gone if status == 410 else FatalError
+        return kind(f"{self.subject}: {what}. {advice}")
 
 
 def _decoded(
@@ -456,29 +515,41 @@ def _decoded(
 ) -> Answer:
     """The answer with its body decoded. Raises _Again when it is not what was asked for."""
     value: Any = None
+    if expect == "bytes" and answer.status == 200 and not _says_it_is_whole(answer):
+        raise _Again(f"{answer.request} ended with the connection: nothing says it is whole")
     if expect == "json" and (answer.body or answer.status == 200):
         kind = answer.header("content-type") or ""
-        shown = masked(answer.body, [token])
         if kind and "json" not in kind:
+            shown = masked(answer.body, [token])
             raise _Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
         try:
             value = loads(answer.body)
         except ValueError as error:
+            shown = masked(answer.body, [token])
             raise _Again(
                 f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
             ) from error
     if check is not None:
-        problem = check(value)
+        try:
+            problem = check(value)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            problem = f"the answer has another shape: {type(error).__name__}: {error}"
         if problem:
             raise _Again(f"{answer.request}: {problem}", content=True)
     return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)
 
 
+def _says_it_is_whole(answer: Answer) -> bool:
+    """Whether a body cut short would have been noticed; JSON that is cut does not parse."""
+    framed = answer.header("content-length") or answer.header("transfer-encoding")
+    return bool(framed) or "gzip" in (answer.header("content-encoding") or "")
+
+
 def retry_after(answer: Answer) -> float | None:
     """Seconds the Retry-After header asks for; None where it is missing or makes no sense.
 
-    A date is compared with the server's own clock where the answer has a Date header. One that
-    has passed asks for a moment, chosen at random.
+    A day at most. A date is compared with the server's own clock where the answer has a Date
+    header. One that has passed asks for a moment, chosen at random.
     """
     text = (answer.header("retry-after") or "").strip()
     if not text:
@@ -490,9 +561,9 @@ def retry_after(answer: Answer) -> float | None:
         if moment is None:
             return None
         seconds = (moment - (answer.date or datetime.now(UTC))).total_seconds()
-    if seconds != seconds or seconds == float("inf"):
+    if not math.isfinite(seconds):
         return None
-    return seconds if seconds > 0 else random.uniform(0.05, 0.5)
+    return min(seconds, LONGEST_PAUSE) if seconds > 0 else random.uniform(0.05, 0.5)
 
 
 def jitter(seconds: float) -> float:
@@ -501,11 +572,16 @@ def jitter(seconds: float) -> float:
 
 
 def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> str:
-    """One line of at most `most` characters, without the secrets, addresses and long numbers."""
+    """One line of at most `most` characters, without the secrets, addresses and long numbers.
+
+    Of a body, given as bytes, only what may explain a failure is left.
+    """
     if isinstance(text, bytes):
-        text = text[: most * 8].decode("utf-8", errors="replace")
+        text = _explaining(text[:MOST_LOOKED_AT].decode("utf-8", errors="replace"))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
+    # Before it is cut: half a secret would not be known again.
+    text = redact(text)
     text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "***@***", text)
     text = re.sub(r"(?i)\b(bearer|token)\s+[\w.~+/-]{12,}", r"\1 ***", text)
     text = _PHONE.sub("***", text)
@@ -513,14 +589,34 @@ def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> s
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def _explaining(body: str) -> str:
+    """A page's visible text; JSON without the values that may be a record's; else the body."""
+    start = body.lstrip()[:1]
+    if start == "<":
+        body = re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)", " ", body)
+        return re.sub(r"(?s)<[^>]*(?:>|$)", " ", body)
+    if start not in ("{", "["):
+        return body
+    name = ""
+
+    def hide(match: re.Match[str]) -> str:
+        nonlocal name
+        if match["colon"]:
+            name = match["text"].lower()
+            return match[0]
+        return match[0] if name in _EXPLAINING else '"***"'
+
+    return _JSON_STRING.sub(hide, body)
+
+
 def _date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _is_tls(error: BaseException | None) -> bool:
@@ -584,8 +680,11 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> Any:
-        return _Stream(super().connect_tcp(host, port, *args, **options))
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, left, *args, **options))
 
 
 def _bound_by_deadline(client: httpx.Client) -> None:

@@ -27,6 +27,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from crm_sync_assets.errors import Deferred, TransientError
+from crm_sync_assets.told import words
 
 MOST_GROUPS = 32
 # How much later than another a request may reach the server, beyond what its place says.
@@ -168,7 +169,7 @@ class Table:
                     )
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise TransientError(
-                f"the warehouse that keeps the rate budget is not reachable: {error}"
+                f"the warehouse that keeps the rate budget is not reachable: {words(error)}"
             ) from error
 
     def _make_ready(self) -> None:

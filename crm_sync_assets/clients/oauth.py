@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,11 @@ from typing import Any, Protocol
 
 import psycopg
 
+from crm_sync_assets import encryption
 from crm_sync_assets.clients.limits import libpq_url
 from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.told import words
+from crm_sync_assets.vault import VARIABLE, Context, Vault
 
 log = logging.getLogger(__name__)
 
@@ -93,56 +96,119 @@ class MemoryStore:
 
 
 class TableStore:
-    """Tokens in `ingestion_oauth_token`; an advisory lock keeps all but one from refreshing."""
+    """Tokens in `ingestion_oauth_token`; an advisory lock keeps all but one from refreshing.
 
-    def __init__(self, database_url: str, account: str, refresh_token: str) -> None:
+    With encryption keys they are kept sealed.
+    """
+
+    def __init__(
+        self, database_url: str, account: str, refresh_token: str, keys: Sequence[str] = ()
+    ) -> None:
         self._url = libpq_url(database_url)
         self._account = account
         self._refresh_token = refresh_token
+        self._keys = keys
 
     @contextmanager
     def locked(self) -> Iterator[Slot]:
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
                 connection.execute("SET lock_timeout = '120s'")
-                connection.execute(
-                    "INSERT INTO ingestion_oauth_token (account, refresh_token) VALUES (%s, %s) "
-                    "ON CONFLICT (account) DO NOTHING",
-                    (self._account, self._refresh_token),
-                )
+                vault = self._vault(connection)
+                self._put_first_token(connection, vault)
                 # A lock of the session rather than of a transaction: saving commits at once.
-                key = f"oauth token {self._account}"
-                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+                lock = f"oauth token {self._account}"
+                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
+                # The key has to outlive the grant that may be asked for now: a refresh token
+                # that works once must not come back to a key that was retired meanwhile.
+                connection.execute("SET idle_in_transaction_session_timeout = 0")
+                connection.execute("BEGIN")
+                encryption.hold(connection, vault)
                 row = connection.execute(
-                    "SELECT access_token, refresh_token, expires_at FROM ingestion_oauth_token "
-                    "WHERE account = %s",
+                    "SELECT access_token, refresh_token, expires_at, sealed_under "
+                    "FROM ingestion_oauth_token WHERE account = %s",
                     (self._account,),
                 ).fetchone()
                 assert row is not None
-                yield _Row(connection, self._account, Tokens(*row))
-        except psycopg.errors.UndefinedTable as error:
+                tokens = _opened(vault, self._account, row)
+                yield _Row(connection, self._account, tokens, vault)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise FatalError(
-                "the warehouse has no table ingestion_oauth_token: bring its schema up to date "
+                "the warehouse's core tables are older than this version: bring them up to date "
                 "with `crm-sync migrate`"
             ) from error
         except psycopg.Error as error:
             raise TransientError(
-                f"the warehouse that keeps the OAuth token is not reachable: {error}"
+                f"the warehouse that keeps the OAuth token is not reachable: {words(error)}"
             ) from error
+
+    def _put_first_token(self, connection: psycopg.Connection[Any], vault: Vault | None) -> None:
+        with connection.transaction():
+            encryption.hold(connection, vault)
+            connection.execute(
+                "INSERT INTO ingestion_oauth_token (account, refresh_token, sealed_under) "
+                "VALUES (%s, %s, %s) ON CONFLICT (account) DO NOTHING",
+                (
+                    self._account,
+                    _sealed(vault, self._account, "refresh", self._refresh_token),
+                    vault and vault.newest,
+                ),
+            )
+
+    def _vault(self, connection: psycopg.Connection[Any]) -> Vault | None:
+        encryption.refuse_missing(encryption.registered(connection), self._keys)
+        return encryption.register(connection, self._keys) if self._keys else None
+
+
+def context(account: str, which: str) -> Context:
+    """Where a sealed token lives; `which` is access or refresh."""
+    return ("ingestion_oauth_token", account, which)
+
+
+def _sealed(vault: Vault | None, account: str, which: str, token: str | None) -> str | None:
+    if vault is None or token is None:
+        return token
+    return vault.seal(context(account, which), token)
+
+
+def _opened(vault: Vault | None, account: str, row: tuple[Any, ...]) -> Tokens:
+    access, refresh, expires_at, sealed_under = row
+    if sealed_under is not None:
+        if vault is None:
+            raise FatalError(f"the OAuth token of {account} is encrypted: set {VARIABLE}")
+        refresh = vault.open(context(account, "refresh"), refresh, "text")
+        access = access and vault.open(context(account, "access"), access, "text")
+    return Tokens(access, refresh, expires_at)
 
 
 class _Row:
-    def __init__(self, connection: psycopg.Connection[Any], account: str, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        account: str,
+        tokens: Tokens,
+        vault: Vault | None,
+    ) -> None:
         self._connection = connection
         self._account = account
+        self._vault = vault
         self.tokens = tokens
 
     def save(self, tokens: Tokens) -> None:
+        vault = self._vault
         self._connection.execute(
             "UPDATE ingestion_oauth_token SET access_token = %s, refresh_token = %s, "
-            "expires_at = %s, updated_at = clock_timestamp() WHERE account = %s",
-            (tokens.access, tokens.refresh, tokens.expires_at, self._account),
+            "expires_at = %s, sealed_under = %s, updated_at = clock_timestamp() "
+            "WHERE account = %s",
+            (
+                _sealed(vault, self._account, "access", tokens.access),
+                _sealed(vault, self._account, "refresh", tokens.refresh),
+                tokens.expires_at,
+                vault and vault.newest,
+                self._account,
+            ),
         )
+        self._connection.execute("COMMIT")
         self.tokens = tokens
 
 

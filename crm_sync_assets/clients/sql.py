@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
 log = logging.getLogger(__name__)
@@ -269,7 +270,7 @@ def parsed_url(url: str, variable: str) -> sa.URL:
     """The URL with the driver this project has. Raises UsageError for another database's."""
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise UsageError(
             f"{variable} is no database URL: write mysql://user:password@host:3306/database, "
             "with @ : / in the password as %40 %3A %2F"
@@ -329,7 +330,7 @@ def _said(error: BaseException) -> str:
     words = original.args[1] if len(original.args) > 1 else str(original)
     lines = str(words).strip().splitlines()
     number = original.args[0] if original.args and isinstance(original.args[0], int) else None
-    text = lines[0][:300] if lines else type(original).__name__
+    text = redact(lines[0])[:300] if lines else type(original).__name__
     return f"{text} [{number}]" if number else text
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from crm_sync_assets.errors import UsageError
 
+_ZERO = timedelta(0)
 _HOUR = timedelta(hours=1)
 _LOOK = 26
 """Hours; no zone has ever put its clock back by more than a day."""
@@ -53,12 +54,13 @@ class Zone:
         Earlier than the moment's own wall time where the clock is about to be put back.
         """
         moment = moment.astimezone(UTC)
-        return (moment + min(self._offsets(moment, +1))).replace(microsecond=0, tzinfo=None)
+        offset = min(self._offsets(moment, +1), default=_ZERO)
+        return (moment + offset).replace(microsecond=0, tzinfo=None)
 
     def latest_wall(self, moment: datetime) -> datetime:
         """The latest time a wall clock has shown up to this moment, a second rounded up, naive."""
         moment = moment.astimezone(UTC)
-        shown = moment + max(self._offsets(moment, -1))
+        shown = moment + max(self._offsets(moment, -1), default=_ZERO)
         up = timedelta(seconds=1 if shown.microsecond else 0)
         return shown.replace(microsecond=0, tzinfo=None) + up
 

@@ -19,9 +19,12 @@ TOKEN = "pat-na1-0123456789abcdef"
 def reply(
     status: int = 200, json: Any = None, headers: Mapping[str, str] | None = None, **rest: Any
 ) -> Reply:
-    """Answers with this, each time anew."""
+    """Answers with this, each time anew, unread as from a network."""
     body = {"ok": True} if json is None and not rest else json
-    return lambda _: httpx.Response(status, json=body, headers=dict(headers or {}), **rest)
+    made = httpx.Response(status, json=body, **rest)
+    sent = httpx.Headers(made.headers)
+    sent.update(headers)
+    return lambda _: httpx.Response(status, headers=sent, stream=httpx.ByteStream(made.content))
 
 
 def fails(error: Exception) -> Reply:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-import httpx  # noqa: TID251 - scripts the network behind clients/http.py
 import pytest
 
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile, blob_sha, lines
@@ -111,18 +110,15 @@ def test_a_pointer_of_git_lfs_is_refused(wire: MakeWire) -> None:
 
 def test_rate_limits_that_come_as_403_are_waited_for(wire: MakeWire) -> None:
     reset = str(int(time.time()) + 30)
-
-    def used_up(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(
-            403,
-            json={"message": "API rate limit exceeded for user ID 1."},
-            headers={
-                "x-ratelimit-remaining": "0",
-                "x-ratelimit-reset": reset,
-                "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
-            },
-        )
-
+    used_up = reply(
+        403,
+        {"message": "API rate limit exceeded for user ID 1."},
+        headers={
+            "x-ratelimit-remaining": "0",
+            "x-ratelimit-reset": reset,
+            "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
+        },
+    )
     secondary = reply(403, {"message": "secondary rate limit"}, headers={"Retry-After": "5"})
     server = wire(used_up, secondary, reply(content=FILE))
     assert fetched(server, wire(reply())).content == FILE

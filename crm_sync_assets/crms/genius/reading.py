@@ -4,6 +4,8 @@
 - `changed`: rows that changed since the watermark, or whose joined row did.
 - `undated`: rows whose modified column is NULL or a zero date. Nobody knows when they changed, so
   all of them are read every time.
+- `gained`: rows with a value in a column that Genius, or the declaration, did not have at the last
+  sync. It may have been filled without changing the rows' time.
 - `deleted`: keys on both sides are compared, bucket by bucket. What is stored and no longer in
   Genius is gone; what is in Genius and not stored came late (its transaction was committed after
   its time had been read) and is read now.
@@ -15,6 +17,7 @@ was not asked for is not its business. The cursor is the phase and the last key 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +39,14 @@ class TableReading:
 
     def pages(self) -> Iterator[Page]:
         """Pages of records, each a row by column name, and at last what is gone."""
+        memory = {"columns": list(self._selection.columns())}
+        page: Page | None = None
+        for page in self._phase_by_phase():
+            yield replace(page, withheld=self._selection.withheld, memory=memory)
+        if page is None:
+            yield Page([], self._read.cursor or {"phase": self._phases()[0]}, memory=memory)
+
+    def _phase_by_phase(self) -> Iterator[Page]:
         phases = self._phases()
         cursor: Mapping[str, Any] = self._read.cursor or {}
         phase, after = cursor.get("phase", phases[0]), cursor.get("after")
@@ -55,13 +66,23 @@ class TableReading:
         if strategy.until is not None:
             return ["changed"]
         wanted = ["changed", "undated"]
+        if self._gained():
+            wanted.append("gained")
         return [*wanted, "deleted"] if strategy.name == "incremental" else wanted
 
     def _condition(self, phase: str) -> sa.ColumnElement[bool] | None:
         strategy = self._read.strategy
         if phase == "changed":
             return self._selection.changed(strategy.since, strategy.until)
-        return self._selection.undated() if phase == "undated" else None
+        if phase == "undated":
+            return self._selection.undated()
+        return sa.or_(*(c.is_not(None) for c in self._gained())) if phase == "gained" else None
+
+    def _gained(self) -> list[sa.ColumnElement[Any]]:
+        known = self._read.memory.get("columns")
+        if not known:
+            return []
+        return [c for name, c in self._selection.columns().items() if name not in known]
 
     def _chunks(self, phase: str, after: list[Any] | None) -> Iterator[Page]:
         condition = self._condition(phase)

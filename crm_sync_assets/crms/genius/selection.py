@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_sync_assets.clients.sql import Database, SourceColumn, named_column, named_table
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.sources import Join, Table
-from crm_sync_assets.entity import Entity, Record, Usage
+from crm_sync_assets.entity import Entity, Key, Page, Record, Tombstone, Usage
 from crm_sync_assets.errors import FatalError
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Selection:
     """One entity's statements, made for the columns its tables turn out to have.
 
     Raises FatalError for a table, a key or a modified column that is missing. Another column that
-    is missing stays NULL; that is said once.
+    is missing keeps what is stored; that is said once.
     """
 
     def __init__(self, entity: Entity, database: Database, zone: Zone, usage: Usage) -> None:
@@ -46,6 +46,7 @@ class Selection:
         self._from: sa.FromClause = self.table
         self._selected: dict[str, tuple[sa.ColumnElement[Any], SourceColumn]] = {}
         self._changes: list[tuple[sa.ColumnElement[Any], SourceColumn]] = []
+        self.withheld: list[str] = []
         self._linked: list[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = []
         self._references: list[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = []
         joined = {name for join in source.joins for name, _ in join.columns}
@@ -53,6 +54,7 @@ class Selection:
             self._select(name)
         self.keys = [self._selected[name][0] for name in self.key_names]
         self.is_text_key = [column.sql == "text" for column in entity.key]
+        self._refuse_text_for_numbers()
         if source.modified is not None:
             self._changes.append(self._selected[source.modified])
         for join in source.joins:
@@ -87,9 +89,30 @@ class Selection:
                 f"{self.entity}: table {table} has no column {name}, without which it cannot be "
                 "synced. Is it the right database, and may the user read all of its columns?"
             )
+        self.withheld += [
+            column.name
+            for column in self.entity.columns
+            if not callable(column.at) and column.path("") == name
+        ]
         if (table, name) not in _said:
             _said.add((table, name))
-            log.info("%s: table %s has no column %s; it stays empty", self.entity, table, name)
+            log.warning(
+                "%s: table %s has no column %s; what is stored there stays as it is",
+                self.entity,
+                table,
+                name,
+            )
+
+    def _refuse_text_for_numbers(self) -> None:
+        """Text is compared with numbers in one order and sorted in another: rows would be lost."""
+        for name, is_text in zip(self.key_names, self.is_text_key, strict=True):
+            kind = self._selected[name][1].type
+            if not is_text and ("char" in kind or "text" in kind):
+                raise FatalError(
+                    f"{self.entity}: column {name} of table {self.entity.source.name} is {kind} "  # type: ignore[attr-defined]
+                    "and was declared a whole number, by which the table is read in order. Make "
+                    "it a number again, or declare it as text."
+                )
 
     def _join(self, join: Join) -> None:
         subject = str(self.entity)
@@ -168,6 +191,10 @@ class Selection:
         """Rows, or rows joined to them, that changed in this span; none of it is left out."""
         return sa.or_(*(self._between(c, kind, since, until) for c, kind in self._changes))
 
+    def columns(self) -> dict[str, sa.ColumnElement[Any]]:
+        """What is selected, by its name in a record."""
+        return {name: column for name, (column, _) in self._selected.items()}
+
     def undated(self) -> sa.ColumnElement[bool]:
         """Rows that do not say when they changed: NULL, a zero date, or a joined row deleted."""
         (own, _), *_ = self._changes
@@ -211,6 +238,21 @@ class Selection:
         return sa.literal(value.encode(), sa.BINARY) if is_bytewise else value
 
     # Rows
+
+    def page_of(self, keys: Sequence[Key]) -> Page:
+        """The rows of these keys, and a tombstone for each that is not there."""
+        typed = [
+            [
+                part if is_text else int(part)
+                for part, is_text in zip(key, self.is_text_key, strict=True)
+            ]
+            for key in keys
+        ]
+        statement = self.chunk(self.is_one_of(typed), None, len(keys))
+        rows = self.database.rows(statement, str(self.entity), self._usage)
+        there = {tuple(map(str, self.key_of(row))) for row in rows}
+        gone = [Tombstone(key) for key in keys if key not in there]
+        return Page(self.records(rows), {}, tombstones=gone, withheld=self.withheld)
 
     def key_of(self, row: Sequence[Any]) -> list[Any]:
         return [row[place] for place in self._key_places]

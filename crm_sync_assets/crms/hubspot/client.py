@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
-from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
+from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport, masked
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
-from crm_sync_assets.crms.hubspot.objects import ObjectReading, has_records
-from crm_sync_assets.crms.hubspot.pairs import pairs
+from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading, has_records
+from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
 from crm_sync_assets.crms.hubspot.paths import Paths
 from crm_sync_assets.crms.hubspot.removal import removed
 from crm_sync_assets.crms.hubspot.sources import (
@@ -32,6 +33,7 @@ from crm_sync_assets.crms.hubspot.sources import (
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
+from crm_sync_assets.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,26 @@ class HubSpot:
             file = self._zip_file(source)
             return zipcodes(read, file, api.session(name, usage), raw.session(name, usage))
         raise UsageError(f"{read.entity}: HubSpot has no source of kind {type(source).__name__}")
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every live record; objects with no more than their id and modified date."""
+        source = read.entity.source
+        if isinstance(source, Objects):
+            session = self._http.session(read.entity.name, usage)
+            size = min(read.page_size, LIST_PAGE)
+            reading = ObjectReading(self, replace(read, page_size=size), session, source)
+            return reading.outline()
+        return self.pages(read, usage)
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """These records as they are now; the small kinds of source are read whole for it."""
+        session = self._http.session(read.entity.name, usage)
+        source = read.entity.source
+        if isinstance(source, Objects):
+            return ObjectReading(self, read, session, source).by_key([key[0] for key in keys])
+        if isinstance(source, Associations):
+            return pairs_by_key(self, keys, session, source)
+        return asked_for(self.pages(read, usage), read.entity, keys)
 
     def source_time(self) -> datetime | None:
         return self._http.source_time()
@@ -259,10 +281,13 @@ class HubSpot:
             )
             body = answer.json or {}
             if answer.status != 200 or not body.get("access_token"):
-                reason = body.get("error_description") or body.get("message") or answer.status
+                said = body.get("error_description") or body.get("message") or answer.status
+                reason = masked(str(said))
                 raise FatalError(
                     f"HubSpot refused to refresh the OAuth token: {reason}. Authorise the app "
-                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET."
+                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET. "
+                    "(A refresh token may work only once: it is used up when a process dies, or "
+                    "the connection breaks, before the next one could be stored.)"
                 )
             return Grant(
                 body["access_token"],
@@ -271,7 +296,9 @@ class HubSpot:
             )
 
         store = (
-            TableStore(self._database_url, account, refresh_token)
+            TableStore(
+                self._database_url, account, refresh_token, self._environment.encryption_keys
+            )
             if self._database_url
             else MemoryStore(refresh_token)
         )

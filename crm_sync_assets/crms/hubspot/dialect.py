@@ -82,7 +82,7 @@ def said(answer: Answer) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -4,7 +4,9 @@ A reading goes through phases, and its cursor says which one it is in:
 
 - everything: `live` (the list), then `archived` (the recycle bin);
 - a delta: `search` (changed since), then `archived`, then `restored` (rows the warehouse holds as
-  deleted that are live again: restoring need not touch the modified date);
+  deleted that are live again: restoring need not touch the modified date), then `gained` (records
+  with a value in a property that could not be read, or was kept elsewhere, until now: that does not
+  touch the modified date either);
 - a window: `search` alone.
 
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -23,9 +26,10 @@ from urllib.parse import urlencode
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Page, Read, Record
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.entity import Page, Read, Record, Tombstone
+from crm_sync_assets.errors import FatalError, Gone
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -35,6 +39,8 @@ log = logging.getLogger(__name__)
 LIST_PAGE = 100
 SEARCH_PAGE = 200
 BATCH = 100
+# Digits of an id that a filter of a search takes.
+LONGEST_NUMBER = 18
 DEFAULT_PAGE = 100
 # HubSpot answers 414 somewhere above this; longer property lists go into a POST instead.
 MOST_URL = 7_000
@@ -71,11 +77,22 @@ class ObjectReading:
         strategy = self._read.strategy
         if strategy.reads_everything:
             return ("live", "archived")
-        return ("search",) if strategy.until else ("search", "archived", "restored")
+        if strategy.until:
+            return ("search",)
+        return ("search", "archived", "restored", "gained")
 
     def pages(self) -> Iterator[Page]:
         self._names = self._hub.property_names(self._kind, self._session)
-        self._warn_of_unknown_columns()
+        withheld = self._withheld()
+        gained = gaining.gained(self._read, self._names) if "gained" in self._phases else []
+        # A reading that is resumed while it fills some properties goes on with those.
+        chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
+        later = set(gained) - set(chosen)
+        memory = gaining.memory(self._read, self._names, without=later)
+        for page in self._phase_by_phase(chosen):
+            yield replace(page, withheld=withheld, memory=memory)
+
+    def _phase_by_phase(self, gained: Sequence[str]) -> Iterator[Page]:
         phases = self._phases
         cursor = dict(self._read.cursor or {})
         begin = cursor.get("phase", phases[0])
@@ -93,8 +110,41 @@ class ObjectReading:
                 yield from self._search(after)
             elif phase == "restored":
                 yield from self._restored(after)
+            elif phase == "gained":
+                yield from self._gained(gained, after)
             else:
                 yield from self._list(phase, after, following)
+
+    def outline(self) -> Iterator[Page]:
+        """Every live record with its id and modified date: from the list, which never lags."""
+        self._names = [self._source.modified] if self._source.modified else []
+        yield from self._list("live", None, "done")
+
+    def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
+        """These records whole, live or archived; tombstones for the ones that are neither."""
+        self._names = self._hub.property_names(self._kind, self._session)
+        withheld = self._withheld()
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            records, unknown = self._batch(some, archived=False)
+            rest = [key for key in some if key not in records]
+            archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
+            gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
+            found = [*records.values(), *archived.values()]
+            yield Page(found, {}, tombstones=gone, withheld=withheld)
+
+    def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
+        return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
+
+    def _stone(self, record_id: str, *, ask: bool) -> Tombstone:
+        """Of a record that is gone; one that HubSpot was silent about is asked for by itself."""
+        found = read_one(self._hub, self._session, self._kind, record_id) if ask else None
+        if found is not None and found["id"] == record_id:
+            raise FatalError(
+                f"{self._subject}: short read: the batch read left out {record_id}, which exists. "
+                "Run it again."
+            )
+        return Tombstone((record_id,), merged_into=found["id"] if found is not None else None)
 
     def _list(self, phase: str, after: str | None, following: str) -> Iterator[Page]:
         guard = CursorGuard(self._subject)
@@ -102,24 +152,56 @@ class ObjectReading:
         path = self._hub.paths.objects(self._kind)
         params = {"limit": str(self._list_size), "archived": str(archived).lower()}
         whole = params | {"properties": ",".join(self._names)}
+        highest: int | None = None
         ids_only = len(path) + len(urlencode(whole)) > MOST_URL
         if after is not None:
             guard.follow(after, records=1)
+        began_anew = False
         while True:
             asked = params if ids_only else whole
-            answer = self._session.get(
-                path, asked | ({"after": after} if after else {}), check=has_records
-            )
+            try:
+                answer = self._session.get(
+                    path, asked | ({"after": after} if after else {}), check=has_records
+                )
+            except Gone:
+                if after is None or began_anew:
+                    raise
+                log.warning("%s: the cursor %s expired, listing anew", self._subject, after)
+                after, began_anew, guard = None, True, CursorGuard(self._subject)
+                continue
             listed: list[Record] = answer.json["results"]
+            following_page = next_after(answer.json)
+            if not listed and following_page is None and after is not None and not archived:
+                self._confirm_the_end(highest)
+            numbers = [int(r["id"]) for r in identified(listed) if r["id"].isdecimal()]
+            highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
             records = self._filled(listed, archived) if ids_only else listed
-            after = next_after(answer.json)
+            after = following_page
             if after is None:
                 yield Page(records, {"phase": following})
                 return
             guard.follow(after, records=len(listed))
             yield Page(records, {"phase": phase, "after": after})
+
+    def _confirm_the_end(self, last: int | None) -> None:
+        """FatalError unless the list ends after this id, though it had promised another page.
+
+        It may have: what was on that page can be gone by now. Or HubSpot answered with nothing.
+        """
+        beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last or 0)}
+        answer = self._session.post(
+            self._hub.paths.search(self._kind),
+            {"filterGroups": [{"filters": [beyond]}], "limit": 1},
+            windows=SEARCH_WINDOWS,
+            check=lambda body: has_records(body) or short_read(body, 1),
+        )
+        if last is None or answer.json["total"]:
+            raise FatalError(
+                f"{self._subject}: short read: the list ended with an empty page where more was "
+                f"promised, and {answer.json['total']} records lie beyond it. Run it again."
+            )
 
     def _search(self, after: str | None) -> Iterator[Page]:
         self._check_modified()
@@ -148,15 +230,24 @@ class ObjectReading:
             records: list[Record] = answer.json["results"]
             if not records:
                 return
-            fresh = self._beyond(last, records)
-            last = int(identified(fresh)[-1]["id"])
             total = answer.json["total"] if first else None
             first = False
+            if not numbered(records):
+                # Nothing to go on from; each is set aside, and nothing may come after them.
+                if answer.json["total"] > len(records):
+                    raise FatalError(
+                        f"{self._subject}: a search page without one record id, and more to come "
+                        f"after {last}. The next sync resumes from there."
+                    )
+                yield Page(records, {"phase": "search", "after": str(last)}, total=total)
+                return
+            fresh = self._beyond(last, records)
+            last = numbered(fresh)[-1]
             yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
 
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:
         """The records after `last`; FatalError when they are out of order or none is new."""
-        ids = [int(record["id"]) for record in identified(records)]
+        ids = numbered(records)
         if any(later < earlier for earlier, later in pairwise(ids)):
             raise FatalError(
                 f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
@@ -170,7 +261,7 @@ class ObjectReading:
         if ids[0] <= last:
             log.warning("%s: a search page repeats records, kept once", self._subject)
         seen = {str(known) for known in ids if known <= last}
-        return [r for r in records if not (isinstance(r, dict) and r.get("id") in seen)]
+        return [r for r in records if not (identified([r]) and r["id"] in seen)]
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
@@ -190,6 +281,72 @@ class ObjectReading:
                 alive = [found[key] for key in ids if key in found]
                 if alive:
                     yield Page(alive, {"phase": "restored", "after": ids[-1]})
+
+    def _gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
+        """Records with a value in one of these properties, a few properties at a time.
+
+        A cursor is how many properties are done and the last id found for the next ones.
+        """
+        done, _, last = (after or "0:0").partition(":")
+        if gained and after is None:
+            log.info(
+                "%s: reading every record with a value in %s, new since the last sync",
+                self._subject,
+                ", ".join(gained),
+            )
+        for start in range(int(done), len(gained), gaining.PER_SEARCH):
+            names = gained[start : start + gaining.PER_SEARCH]
+            for records, last_id in self._having(names, int(last or 0)):
+                cursor = {"phase": "gained", "after": f"{start}:{last_id}", "gained": [*gained]}
+                yield Page(records, cursor)
+            last = "0"
+
+    def _having(self, names: Sequence[str], last: int) -> Iterator[tuple[list[Record], int]]:
+        """Records by id, after `last`, that have a value in one of these properties."""
+        while True:
+            query = {
+                "filterGroups": [
+                    {
+                        "filters": [
+                            {"propertyName": name, "operator": "HAS_PROPERTY"},
+                            {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)},
+                        ]
+                    }
+                    for name in names
+                ],
+                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "properties": self._names,
+                "limit": self._search_size,
+            }
+            answer = self._session.post(
+                self._hub.paths.search(self._kind),
+                query,
+                windows=SEARCH_WINDOWS,
+                accept=(200, 400),
+                check=lambda body: (
+                    None
+                    if isinstance(body, dict) and "results" not in body and "message" in body
+                    else has_records(body) or short_read(body, self._search_size)
+                ),
+            )
+            if answer.status == 400:
+                if len(names) > 1:
+                    for name in names:
+                        yield from self._having([name], last)
+                else:
+                    log.warning(
+                        "%s: HubSpot cannot search by %s, which is new since the last sync (%s); "
+                        "stored rows get its values with a full sync",
+                        self._subject,
+                        names[0],
+                        answer.json.get("message"),
+                    )
+                return
+            if not answer.json["results"]:
+                return
+            fresh = self._beyond(last, answer.json["results"])
+            last = int(identified(fresh)[-1]["id"])
+            yield fresh, last
 
     def _filled(self, listed: Sequence[Record], archived: bool) -> list[Record]:
         """Listed records with their properties, which were too many for the list's address.
@@ -248,18 +405,27 @@ class ObjectReading:
             "in the declaration; nothing was read."
         )
 
-    def _warn_of_unknown_columns(self) -> None:
+    def _withheld(self) -> list[str]:
+        """Columns whose property the account does not show; told once.
+
+        A record cannot tell: a property asked for may be left out of it, or be null, all the same.
+        """
         root = self._source.root
-        paths = [column.path(root) for column in self._read.entity.columns if column.kind != "rest"]
-        mapped = {path.removeprefix(root) for path in paths if path.startswith(root)}
-        missing = sorted(mapped - set(self._names))
-        if missing and self._hub.first_time(("unknown columns", self._kind)):
+        of_column = {
+            column.name: path.removeprefix(root)
+            for column in self._read.entity.columns
+            if column.kind != "rest" and (path := column.path(root)).startswith(root)
+        }
+        known = set(self._names)
+        missing = {name: sent for name, sent in of_column.items() if sent not in known}
+        if missing and self._hub.first_time(("unknown columns", self._kind, *sorted(missing))):
+            names = sorted(missing.values())
             log.warning(
-                "%s: the account has no %s; %s empty",
+                "%s: the account shows no %s; what is stored there stays as it is",
                 self._subject,
-                ", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
-                "that column stays" if len(missing) == 1 else f"these {len(missing)} columns stay",
+                ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else ""),
             )
+        return sorted(missing)
 
 
 def read_batch(
@@ -311,16 +477,27 @@ def has_records(body: Any) -> str | None:
     if not isinstance(results, list):
         return "the answer has no results"
     whole = identified(results)
-    if results and not whole:
+    if len(results) > 1 and not whole:
         return "no record has an id"
     for record in whole:
         record["id"] = str(record["id"])
+    next_after(body)
     return None
 
 
 def identified(results: Sequence[Any]) -> list[Record]:
-    """The records that say which they are."""
-    return [record for record in results if isinstance(record, dict) and record.get("id")]
+    """The records that say which they are, by text or a whole number."""
+    return [
+        record
+        for record in results
+        if isinstance(record, dict) and record.get("id") and type(record["id"]) in (str, int)
+    ]
+
+
+def numbered(records: Sequence[Any]) -> list[int]:
+    """The ids that a search can go on from; a record with another one is passed on all the same."""
+    ids = [record["id"] for record in identified(records)]
+    return [int(i) for i in ids if i.isascii() and i.isdecimal() and len(i) <= LONGEST_NUMBER]
 
 
 def short_read(body: Mapping[str, Any], size: int) -> str | None:

@@ -8,14 +8,14 @@ none. A record's pairs may come in pages of their own, and all of them are read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot.objects import next_after
 from crm_sync_assets.crms.hubspot.sources import Associations
-from crm_sync_assets.entity import Page, Read
+from crm_sync_assets.entity import Key, Page, Read, Tombstone
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -45,6 +45,18 @@ def pairs(hub: HubSpot, read: Read, session: Session, source: Associations) -> I
         found = _of(ids, path, session)
         records = [{first: of, second: to} for of, others in found.items() for to in others]
         yield Page(records, {"after": after})
+
+
+def pairs_by_key(
+    hub: HubSpot, keys: Sequence[Key], session: Session, source: Associations
+) -> Iterator[Page]:
+    """Those of these pairs that exist, and tombstones for the others: one call per page."""
+    path = hub.paths.associations(hub.type_id(source.of), hub.type_id(source.to))
+    first, second = source.columns
+    found = _of({of: None for of, _ in keys}, path, session)
+    records = [{first: of, second: to} for of, to in keys if to in found[of]]
+    gone = [Tombstone((of, to)) for of, to in keys if to not in found[of]]
+    yield Page(records, {}, tombstones=gone)
 
 
 def _of(ids: Iterable[str], path: str, session: Session) -> dict[str, dict[str, None]]:

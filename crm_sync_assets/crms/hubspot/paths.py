@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from crm_sync_assets.errors import UsageError
 
@@ -28,7 +29,7 @@ class Paths:
         return self._path("crm", "objects", kind)
 
     def object(self, kind: str, record_id: str) -> str:
-        return f"{self.objects(kind)}/{record_id}"
+        return f"{self.objects(kind)}/{quote(record_id, safe='')}"
 
     def search(self, kind: str) -> str:
         return f"{self.objects(kind)}/search"

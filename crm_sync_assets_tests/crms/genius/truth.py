@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg import sql
-
 from crm_sync_assets import registry
 from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.entity import Entity
@@ -18,6 +16,7 @@ from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.sealed import opened
 
 Row = dict[str, Any]
 
@@ -65,12 +64,8 @@ def differences(world: World, warehouse: Warehouse, *names: str) -> list[str]:
 
 def stored_rows(warehouse: Warehouse, entity: Entity) -> dict[tuple[Any, ...], Row]:
     """All rows of an entity's table by key."""
-    with warehouse.connection() as connection:
-        cursor = connection.execute(
-            sql.SQL("SELECT * FROM {}").format(sql.Identifier(entity.table))
-        )
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    names, found = opened(warehouse, entity, deleted=True)
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     return {tuple(row[c.name] for c in entity.key): row for row in rows}
 
 

@@ -1,0 +1,108 @@
+"""`crm-sync history prune`: remove what is old and not needed any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from crm_sync_assets.cli import exits
+from crm_sync_assets.cli.arguments import Parser
+from crm_sync_assets.cli.tables import open_for_reading, print_json
+from crm_sync_assets.errors import UsageError
+
+SHORT_DAYS = 7
+SHORT_QUARANTINE_DAYS = 30
+
+
+def run(words: Sequence[str]) -> int:
+    parser = Parser(
+        prog="crm-sync history prune",
+        description="Remove old rows of SyncHistory, old Dagster runs with their events and logs, "
+        "and leftovers of interrupted syncs. What a later sync or a check still looks at stays, "
+        "whatever its age. Syncs may run meanwhile.",
+    )
+    parser.add_argument("--older-than", required=True, metavar="DAYS", help="90d, or 90")
+    parser.add_argument(
+        "--quarantine-older-than",
+        metavar="DAYS",
+        help="also quarantine entries not seen since: records that were never stored",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+    parser.add_argument("--yes", action="store_true", help="also for a short time")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    given = parser.parse(words)
+    age = _days("--older-than", given.older_than)
+    _refuse_short("--older-than", age, SHORT_DAYS, given.yes or given.dry_run)
+    quarantine_age = None
+    if given.quarantine_older_than is not None:
+        quarantine_age = _days("--quarantine-older-than", given.quarantine_older_than)
+        _refuse_short(
+            "--quarantine-older-than",
+            quarantine_age,
+            SHORT_QUARANTINE_DAYS,
+            given.yes or given.dry_run,
+        )
+    from crm_sync_assets.instance import open_instance
+    from crm_sync_assets.migrations import migrate
+    from crm_sync_assets.retention import prune_all
+    from crm_sync_assets.settings import environment
+
+    now = datetime.now(UTC)
+    warehouse = open_for_reading()
+    migrate(warehouse)
+    instance = open_instance(environment())
+    try:
+        pruned, runs, compacted = prune_all(
+            instance,
+            warehouse,
+            before=now - age,
+            quarantine_before=now - quarantine_age if quarantine_age else None,
+            now=now,
+            dry_run=given.dry_run,
+        )
+    finally:
+        instance.dispose()
+        warehouse.close()
+    if given.json:
+        print_json(
+            {
+                "dry_run": given.dry_run,
+                **asdict(pruned),
+                "runs": len(runs.gone),
+                "runs_kept": runs.kept,
+                "compacted": compacted,
+            }
+        )
+        return exits.SUCCESS
+    said = "would be removed" if given.dry_run else "removed"
+    entries = ", ".join(f"{name} {count}" for name, count in pruned.quarantine.items())
+    lines = {
+        "history rows": f"{pruned.history} {said}, {pruned.history_kept} old ones are needed",
+        "Dagster runs": f"{len(runs.gone)} {said}, {runs.kept} old ones are needed"
+        + ("; its files were compacted" if compacted else ""),
+        "quarantine": f"{sum(pruned.quarantine.values())} entries {said}"
+        + (f": {entries}" if entries else "")
+        if quarantine_age
+        else "not asked for (--quarantine-older-than)",
+        "leftovers": f"{pruned.keys} keys, {len(pruned.shadows)} shadow tables, "
+        f"{pruned.rate_budgets} rate budgets, {pruned.alerts} told alerts {said}",
+    }
+    for name, line in lines.items():
+        print(f"{name:<13} {line}")
+    return exits.SUCCESS
+
+
+def _days(option: str, text: str) -> timedelta:
+    number = text.removesuffix("d")
+    if not number.isdigit() or not 0 < int(number) <= 36_500:
+        raise UsageError(f"{option}: '{text}' is no number of days; write 90d")
+    return timedelta(days=int(number))
+
+
+def _refuse_short(option: str, age: timedelta, least: int, allowed: bool) -> None:
+    if age < timedelta(days=least) and not allowed:
+        raise UsageError(
+            f"{option}: {age.days} days is less than {least}: what is removed cannot be brought "
+            "back. See with --dry-run what would go; --yes does it"
+        )

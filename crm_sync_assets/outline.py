@@ -1,0 +1,44 @@
+"""What a client needs to be verifiable: entities cut down to their keys, records chosen by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from crm_sync_assets.entity import Entity, Key, Page, Tombstone
+from crm_sync_assets.processor import Processor
+
+
+def outline_of(entity: Entity) -> Entity:
+    """The same entity with nothing but its key, its modified moment and when it was deleted."""
+    modified = entity.modified
+    columns = tuple(
+        column
+        for column in entity.columns
+        if column.key or column is modified or column.name == "deleted_at"
+    )
+    return replace(entity, columns=columns, indexes=(), rules=(), merged_ids=None)
+
+
+def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
+    """For sources that are read whole: of these pages the records of these keys, and no others.
+
+    What did not come by the end is gone.
+    """
+    wanted = set(keys)
+    processor = Processor(outline_of(entity), validate=False)
+    places = [place for place, column in enumerate(outline_of(entity).columns) if column.key]
+    seen: set[Key] = set()
+    for page in pages:
+        records = []
+        for record in page.records:
+            for row in processor.process([record]).rows:
+                key = tuple(str(row[place]) for place in places)
+                if key in wanted:
+                    seen.add(key)
+                    records.append(record)
+        if records:
+            yield Page(records, page.cursor)
+    gone = [Tombstone(key) for key in keys if key not in seen]
+    if gone:
+        yield Page([], {}, gone)

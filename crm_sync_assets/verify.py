@@ -1,0 +1,482 @@
+"""Do I have everything? The warehouse compared with the source, and mended where it differs.
+
+The source lists every live record with its key and modified moment; the list goes into a temporary
+table and is compared there, so memory holds one page. What differs is asked for once more by key:
+only what still differs is a finding. What changed after the watermark is no finding, the next delta
+brings it.
+
+    missing   live there, not (or only as deleted) here
+    stale     the version stored here is older than the one there
+    extra     live here, gone there
+
+A verification writes one history row, flagged `verify`, that never carries a watermark.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import psycopg
+from psycopg import sql
+
+from crm_sync_assets import encryption, ending, history, quarantine
+from crm_sync_assets.entity import Client, Entity, Key, Read, Tombstone, Usage, Verifiable
+from crm_sync_assets.errors import FatalError, Refused, UsageError
+from crm_sync_assets.log import logger
+from crm_sync_assets.outline import outline_of
+from crm_sync_assets.processor import Failure, Processor, Row
+from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.session import Session
+from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.strategy import Strategy
+from crm_sync_assets.sync import failure_message
+from crm_sync_assets.vault import Vault
+from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, bury, key_array, load
+
+log = logger(__name__)
+
+Kind = Literal["missing", "stale", "extra"]
+KINDS: tuple[Kind, ...] = ("missing", "stale", "extra")
+
+MOST_FINDINGS = 10_000
+"""More suspects than this are counted, but not asked for one by one: a full read is cheaper."""
+
+AT_ONCE = 100
+"""Keys asked for, and repaired, at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A record that differs. `stored` and `sent` are the modified moments here and there.
+
+    `dated` says that the difference is older than the watermark, so that a sync missed it. Of
+    the others the source does not say since when: they may have come about after the last sync.
+    """
+
+    kind: Kind
+    key: Key
+    dated: bool
+    repaired: bool = False
+    stored: datetime | None = None
+    sent: datetime | None = None
+
+
+@dataclass(slots=True)
+class Verification:
+    """What a verification found. `there` and `here` count live records.
+
+    `through` is the moment up to which was compared; `verified_through` is the same, or None when
+    it is not proven. `unchecked` counts suspects beyond MOST_FINDINGS, `quarantined` differences
+    that the quarantine explains.
+    """
+
+    entity: Entity
+    through: datetime
+    sync_id: int
+    there: int = 0
+    here: int = 0
+    quarantined: int = 0
+    unchecked: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+    def count(self, kind: Kind) -> int:
+        return sum(finding.kind == kind for finding in self.findings)
+
+    @property
+    def repaired(self) -> int:
+        return sum(finding.repaired for finding in self.findings)
+
+    @property
+    def left(self) -> list[Finding]:
+        """What differs still."""
+        return [finding for finding in self.findings if not finding.repaired]
+
+    @property
+    def verified_through(self) -> datetime | None:
+        proven = not self.unchecked and not any(finding.dated for finding in self.left)
+        return self.through if proven else None
+
+    @property
+    def status(self) -> history.Status:
+        """`partial` when all that is left may have changed since the last sync."""
+        if self.verified_through is None:
+            return "failed"
+        return "partial" if self.left else "success"
+
+    def summary(self) -> str:
+        """What was found, in one line."""
+        counts = [f"{n} {kind}" for kind in KINDS if (n := self.count(kind))]
+        text = f"{self.there} records there, {self.here} here; "
+        text += ", ".join(counts) if counts else "nothing differs"
+        if self.repaired:
+            text += f"; {self.repaired} repaired"
+        undated = sum(not finding.dated for finding in self.left)
+        if undated:
+            text += f"; {undated} may have changed since the last sync"
+        if self.unchecked:
+            text += f"; {self.unchecked} more were not looked at one by one: run it with --full"
+        if self.quarantined:
+            text += f"; {self.quarantined} differ because they are in quarantine"
+        return text
+
+
+def can_verify(entity: Entity, client: Client) -> bool:
+    return isinstance(client, Verifiable) and entity.tombstones_of is None
+
+
+def verify(
+    warehouse: Warehouse,
+    entity: Entity,
+    client: Client,
+    settings: SyncSettings,
+    *,
+    repair: bool = False,
+    run_id: str | None = None,
+) -> Verification:
+    """Compare one entity with its source; with `repair`, read again exactly what differs.
+
+    Holds the entity's lock. Raises UsageError where there is nothing to compare with,
+    AlreadyRunning when a sync is running, Refused when a repair would delete too much.
+    """
+    if not can_verify(entity, client):
+        raise UsageError(f"{entity}: there is nothing to compare it with")
+    vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
+    session = Session(warehouse, entity)
+    connection = session.connection
+    sync_id: int | None = None
+    try:
+        watermark = history.past(connection, entity).watermark
+        connection.commit()
+        if watermark is None:
+            raise UsageError(f"{entity}: it was never synced completely; do that first")
+        sync_id = history.insert(
+            connection,
+            entity,
+            run_id=run_id,
+            configuration={
+                "verify": True,
+                "trial": True,
+                "repair": repair,
+                "fingerprint": entity.fingerprint,
+                "lock": history.resource(entity),
+            },
+            endpoint=str(entity.source)[:200],
+        )
+        found = Verification(entity, watermark - entity.clock_steps_back, sync_id)
+        ensure_table(connection, entity, vault)
+        connection.commit()
+        _Verifying(session, client, warehouse, settings, found, vault, repair=repair).run()
+    except BaseException as error:
+        if sync_id is not None and session.is_usable:
+            connection.rollback()
+            history.close_failed(connection, sync_id, failure_message(error))
+        if isinstance(error, psycopg.Error):
+            raise FatalError(f"{entity}: the warehouse failed: {error}") from error
+        raise
+    finally:
+        session.release()
+    log.info("Verified %s: %s", entity, found.summary())
+    return found
+
+
+class _Verifying:
+    """One verification, with the entity's lock held by `session`."""
+
+    def __init__(
+        self,
+        session: Session,
+        client: Client,
+        warehouse: Warehouse,
+        settings: SyncSettings,
+        found: Verification,
+        vault: Vault | None,
+        *,
+        repair: bool,
+    ) -> None:
+        self._session = session
+        self._vault = vault
+        self._client = cast(Verifiable, client)
+        self._found = found
+        self._repair = repair
+        self._entity = entity = found.entity
+        self._read = Read(
+            entity, Strategy("full"), page_size=entity.source.max_page_size, known=warehouse
+        )
+        self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
+        strict = settings.mode == "strict"
+        self._processor = Processor(
+            entity, strict=strict, record_url=lambda key: client.record_url(entity, key)
+        )
+        self._places = {name: place for place, name in enumerate(self._table.names)}
+        self._counts = Counts()
+        self._deleted = 0
+        self._beaten = time.monotonic()
+
+    @property
+    def _connection(self) -> Connection:
+        return self._session.connection
+
+    def run(self) -> None:
+        began = time.monotonic()
+        self._list_the_source()
+        suspects = self._compare()
+        for start in range(0, len(suspects), AT_ONCE):
+            self._look_again(suspects[start : start + AT_ONCE])
+            self._beat()
+        self._found.seconds = time.monotonic() - began
+        self._close()
+
+    # What differs at first sight
+
+    def _list_the_source(self) -> None:
+        """Every live record's key and modified moment, into a temporary table."""
+        outline = outline_of(self._entity)
+        processor = Processor(outline, validate=False)
+        order = [outline.columns.index(column) for column in outline.key]
+        moment = outline.columns.index(outline.modified) if outline.modified else None
+        gone = next((i for i, c in enumerate(outline.columns) if c.name == "deleted_at"), None)
+        with self._connection.transaction():
+            self._connection.execute(
+                "CREATE TEMP TABLE verify_there (key text[], modified timestamptz)"
+            )
+        for page in self._client.outline(self._read, self._found.usage):
+            batch = processor.process(page.records)
+            rows = [
+                ([str(row[i]) for i in order], None if moment is None else row[moment])
+                for row in batch.rows
+                if gone is None or row[gone] is None
+            ]
+            with (
+                self._connection.transaction(),
+                self._connection.cursor() as cursor,
+                cursor.copy("COPY verify_there FROM STDIN") as copy,
+            ):
+                for row in rows:
+                    copy.write_row(row)
+            self._beat()
+
+    def _compare(self) -> list[_Suspect]:
+        """The records that seem to differ, in key order, up to MOST_FINDINGS."""
+        entity, found = self._entity, self._found
+        modified = (
+            sql.SQL("h.{}").format(sql.Identifier(entity.modified.name))
+            if (entity.modified)
+            else sql.SQL("NULL::timestamptz")
+        )
+        with self._connection.transaction():
+            self._connection.execute(
+                sql.SQL(
+                    "CREATE TEMP TABLE verify_suspects AS "
+                    "WITH there AS (SELECT key, max(modified) AS modified FROM verify_there "
+                    "GROUP BY key), "
+                    "here AS (SELECT {key} AS key, {modified} AS modified, deleted_at "
+                    "FROM {table} AS h) "
+                    "SELECT key, h.modified AS stored, t.modified AS sent, "
+                    "CASE WHEN t.key IS NULL THEN 'extra' "
+                    "WHEN h.key IS NULL OR h.deleted_at IS NOT NULL THEN 'missing' "
+                    "ELSE 'stale' END AS kind, h.deleted_at IS NOT NULL AS buried "
+                    "FROM there AS t FULL JOIN here AS h USING (key) WHERE "
+                    "CASE WHEN t.key IS NULL THEN h.deleted_at IS NULL "
+                    "AND (h.modified <= {through}) IS NOT FALSE "
+                    "ELSE (t.modified <= {through}) IS NOT FALSE AND (h.key IS NULL "
+                    "OR h.deleted_at IS NOT NULL OR h.modified < t.modified "
+                    "OR (h.modified IS NULL AND t.modified IS NOT NULL)) END"
+                ).format(
+                    key=key_array(entity, "h"),
+                    modified=modified,
+                    table=sql.Identifier(entity.table),
+                    through=sql.Literal(found.through),
+                )
+            )
+            # A record in quarantine is not lost, and why it is not here is known.
+            found.quarantined = self._connection.execute(
+                "DELETE FROM verify_suspects AS s USING ingestion_quarantine AS q "
+                "WHERE q.crm_source = %s AND q.sync_type = %s AND s.kind <> 'extra' "
+                "AND q.record_id = array_to_string(s.key, '/')",
+                (entity.crm, entity.sync_type),
+            ).rowcount
+            (found.there,) = self._one("SELECT count(DISTINCT key) FROM verify_there")
+            found.here = ending.live_rows(self._connection, entity)
+            total, extra = self._one(
+                "SELECT count(*), count(*) FILTER (WHERE kind = 'extra') FROM verify_suspects"
+            )
+            if self._repair:
+                self._refuse_mass_deletion(extra)
+            found.unchecked = max(total - MOST_FINDINGS, 0)
+            return [
+                _Suspect(tuple(key), stored, sent, kind, buried)
+                for key, stored, sent, kind, buried in self._connection.execute(
+                    "SELECT key, stored, sent, kind, buried FROM verify_suspects "
+                    "ORDER BY key LIMIT %s",
+                    (MOST_FINDINGS,),
+                )
+            ]
+
+    def _refuse_mass_deletion(self, extra: int) -> None:
+        entity, here = self._entity, self._found.here
+        if extra > here * entity.vanish_limit:
+            raise Refused(
+                f"{entity}: {extra} of {here} live rows seem to be gone at the source, more than "
+                f"{entity.vanish_limit:.0%} at once; nothing was repaired. If they are really "
+                f"gone, run `crm-sync {entity.crm} {entity.sync_type} --full --force`"
+            )
+
+    def _one(self, query: Any) -> tuple[Any, ...]:
+        row = self._connection.execute(query).fetchone()
+        assert row is not None
+        return row
+
+    # What differs at the second
+
+    def _look_again(self, suspects: Sequence[_Suspect]) -> None:
+        """Ask for these records by key, note what differs still, and mend it."""
+        keys = [suspect.key for suspect in suspects]
+        pages = list(self._client.by_key(self._read, keys, self._found.usage))
+        self._table.withheld |= {name for page in pages for name in page.withheld}
+        batch = self._processor.process([record for page in pages for record in page.records])
+        rows = {self._table.key_of(row): row for row in batch.rows}
+        stones = {stone.key: stone for page in pages for stone in page.tombstones}
+        findings = {s.key: f for s in suspects if (f := self._judged(s, rows, stones)) is not None}
+        refused = {failure.record_id for failure in batch.failures}
+        for key in keys:
+            if key not in rows and key not in stones and "/".join(key) not in refused:
+                raise FatalError(
+                    f"{self._entity}: short read: the source said nothing about {'/'.join(key)}, "
+                    "which it was asked for; nothing is proven. Run it again."
+                )
+        if self._repair and (findings or batch.failures):
+            mended = self._mended(
+                [rows[key] for key in findings if key in rows],
+                [stones[key] for key in findings if key in stones],
+                batch.failures,
+            )
+            findings = {k: replace(f, repaired=k in mended) for k, f in findings.items()}
+        self._found.findings += findings.values()
+
+    def _judged(
+        self, suspect: _Suspect, rows: dict[Key, Row], stones: dict[Key, Tombstone]
+    ) -> Finding | None:
+        """What a suspect comes to, now that its record was read; None if it is as it should be."""
+        row, stone = rows.get(suspect.key), stones.get(suspect.key)
+        if row is not None:
+            gone_at = self._moment(row, "deleted_at")
+            modified = self._entity.modified
+            sent = self._moment(row, modified.name) if modified else None
+            if suspect.kind != "extra":
+                if gone_at is not None or self._is_new(sent):
+                    return None
+                # A record that came back is dated by when it was last edited, not by when it came.
+                dated = sent is not None and not suspect.buried
+                return Finding(suspect.kind, suspect.key, dated, stored=suspect.stored, sent=sent)
+            if gone_at is None or self._is_new(gone_at):
+                return None
+            return Finding("extra", suspect.key, dated=True, stored=suspect.stored, sent=sent)
+        if stone is None or suspect.kind != "extra" or self._is_new(stone.deleted_at):
+            return None
+        return Finding("extra", suspect.key, stone.deleted_at is not None, stored=suspect.stored)
+
+    def _moment(self, row: Row, name: str) -> datetime | None:
+        place = self._places.get(name)
+        return None if place is None else row[place]
+
+    def _is_new(self, moment: datetime | None) -> bool:
+        return moment is not None and moment > self._found.through
+
+    def _mended(
+        self, rows: Sequence[Row], stones: Sequence[Tombstone], failures: Sequence[Failure]
+    ) -> set[Key]:
+        """Store and mark these as any sync does, in one transaction; the keys that it worked for.
+
+        A newer stored row wins here too.
+        """
+
+        def transaction() -> tuple[Counts, int, set[Key]]:
+            counts, kept = Counts(), set[Key]()
+            encryption.hold(self._connection, self._vault)
+            self._connection.execute(self._table.create_stage())
+            if rows:
+                counts, rejected = load(
+                    self._connection,
+                    self._table,
+                    rows,
+                    target=self._table.target,
+                    fresh_stage=False,
+                )
+                bad = {self._table.key_of(one.row) for one in rejected}
+                kept = {self._table.key_of(row) for row in rows} - bad
+            marked, _ = bury(self._connection, self._entity, stones)
+            quarantine.add(
+                self._connection, self._entity, self._found.sync_id, failures, self._vault
+            )
+            return counts, marked, kept | {stone.key for stone in stones}
+
+        counts, marked, kept = self._session.committed(transaction, repeatable=False)
+        self._counts += counts
+        self._deleted += marked
+        return kept
+
+    # The end
+
+    def _close(self) -> None:
+        found = self._found
+        left = len(found.left) + found.unchecked
+        created, updated = self._counts.created, self._counts.updated + self._deleted
+        compared = max(found.there + found.count("extra"), created + updated + left)
+        counts = Counts(
+            processed=compared,
+            created=created,
+            updated=updated,
+            unchanged=compared - created - updated - left,
+            failed=left,
+            deleted=self._deleted,
+        )
+        through = found.verified_through
+        metrics: dict[str, Any] = {
+            "duration_seconds": round(found.seconds, 3),
+            "records_per_second": round(compared / max(found.seconds, 1e-6), 1),
+            "success_rate": round(1 - left / compared, 4) if compared else 1.0,
+            "unchanged": counts.unchanged,
+            "deleted": counts.deleted,
+            "warnings": 0,
+            "api_calls": found.usage.api_calls,
+            "verified_through": through.isoformat() if through else None,
+            "compared_through": found.through.isoformat(),
+            "records_there": found.there,
+            "records_here": found.here,
+            **{kind: found.count(kind) for kind in KINDS},
+            "repaired": found.repaired,
+            "quarantined": found.quarantined,
+        }
+        if found.status == "failed":
+            history.close_failed(self._connection, found.sync_id, found.summary(), metrics)
+            return
+        with self._connection.transaction():
+            history.close(
+                self._connection,
+                found.sync_id,
+                found.status,
+                counts,
+                watermark=None,
+                metrics=metrics,
+                extra_configuration={},
+            )
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten > history.HEARTBEAT_SECONDS:
+            self._beaten = time.monotonic()
+            history.beat(self._connection, self._found.sync_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    key: Key
+    stored: datetime | None
+    sent: datetime | None
+    kind: Kind
+    buried: bool

@@ -1,0 +1,370 @@
+"""Properties and columns that appear, become readable, vanish: nothing stored is lost or missed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from crm_sync_assets import registry
+from crm_sync_assets.columns import text
+from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import TransientError
+from crm_sync_assets.flags import Flags
+from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.settings import settings_for
+from crm_sync_assets.sync import Request, Sync, begin
+from crm_sync_assets.verify import verify
+from crm_sync_assets_tests.crms.genius.conftest import (
+    Start,
+    clock,
+    genius_environment,
+    mariadb,
+    mysql_database,
+    start,
+    world,
+)
+from crm_sync_assets_tests.crms.genius.truth import differences
+from crm_sync_assets_tests.scripted import history, rows
+from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+
+__all__ = [
+    "clock",
+    "genius_environment",
+    "mariadb",
+    "mysql_database",
+    "start",
+    "world",
+]
+
+Hide = Callable[..., None]
+
+TEN = ("address", "city", "country", "division", "email", "firstname", "lastname", "phone", "tier",
+       "zip")  # fmt: skip
+
+
+class Syncs(HubSpotSyncs):
+    """HubSpot's syncs; each asks the account anew which properties it shows."""
+
+    def begin(self, name: str, **flags: Any) -> Sync:
+        self.forget()
+        return super().begin(name, **flags)
+
+    def forget(self) -> None:
+        client: Any = self.client
+        client._remembered.clear()
+
+    def of(self, entity: Entity, **flags: Any) -> Sync:
+        """A sync of a declaration that is in no registry."""
+        self.forget()
+        settings = settings_for(self.crm, entity)
+        begun = begin(
+            Request(self.crm, entity, Flags(**flags), settings), self.client, self.warehouse
+        )
+        begun.drain()
+        return begun
+
+
+@pytest.fixture
+def hubspot(sandbox: Sandbox) -> Iterator[Syncs]:
+    syncs = Syncs()
+    yield syncs
+    syncs.close()
+
+
+@pytest.fixture
+def hide(sandbox: Sandbox) -> Hide:
+    """Keeps properties of contacts out of what the account shows; none shows all again."""
+
+    def hide(*names: str) -> None:
+        def shortened(body: bytes) -> bytes:
+            shown = json.loads(body)
+            return json.dumps(
+                {"results": [one for one in shown["results"] if one["name"] not in names]}
+            ).encode()
+
+        sandbox.faults.clear()
+        if names:
+            sandbox.faults.add("GET .*/properties/contacts", on="all", rewrite=shortened)
+
+    return hide
+
+
+def wrong(sandbox: Sandbox, hubspot: Syncs) -> list[str]:
+    entity = registry.entity("hubspot.contacts")
+    return list(_entity_differences(sandbox, hubspot.warehouse, entity, True))
+
+
+def cities(hubspot: Syncs) -> list[tuple[Any, ...]]:
+    return rows(hubspot.warehouse, "SELECT id, city FROM hubspot_contact ORDER BY id")
+
+
+def searches(sandbox: Sandbox) -> int:
+    return sum(entry.path.endswith("/search") for entry in sandbox.ledger.entries)
+
+
+# A property is taken away
+
+
+@pytest.mark.parametrize(
+    "flags", [{}, {"full": True}, {"force": True}, {"full": True, "force": True}], ids=str
+)
+def test_a_property_the_account_no_longer_shows_keeps_its_values(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide, caplog: pytest.LogCaptureFixture, flags: Any
+) -> None:
+    hubspot.sync("contacts")
+    before = cities(hubspot)
+    assert any(city for _, city in before)
+    sandbox.clock.advance(3600)
+    touched = sandbox.hubspot.bulk_touch("contacts", count=200, properties={"tier": "Z"})
+    new = sandbox.hubspot.create("contacts", {"city": "Unseen"})
+    hide("city", "lead_city")
+    with caplog.at_level("WARNING"):
+        begun = hubspot.sync("contacts", **flags)
+        hubspot.sync("contacts")
+    assert begun.counts.updated == len(touched), "other columns arrive"
+    assert [row for row in cities(hubspot) if row[0] != new] == before
+    assert (new, None) in cities(hubspot)
+    told = [line for line in caplog.messages if "the account shows no city, lead_city" in line]
+    assert len(told) == 1, "said once"
+    row = history(hubspot.warehouse)[1]
+    assert row["configuration"]["withheld"] == ["city", "lead_city"]
+    assert hubspot.sync("contacts").counts.updated == 0
+    hide()
+    hubspot.sync("contacts")
+    assert wrong(sandbox, hubspot) == [], "shown again, it is read again"
+    assert "withheld" not in history(hubspot.warehouse)[-1]["configuration"]
+
+
+def test_a_value_that_is_cleared_is_still_cleared(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide
+) -> None:
+    """Only what the account does not show is kept: an empty property is empty."""
+    hubspot.sync("contacts")
+    (record_id,) = sandbox.hubspot.ids("contacts")[5:6]
+    hide("lead_city")
+    sandbox.clock.advance(60)
+    sandbox.hubspot.edit("contacts", record_id, {"city": None})
+    hubspot.sync("contacts")
+    assert (record_id, None) in cities(hubspot)
+
+
+def test_a_repair_keeps_what_it_cannot_read(hubspot: Syncs, sandbox: Sandbox, hide: Hide) -> None:
+    hubspot.sync("contacts")
+    before = cities(hubspot)
+    hide("city")
+    hubspot.forget()
+    with hubspot.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE hubspot_contact SET lastmodifieddate = lastmodifieddate - interval '1 day' "
+            "WHERE NOT archived"
+        )
+        connection.commit()
+    entity = registry.entity("hubspot.contacts")
+    settings = settings_for(hubspot.crm, entity)
+    mended = verify(hubspot.warehouse, entity, hubspot.client, settings, repair=True)
+    assert mended.count("stale") == mended.repaired > 200
+    assert cities(hubspot) == before
+
+
+# A property comes
+
+
+def test_a_property_that_becomes_readable_is_filled_by_the_next_delta(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody edits these records: their modified date is old."""
+    hide("city", "favourite_color")
+    hubspot.sync("contacts")
+    assert not any(city for _, city in cities(hubspot))
+    sandbox.clock.advance(86_400)
+    hubspot.sync("contacts")
+    hide()
+    sandbox.clock.advance(3600)
+    with caplog.at_level("INFO"):
+        begun = hubspot.sync("contacts")
+    assert begun.strategy.name == "incremental"
+    assert "a value in city, favourite_color, new since the last sync" in caplog.text
+    assert wrong(sandbox, hubspot) == []
+    live = "FROM hubspot_contact WHERE NOT archived"
+    ((filled,),) = rows(hubspot.warehouse, f"SELECT count(city) {live}")
+    assert filled > 100
+    ((kept,),) = rows(
+        hubspot.warehouse,
+        f"SELECT count(*) {live} AND properties ->> 'favourite_color' IS NOT NULL",
+    )
+    assert kept > 50, "what has no column is in the rest"
+    sandbox.clock.advance(3600)
+    before = searches(sandbox)
+    hubspot.sync("contacts")
+    assert searches(sandbox) - before == 1, "once is enough"
+
+
+def test_a_new_column_for_an_old_property_is_filled_by_the_next_delta(
+    hubspot: Syncs, sandbox: Sandbox
+) -> None:
+    contacts = registry.entity("hubspot.contacts")
+    before = replace(contacts, columns=tuple(c for c in contacts.columns if c.name != "city"))
+    hubspot.of(before)
+    sandbox.clock.advance(86_400)
+    hubspot.of(before)
+    sandbox.clock.advance(86_400)
+    begun = hubspot.of(contacts)
+    assert begun.strategy.name == "incremental"
+    assert begun.counts.updated > 100
+    assert wrong(sandbox, hubspot) == []
+
+
+def filled(log: pytest.LogCaptureFixture) -> list[str]:
+    """The properties that the syncs so far set out to fill, sync by sync."""
+    found = [re.search("a value in (.*), new since", line) for line in log.messages]
+    log.clear()
+    return [match[1] for match in found if match]
+
+
+def test_many_new_properties_are_filled_some_at_a_time(
+    hubspot: Syncs,
+    sandbox: Sandbox,
+    hide: Hide,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(gaining, "MOST_AT_ONCE", 6)
+    caplog.set_level("INFO")
+    hide(*TEN)
+    hubspot.sync("contacts")
+    hide()
+    for _ in range(3):
+        sandbox.clock.advance(86_400)
+        hubspot.sync("contacts")
+    assert filled(caplog) == [", ".join(TEN[:6]), ", ".join(TEN[6:])]
+    assert wrong(sandbox, hubspot) == []
+
+
+def test_a_sync_killed_while_it_fills_goes_on_and_forgets_none(
+    hubspot: Syncs,
+    sandbox: Sandbox,
+    hide: Hide,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(gaining, "MOST_AT_ONCE", 6)
+    caplog.set_level("INFO")
+    hide(*TEN)
+    hubspot.sync("contacts")
+    hide()
+    sandbox.clock.advance(86_400)
+    client: Any = hubspot.client
+    for http in client._opened:
+        http.sleep = lambda _: None
+    sandbox.faults.add("POST .*/contacts/search", on="3-", status=500)
+    with pytest.raises(TransientError):
+        hubspot.sync("contacts")
+    sandbox.faults.clear()
+    assert filled(caplog) == [", ".join(TEN[:6])]
+    resumed = hubspot.sync("contacts")
+    assert resumed.resumed
+    assert resumed.counts.processed - history(hubspot.warehouse)[1]["records_processed"] < 600
+    sandbox.clock.advance(86_400)
+    hubspot.sync("contacts")
+    assert filled(caplog) == [", ".join(TEN[6:])]
+    assert wrong(sandbox, hubspot) == []
+
+
+def test_a_property_that_cannot_be_searched_by_stops_nothing(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide, caplog: pytest.LogCaptureFixture
+) -> None:
+    hide("city", "zip")
+    hubspot.sync("contacts")
+    hide()
+    sandbox.clock.advance(86_400)
+
+    refusal = '{"status": "error", "category": "VALIDATION_ERROR", "message": "not searchable"}'
+    # The delta itself, the two names together, then city alone.
+    sandbox.faults.add("POST .*/contacts/search", on="2-3", status=400, body=refusal)
+    with caplog.at_level("WARNING"):
+        assert hubspot.sync("contacts").status == "success"
+    assert "cannot search by city" in caplog.text
+    assert "cannot search by zip" not in caplog.text
+    assert wrong(sandbox, hubspot) == [], "whoever has a city has a zip code too"
+
+
+def test_before_there_is_anything_to_remember_nothing_is_new(
+    hubspot: Syncs, sandbox: Sandbox
+) -> None:
+    """A history written before there was a memory costs no more than it did."""
+    hubspot.sync("contacts")
+    with hubspot.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE ingestion_sync_history SET configuration = configuration - 'source_memory'"
+        )
+        connection.commit()
+    sandbox.clock.advance(3600)
+    before = searches(sandbox)
+    hubspot.sync("contacts")
+    assert searches(sandbox) - before == 1
+    assert "source_memory" in history(hubspot.warehouse)[-1]["configuration"]
+
+
+# Genius
+
+
+def execute(world: World, *statements: str) -> None:
+    with world.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def test_a_column_dropped_in_genius_keeps_its_values(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("leads")
+    query = "SELECT lead_id, city FROM genius_lead ORDER BY 1"
+    before = rows(genius.warehouse, query)
+    assert any(city for _, city in before)
+    execute(world, "ALTER TABLE lead RENAME COLUMN city TO town")
+    execute(world, "UPDATE lead SET first_name = 'Ann', updated_at = updated_at + INTERVAL 1 DAY")
+    for flags in ({}, {"full": True}, {"full": True, "force": True}):
+        start().sync("leads", **flags)
+        assert rows(genius.warehouse, query) == before
+    first = rows(genius.warehouse, "SELECT DISTINCT first_name FROM genius_lead")
+    assert first == [("Ann",)]
+    assert history(genius.warehouse)[-1]["configuration"]["withheld"] == [
+        "carpentry_followup_notes",
+        "city",
+    ]
+
+
+def test_a_column_that_comes_back_in_genius_is_filled_by_the_next_delta(
+    world: World, start: Start
+) -> None:
+    execute(world, "ALTER TABLE lead RENAME COLUMN city TO town")
+    genius = start()
+    genius.sync("leads")
+    execute(world, "ALTER TABLE lead RENAME COLUMN town TO city")
+    again = start()
+    begun = again.sync("leads")
+    assert begun.strategy.name == "incremental"
+    assert begun.counts.updated > 10
+    assert differences(world, again.warehouse, "leads") == []
+    assert again.sync("leads").counts.updated == 0
+
+
+def test_a_column_newly_declared_is_filled_by_the_next_delta(world: World, start: Start) -> None:
+    genius = start()
+    entity = registry.entity("genius.quotes")
+    settings = settings_for(genius.crm, entity)
+    execute(world, "ALTER TABLE quote ADD COLUMN remark TEXT", "UPDATE quote SET remark = 'x', "
+            "updated_at = updated_at WHERE id < 5")  # fmt: skip
+    genius.sync("quotes")
+    wider = replace(entity, columns=(*entity.columns, text("remark")))
+    begun = begin(Request(genius.crm, wider, Flags(), settings), genius.client, genius.warehouse)
+    begun.drain()
+    found = rows(genius.warehouse, "SELECT id FROM genius_quote WHERE remark = 'x' ORDER BY id")
+    assert found == [(1,), (2,), (3,), (4,)]

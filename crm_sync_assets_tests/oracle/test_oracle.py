@@ -1,0 +1,40 @@
+"""The oracle for about a minute, with the same lives every time; `make soak` takes longer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from crm_sync_assets_tests.mariadb import MARIADBD
+from crm_sync_assets_tests.oracle.bench import Bench
+from crm_sync_assets_tests.oracle.genius import GeniusMachine
+from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
+from crm_sync_assets_tests.oracle.soak import play
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench() as bench:
+        yield bench
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of warnings are what the examples ask for."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_whatever_happens_hubspot_ends_with_the_truth(bench: Bench, seed: int) -> None:
+    play(HubSpotMachine, bench, number=seed, examples=2, steps=35)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(MARIADBD is None, reason="no mariadbd here: apt-get install mariadb-server")
+def test_whatever_happens_genius_ends_with_the_truth(bench: Bench) -> None:
+    play(GeniusMachine, bench, number=1, examples=3, steps=25)
