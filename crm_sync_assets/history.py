@@ -28,6 +28,9 @@ STALE_AFTER = timedelta(minutes=30)
 
 HEARTBEAT_SECONDS = 10.0
 
+DIED = "the process of this sync died; the next one resumes from its checkpoint"
+HUNG = "no sign of life from this sync; it was stopped; the next one resumes from its checkpoint"
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -100,9 +103,9 @@ def lock(connection: Connection, entity: Entity) -> None:
         raise AlreadyRunning(_holder(connection, entity))
     for sync_id, run_id in connection.execute(
         "UPDATE ingestion_sync_history SET status = 'failed', end_time = clock_timestamp(), "
-        "error_message = 'the process of this sync died; the next one resumes from its checkpoint' "
-        "WHERE status = 'running' AND configuration ->> 'lock' = %s RETURNING id, run_id",
-        (resource(entity),),
+        "error_message = %s WHERE status = 'running' AND configuration ->> 'lock' = %s "
+        "RETURNING id, run_id",
+        (DIED, resource(entity)),
     ).fetchall():
         log.warning("%s: sync %s (run %s) had died; closed as failed", entity, sync_id, run_id)
     connection.commit()
@@ -249,6 +252,25 @@ def record_progress(
         )
 
 
+def has_stored(connection: Connection, sync_id: int, counts: Counts) -> bool:
+    """Whether the row already tells of the batch that makes these counts, and lives."""
+    row = connection.execute(
+        "SELECT FROM ingestion_sync_history "
+        "WHERE id = %s AND status = 'running' AND records_processed = %s",
+        (sync_id, counts.processed),
+    ).fetchone()
+    return row is not None
+
+
+def is_complete(connection: Connection, sync_id: int) -> bool:
+    """Whether the row is closed as complete, which only its own sync does."""
+    row = connection.execute(
+        "SELECT FROM ingestion_sync_history WHERE id = %s AND status IN ('success', 'partial')",
+        (sync_id,),
+    ).fetchone()
+    return row is not None
+
+
 def beat(connection: Connection, sync_id: int) -> None:
     """Say that the sync is alive although no batch is ready. Commits; raises Fenced."""
     done = connection.execute(
@@ -356,17 +378,14 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
         holder = _lock_holder(connection, f"crm_sync {locked}")
         if holder is not None and not stale:
             continue
-        why = (
-            "no sign of life from this sync; it was stopped"
-            if holder is not None
-            else "the process of this sync died"
-        )
-        if close_failed(connection, sync_id, f"{why}; the next one resumes from its checkpoint"):
-            log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
-            reaped.append(sync_id)
+        why = DIED if holder is None else HUNG
         if holder is not None:
+            # First: stopped within a batch, it has the row locked.
             connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
             connection.commit()
+        if close_failed(connection, sync_id, why):
+            log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
+            reaped.append(sync_id)
     return reaped
 
 

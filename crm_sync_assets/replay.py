@@ -11,10 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from crm_sync_assets import encryption, history, quarantine
 from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.quarantine import Entry
@@ -22,7 +24,15 @@ from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.sync import failure_message
 from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, key_array, load
+from crm_sync_assets.warehouse import (
+    Connection,
+    Counts,
+    Table,
+    Warehouse,
+    key_array,
+    load,
+    message_of,
+)
 
 log = logger(__name__)
 
@@ -48,16 +58,16 @@ def replay(
     """Load these entries of one entity; what loads leaves the quarantine, in one transaction.
 
     An entry whose row was deleted at the source after it was set aside is dropped: loading it
-    would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running, and
-    what `vault_for_writing` raises.
+    would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running,
+    FatalError when the warehouse fails, and what `vault_for_writing` raises.
     """
-    vault = encryption.vault_for_writing(warehouse, entity)
-    session = Session(warehouse, entity)
-    connection = session.connection
+    session: Session | None = None
     sync_id: int | None = None
     try:
+        vault = encryption.vault_for_writing(warehouse, entity)
+        session = Session(warehouse, entity)
         sync_id = history.insert(
-            connection,
+            session.connection,
             entity,
             run_id=None,
             configuration={
@@ -69,22 +79,35 @@ def replay(
             },
             endpoint="quarantine",
         )
-        ensure_table(connection, entity, vault)
-        connection.commit()
-        return _replay(
-            connection, entity, entries, sync_id, vault, strict=strict, validate=validate
-        )
+        ensure_table(session.connection, entity, vault)
+        session.connection.commit()
+        return _replay(session, entity, entries, sync_id, vault, strict=strict, validate=validate)
     except BaseException as error:
-        if sync_id is not None and not connection.closed:
-            connection.rollback()
-            history.close_failed(connection, sync_id, failure_message(error))
-        raise
+        if session is not None:
+            session.release()
+        failure = error
+        if isinstance(error, psycopg.Error):
+            failure = FatalError(f"{entity}: the warehouse failed: {message_of(error)}")
+        if sync_id is not None:
+            _close_failed(warehouse, sync_id, failure)
+        if failure is error:
+            raise
+        raise failure from error
     finally:
-        session.release()
+        if session is not None:
+            session.release()
+
+
+def _close_failed(warehouse: Warehouse, sync_id: int, error: BaseException) -> None:
+    try:
+        with warehouse.connection() as connection:
+            history.close_failed(connection, sync_id, failure_message(error))
+    except (SyncError, psycopg.Error) as problem:
+        log.error("sync %d failed and its row could not be closed (%s)", sync_id, problem)
 
 
 def _replay(
-    connection: Connection,
+    session: Session,
     entity: Entity,
     entries: Sequence[Entry],
     sync_id: int,
@@ -96,15 +119,17 @@ def _replay(
     began = time.monotonic()
     processor = Processor(entity, validate=validate, strict=strict)
     table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
-    refused: list[tuple[Entry, Failure]] = []
+    unfit: list[tuple[Entry, Failure]] = []
     rows: list[tuple[Entry, Row]] = []
     warnings = 0
     for entry in entries:
         batch = processor.process([entry.record])
         warnings += batch.issues
-        refused += [(entry, failure) for failure in batch.failures]
+        unfit += [(entry, failure) for failure in batch.failures]
         rows += [(entry, row) for row in batch.rows]
-    with connection.transaction():
+
+    def transaction() -> Replayed:
+        connection, refused = session.connection, list(unfit)
         encryption.hold(connection, vault)
         connection.execute(table.create_stage())
         gone = _deleted_since(connection, entity, table, rows)
@@ -158,8 +183,14 @@ def _replay(
             },
             extra_configuration={"obsolete": len(gone)},
         )
-    log.info("%s: %d of %d entries replayed", entity, len(entries) - len(stuck), len(entries))
-    return Replayed(sync_id, done, [(entry, f.reason) for entry, f in refused], len(gone))
+        return Replayed(sync_id, done, [(entry, f.reason) for entry, f in refused], len(gone))
+
+    replayed = session.committed(
+        transaction, arrived=lambda _: history.is_complete(session.connection, sync_id)
+    )
+    stuck = replayed.counts.failed
+    log.info("%s: %d of %d entries replayed", entity, len(entries) - stuck, len(entries))
+    return replayed
 
 
 def _deleted_since(

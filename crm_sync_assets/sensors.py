@@ -1,12 +1,13 @@
 """Keeps SyncHistory true whatever happens to a run.
 
 Started with the daemon. It writes a row for a materialization that has none (reported from
-outside, or lost), and closes rows whose run or process is dead.
+outside, or lost), closes rows whose run or process is dead, and fails runs that died unnoticed.
 """
 
 import json
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -25,6 +26,9 @@ PAGE = 100
 TICK_SECONDS = 30
 """Dagster ends a tick after 60 s; what is left waits for the next one."""
 
+SILENT_FOR = timedelta(minutes=2)
+"""A living process whose row was closed comes upon that sooner, and says so."""
+
 NEWEST_ROW = "newest row"
 COUNTED = {
     "records_processed": "records_processed_by_this_run",
@@ -42,7 +46,8 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
         name=NAME,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Mirrors materializations into SyncHistory and closes rows of dead runs.",
+        description="Mirrors materializations into SyncHistory, closes rows of dead runs, fails "
+        "runs that died unnoticed.",
     )
     def sync_history(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
@@ -51,6 +56,7 @@ def build_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:
         with TellingSafely(), warehouse.open().connection() as connection:
             closed = close_dead_runs(context.instance, connection)
             closed += len(history.reap(connection))
+            fail_dead_runs(context.instance, connection)
             mirrored = mirror_all(context.instance, connection, entities, cursors)
         context.update_cursor(json.dumps(cursors))
         return dg.SkipReason(f"{mirrored} materializations mirrored, {closed} rows closed")
@@ -161,6 +167,34 @@ def close_dead_runs(instance: dg.DagsterInstance, connection: Connection) -> int
                 "the next sync resumes from its checkpoint",
             )
     return closed
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, connection: Connection) -> list[str]:
+    """Fail runs that are dead although Dagster takes them for running; their ids.
+
+    Dagster notices a worker's death through its code server. When that died too, the run would
+    keep its place in the pool for as long as a run may take.
+    """
+    failed = []
+    rows = connection.execute(
+        "SELECT run_id, max(end_time) FROM ingestion_sync_history WHERE status = 'failed' "
+        "AND error_message = ANY(%s) AND run_id IS NOT NULL "
+        "AND end_time > now() - interval '2 days' GROUP BY 1 HAVING max(end_time) <= now() - %s",
+        ([history.DIED, history.HUNG], SILENT_FOR),
+    ).fetchall()
+    connection.commit()
+    for run_id, closed_at in rows:
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.status != dg.DagsterRunStatus.STARTED:
+            continue
+        newest = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+        if newest and newest[0].event_log_entry.timestamp > closed_at.timestamp():
+            continue
+        instance.report_run_failed(
+            run, "its process died in the middle of a sync and has said nothing since"
+        )
+        failed.append(run_id)
+    return failed
 
 
 def build_alert_sensor(entities: Sequence[Entity]) -> dg.SensorDefinition:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from crm_sync_assets import history
 from crm_sync_assets.entity import Entity
@@ -25,7 +27,9 @@ log = logger(__name__)
 T = TypeVar("T")
 
 _TRIES = 5
-_RECONNECT_SECONDS = 30.0
+RECONNECT_SECONDS = 30.0
+PAUSE_SECONDS = 0.2
+"""Before the second try of a batch; twice as long before each further one."""
 _LOCK_POLL_SECONDS = 0.5
 
 
@@ -74,19 +78,40 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        return not self._released and not self.connection.closed
+        if self._released or self._is_lost or self.connection.closed:
+            return False
+        return self.connection.info.transaction_status != TransactionStatus.ACTIVE
 
-    def committed(self, transaction: Callable[[], T], *, repeatable: bool = True) -> T:
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the connection went and no new one was to be had."""
+        return self._pooled.driver_connection is None
+
+    def committed(
+        self,
+        transaction: Callable[[], T],
+        *,
+        repeatable: bool = True,
+        arrived: Callable[[T], bool] = lambda _: False,
+    ) -> T:
         """What `transaction` returns, once it is committed.
 
-        It runs again after a deadlock, and on a new connection after a lost one. That is safe
-        even when nobody knows whether the commit arrived: the rows are the same, and then
-        count as unchanged. Raises FatalError for what the warehouse refuses for good.
+        It runs again after a deadlock, and on a new connection after a lost one. When the
+        connection was lost at the commit, `arrived` is asked whether that one got through.
+        Raises FatalError for what the warehouse refuses for good.
         """
+        unacknowledged: list[T] = []
         for attempt in range(1, _TRIES + 1):
             try:
                 with self.connection.transaction():
-                    return transaction()
+                    if unacknowledged and arrived(unacknowledged[0]):
+                        return unacknowledged[0]
+                    try:
+                        unacknowledged = [transaction()]
+                    except BaseException:
+                        self._cancel()
+                        raise
+                    return unacknowledged[0]
             except psycopg.Error as error:
                 lost = is_lost_connection(error) or self.connection.closed
                 worth_it = repeatable and (lost or is_worth_repeating(error))
@@ -96,10 +121,20 @@ class Session:
                         "Nothing of that batch was stored; the next sync resumes before it"
                     ) from error
                 log.warning("%s: %s; trying the batch again", self.entity, message_of(error))
-                time.sleep(0.1 * 2**attempt)
+                time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
                 if lost:
                     self.reconnect()
         raise AssertionError("unreachable")
+
+    def _cancel(self) -> None:
+        """End the statement that an interrupted sync left running: the server would finish it
+        first, however long that takes, and keep the lock meanwhile.
+        """
+        connection = self.connection
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            with contextlib.suppress(psycopg.Error):
+                connection.cancel_safe(timeout=5)
+            connection.close()
 
     def reconnect(self) -> None:
         """A new connection with the lock, for one that was lost.
@@ -108,7 +143,7 @@ class Session:
         server stays away.
         """
         self._pooled.invalidate()
-        deadline = time.monotonic() + _RECONNECT_SECONDS
+        deadline = time.monotonic() + RECONNECT_SECONDS
         while True:
             try:
                 self._pooled = self.warehouse.checkout()
@@ -117,6 +152,9 @@ class Session:
                 self.connection.commit()
                 return
             except (FatalError, psycopg.Error) as error:
+                if not self._is_lost:
+                    # Back in the pool it would keep the lock.
+                    self._pooled.invalidate()
                 if isinstance(error, AlreadyRunning) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
@@ -126,11 +164,14 @@ class Session:
         if self._released:
             return
         self._released = True
+        if self._is_lost:
+            return
         try:
+            self._cancel()
             self.connection.rollback()
             self.connection.execute("DISCARD TEMP")
             history.unlock(self.connection, self.entity)
             self._pooled.close()
-        except (psycopg.Error, AttributeError):
+        except psycopg.Error:
             # The connection is gone, and the lock with it.
             self._pooled.invalidate()

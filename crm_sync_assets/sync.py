@@ -90,24 +90,30 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
 
     A window waits for a running sync to end, up to the setting `wait_seconds`: it reads what it
     was asked for whatever came before it. Raises UsageError for flags that cannot be meant or a
-    missing encryption key, FatalError for a table that waits to be encrypted and AlreadyRunning
-    when another sync holds the lock; none leaves a trace.
+    missing encryption key, FatalError for a table that waits to be encrypted or a warehouse that
+    fails, and AlreadyRunning when another sync holds the lock; none leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
-    vault = encryption.vault_for_writing(warehouse, request.stored, dry=flags.dry_run)
     windowed = flags.start_date or flags.end_date
     wait = request.settings.wait_seconds if windowed else 0.0
-    session = Session(warehouse, entity, wait_seconds=wait)
+    session: Session | None = None
     try:
+        vault = encryption.vault_for_writing(warehouse, request.stored, dry=flags.dry_run)
+        session = Session(warehouse, entity, wait_seconds=wait)
         past = history.past(session.connection, entity)
         session.connection.commit()
         strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
         return Sync(request, client, session, strategy, past, vault)
-    except BaseException:
-        session.release()
+    except BaseException as error:
+        if session is not None:
+            session.release()
+        if isinstance(error, psycopg.Error):
+            raise FatalError(
+                f"{entity}: the warehouse failed before anything was read: {message_of(error)}"
+            ) from error
         raise
 
 
@@ -453,7 +459,13 @@ class Sync:
             return total
 
         clock = time.monotonic()
-        self.counts = self._session.committed(transaction, repeatable=not self._dry)
+        self.counts = self._session.committed(
+            transaction,
+            repeatable=not self._dry,
+            arrived=lambda total: (
+                total != self.counts and history.has_stored(self._connection, self.sync_id, total)
+            ),
+        )
         seconds = time.monotonic() - clock
         self.timing.loading += seconds
         self._stored_any = True
@@ -566,12 +578,14 @@ class Sync:
 
     def _finish(self) -> None:
         """Do what only a complete read may do, and close the row, in one transaction."""
+        foreseen: Counts | None = None
         if self._dry:
-            counts = self._final_counts()
+            foreseen = self._final_counts()
             self._connection.rollback()
-            self.counts = self._session.committed(lambda: self._close(counts))
-        else:
-            self.counts = self._session.committed(lambda: self._close(self._final_counts()))
+        self.counts = self._session.committed(
+            lambda: self._close(foreseen or self._final_counts()),
+            arrived=lambda _: history.is_complete(self._connection, self.sync_id),
+        )
 
     def _final_counts(self) -> Counts:
         connection, stored, forced = self._connection, self.request.stored, self.flags.force

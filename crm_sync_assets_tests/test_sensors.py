@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +232,41 @@ def test_a_live_sync_is_left_alone(runs: Runs, tick: Ticks, warehouse: Warehouse
     tick()
     begun.drain()
     assert history(warehouse)[0]["status"] == "success"
+
+
+@pytest.fixture
+def died(runs: Runs, tick: Ticks, warehouse: Warehouse) -> dg.DagsterRun:
+    """A run whose process died and whose code server could not tell, just noticed."""
+    run = create_run_for_test(runs.instance, "hubspot_all", status=dg.DagsterRunStatus.STARTED)
+    begun = start(warehouse, FakeClient([person(1)]), run_id=run.run_id)
+    begun._session._pooled.invalidate()
+    until_closed = time.monotonic() + 10
+    while history(warehouse)[0]["status"] == "running" and time.monotonic() < until_closed:
+        tick()
+    return run
+
+
+def status(runs: Runs, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = runs.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def test_a_run_that_died_unnoticed_is_failed_after_a_silence(
+    runs: Runs, tick: Ticks, died: dg.DagsterRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick()
+    assert status(runs, died) == dg.DagsterRunStatus.STARTED, "it may be about to say something"
+    monkeypatch.setattr(sensors, "SILENT_FOR", timedelta(0))
+    tick()
+    assert status(runs, died) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_speaks_after_its_row_was_closed_is_alive(
+    runs: Runs, tick: Ticks, died: dg.DagsterRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection was lost, not its process: it is fenced, and goes on with what is left."""
+    runs.instance.report_engine_event("the step failed", died)
+    monkeypatch.setattr(sensors, "SILENT_FOR", timedelta(0))
+    tick()
+    assert status(runs, died) == dg.DagsterRunStatus.STARTED

