@@ -186,7 +186,7 @@ def test_a_thousand_rows_and_one_of_everything_that_is_wrong(
     assert rows(genius.warehouse, "SELECT stage, field FROM ingestion_quarantine") == [
         ("parse", "id")
     ]
-    # The record whose key cannot be read may be any of the rows, so a full read calls no row absent;
+    # The record whose key cannot be read may be any row, so a full read calls none absent;
     # a delta compares keys, and finds that two of them are no longer there.
     assert after[(keys["a key of 2^64 - 1"],)]["deleted_at"] is None
     assert genius.sync("appointments").counts.deleted == 2
