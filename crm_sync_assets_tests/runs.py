@@ -23,6 +23,11 @@ FIRST_DAY = date(2026, 1, 1)
 OWN_LOG = {
     "python_logs": {"managed_python_loggers": ["crm_sync_assets"], "python_log_level": "INFO"},
     "telemetry": {"enabled": False},
+    # Two runs at once in one process would wait for each other's capture of standard output.
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    },
 }
 FROM = "dagster/asset_partition_range_start"
 TO = "dagster/asset_partition_range_end"
