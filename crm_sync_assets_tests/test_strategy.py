@@ -53,6 +53,14 @@ BEFORE, AFTER = "2026-02-01", "2026-04-01"
             {"start_date": BEFORE, "end_date": AFTER}, MARK, "manual", BEFORE, False, id="a window"
         ),
         pytest.param({"end_date": AFTER}, MARK, "manual", None, False, id="closed at the top"),
+        pytest.param(
+            {"start_date": "2026-03-01"},
+            datetime(2026, 3, 1, tzinfo=UTC),
+            "manual",
+            "2026-03-01",
+            True,
+            id="from the watermark itself",
+        ),
         pytest.param({"dry_run": True}, MARK, "incremental", MARK, False, id="dry run"),
         pytest.param({"max_records": 5}, None, "initial_full", None, False, id="limited"),
         pytest.param(
@@ -79,11 +87,38 @@ def test_only_full_with_force_replaces_the_table() -> None:
     assert choose(Flags(force=True), watermark=MARK).overwrite
 
 
+@pytest.mark.parametrize("flags", [{}, {"full": True}, {"start_date": BEFORE}])
+def test_only_force_lets_an_older_version_replace_a_newer_one(flags: dict[str, object]) -> None:
+    assert not choose(Flags(**flags), watermark=MARK).overwrite  # type: ignore[arg-type]
+    if "full" not in flags:
+        forced = choose(Flags(**flags, force=True), watermark=MARK)  # type: ignore[arg-type]
+        assert forced.overwrite
+
+
+@pytest.mark.parametrize(
+    ("flags", "watermark", "everything"),
+    [
+        ({}, None, True),
+        ({"full": True}, MARK, True),
+        ({}, MARK, False),
+        ({"start_date": BEFORE}, MARK, False),
+        ({"end_date": AFTER}, MARK, False),
+        ({"start_date": BEFORE, "end_date": AFTER}, MARK, False),
+    ],
+)
+def test_only_a_read_open_at_both_ends_proves_what_is_absent(
+    flags: dict[str, object], watermark: datetime | None, everything: bool
+) -> None:
+    strategy = choose(Flags(**flags), watermark=watermark)  # type: ignore[arg-type]
+    assert strategy.reads_everything == everything
+
+
 def test_a_source_that_cannot_say_what_changed_is_read_whole() -> None:
     strategy = choose(Flags(), watermark=MARK, tracks_changes=False)
     assert (strategy.name, strategy.since, strategy.moves_watermark) == ("full", None, True)
-    with pytest.raises(UsageError, match="cannot say what changed"):
-        choose(Flags(start_date=BEFORE), watermark=None, tracks_changes=False)
+    for flags in (Flags(start_date=BEFORE), Flags(end_date=AFTER)):
+        with pytest.raises(UsageError, match="cannot say what changed"):
+            choose(flags, watermark=None, tracks_changes=False)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets import warehouse as loading
-from crm_sync_assets.columns import boolean, decimal, json, rest, text, timestamp
+from crm_sync_assets.columns import boolean, decimal, integer, json, rest, text, timestamp
 from crm_sync_assets.entity import Entity, Tombstone
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.warehouse import (
     Connection,
@@ -31,6 +31,7 @@ from crm_sync_assets.warehouse import (
     is_lost_connection,
     is_worth_repeating,
     load,
+    sqlalchemy_url,
 )
 from crm_sync_assets_tests.scripted import PEOPLE, START, Script, rows
 
@@ -361,9 +362,18 @@ def test_an_sqlstate_decides_what_happens_next(state: str | None, verdict: str) 
     assert is_lost_connection(error) == (verdict == "lost")
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), psycopg.DataError("x"), OverflowError()])
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), TypeError("x"), psycopg.DataError("x"), OverflowError()],
+)
 def test_an_error_without_sqlstate_is_the_rows_fault(error: Exception) -> None:
     assert is_data_error(error)
+
+
+def test_a_connection_is_lost_only_when_the_driver_or_the_server_says_so() -> None:
+    assert is_lost_connection(psycopg.InterfaceError("the connection is closed"))
+    assert not is_lost_connection(psycopg.DataError("x"))
+    assert not is_lost_connection(ValueError("x"))
 
 
 # Names
@@ -461,6 +471,55 @@ def test_a_table_or_column_that_does_not_exist_has_no_keys(warehouse: Warehouse)
     assert warehouse.keys("test_narrow", limit=5) == ["1"]
 
 
+def test_keys_of_a_column_without_an_index_come_in_order_too(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [(str(n), f"{(n * 7) % 10}", None, None) for n in range(10)])
+    found = warehouse.keys("test_narrow", column="value", limit=10)
+    assert found == sorted(found)
+    assert warehouse.keys("test_narrow", column="value", after="3", limit=2) == ["4", "5"]
+
+
+def test_deleted_keys_of_a_table_that_knows_no_mergers_are_found(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [("1", "x", None, None)])
+    with warehouse.connection() as connection:
+        bury(connection, NARROW, [Tombstone(("1",), at(5))])
+        connection.commit()
+    assert warehouse.keys("test_narrow", limit=5, deleted_since=at(4)) == ["1"]
+    assert warehouse.keys("test_narrow", limit=5, deleted_since=at(6)) == []
+
+
+NUMBERED = Entity(
+    "test.numbered",
+    about="Two whole numbers.",
+    source=Script(modified=None),
+    columns=(integer("a", key=True), integer("b", key=True)),
+    table="test_numbered",
+)
+
+
+def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Warehouse) -> None:
+    these = [(5, 1), (-5, 1), (100, 1), (7, 2), (7, 1), (9, 1), (0, 1)]
+    put(warehouse, NUMBERED, [(*pair, None) for pair in these])
+    with warehouse.connection() as connection:
+        assert bury(connection, NUMBERED, [Tombstone(("9", "1"))]) == (1, 0)
+        connection.commit()
+    columns = ("a", "b")
+    live = [(-5, 1), (0, 1), (5, 1), (7, 1), (7, 2), (100, 1)]
+    assert warehouse.numbers("test_numbered", columns) == live
+    assert warehouse.numbers("test_numbered", columns, limit=2) == live[:2]
+    assert warehouse.numbers("test_numbered", columns, low=5, high=100) == live[2:5]
+    assert warehouse.numbers("nowhere", columns) == []
+
+
+def test_key_sums_are_those_of_the_live_keys_from_low_to_below_high(warehouse: Warehouse) -> None:
+    put(warehouse, NUMBERED, [(n, 1, None) for n in (4, 5, 6, 7, 8)])
+    with warehouse.connection() as connection:
+        assert bury(connection, NUMBERED, [Tombstone(("6", "1"))]) == (1, 0)
+        connection.commit()
+    sums = warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=8)
+    assert sum(count for count, _, _ in sums.values()) == 2
+    assert warehouse.key_sums("nowhere", ("a", "b"), low=5, high=8) == {}
+
+
 # Tombstones
 
 
@@ -476,6 +535,29 @@ def test_a_tombstone_marks_once_and_keeps_the_first_moment(warehouse: Warehouse)
     assert rows(warehouse, "SELECT deleted_at, merged_into FROM test_people") == [(first, "7")]
 
 
+def test_a_tombstone_dates_a_deletion_and_a_plain_one_keeps_the_survivor(
+    warehouse: Warehouse,
+) -> None:
+    put(warehouse, PEOPLE, [("1", "x", None, at(0), None, None, None)])
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    with warehouse.connection() as connection:
+        assert bury(connection, PEOPLE, [Tombstone(("1",), moment, "7")]) == (1, 0)
+        assert bury(connection, PEOPLE, [Tombstone(("1",), moment)]) == (0, 1)
+        assert bury(connection, PEOPLE, [Tombstone(("1",), moment, "8")]) == (1, 0)
+        connection.commit()
+    assert rows(warehouse, "SELECT deleted_at, merged_into FROM test_people") == [(moment, "8")]
+
+
+def test_absent_rows_are_marked_once(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [(n, "x", None, None) for n in ("1", "2", "3")])
+    with warehouse.connection() as connection:
+        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 2
+        connection.commit()
+        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 0
+    live = rows(warehouse, "SELECT id FROM test_narrow WHERE deleted_at IS NULL")
+    assert live == [("1",)]
+
+
 # Connections
 
 
@@ -485,6 +567,26 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
         warehouse.checkout()
     assert "hunter2" not in str(caught.value)
     assert "CRM_SYNC_WAREHOUSE_URL" in str(caught.value)
+
+
+def test_a_port_that_is_no_number_is_a_usage_error_without_the_password() -> None:
+    with pytest.raises(UsageError, match="is no database URL") as caught:
+        sqlalchemy_url("postgresql://someone:hunter2@host:hunter3/nowhere")
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_pooled_connection_the_server_ended_is_replaced(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        pid = connection.info.backend_pid
+    with psycopg.connect(warehouse.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,))
+    assert rows(warehouse, "SELECT 1") == [(1,)]
+
+
+def test_a_connection_closed_while_in_use_is_no_second_error(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.close()
+    assert rows(warehouse, "SELECT 1") == [(1,)]
 
 
 def test_sessions_speak_utc_and_wait_for_locks_only_so_long(warehouse: Warehouse) -> None:
