@@ -43,8 +43,11 @@ FORMS = {
     "one line": log.one_line,
     "squeezed": lambda s: " ".join(s.split()),
 }
-ENCODABLE = st.text(st.characters(exclude_categories=("Cs",)), min_size=4, max_size=30)
-ODD = st.text(st.sampled_from("aZ9\"'\\ \n\t%+&<>/:@#?=.*([{$^|~éß\u2028\x00\x1b😀"), min_size=4)
+# Without asterisks: what is hidden is shown as some, and a secret of them would seem to be there.
+ENCODABLE = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="*"), min_size=4, max_size=30
+)
+ODD = st.text(st.sampled_from("aZ9\"'\\ \n\t%+&<>/:@#?=.([{$^|~éß\u2028\x00\x1b😀"), min_size=4)
 
 
 @pytest.fixture(autouse=True)
