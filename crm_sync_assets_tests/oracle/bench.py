@@ -36,6 +36,9 @@ SETTINGS = {
     "CRM_SYNC_HUBSPOT__PREFETCH_PAGES": "1",
     "CRM_SYNC_HUBSPOT__RATE_WINDOWS": "[]",
     "CRM_SYNC_HUBSPOT__MAX_ATTEMPTS": "3",
+    # Of two at once the second is refused, also when it has a window of dates.
+    "CRM_SYNC_HUBSPOT__WAIT_SECONDS": "0",
+    "CRM_SYNC_GENIUS__WAIT_SECONDS": "0",
     "CRM_SYNC_HUBSPOT__ASSOCIATIONS_CONTACT_DEAL__PAGE_SIZE": "4",
     "CRM_SYNC_GENIUS__PAGE_SIZE": "4",
     "CRM_SYNC_GENIUS__LOAD_ROWS": "4",
