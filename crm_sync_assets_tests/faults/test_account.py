@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,9 @@ CHILD = "crm_sync_assets_tests.end_to_end.killed"
 SEARCHED = {"start_date": "2000-01-01", "batch_size": 30}
 
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
 def child(entity: str, **flags: Any) -> subprocess.Popen[str]:
     """A process that syncs one entity."""
     order = json.dumps({"entity": entity, "flags": flags})
@@ -34,6 +38,7 @@ def child(entity: str, **flags: Any) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 
