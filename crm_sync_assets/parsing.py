@@ -32,7 +32,7 @@ SURROGATE_REPLACED = "lone surrogate replaced"
 NOT_FINITE_REMOVED = "NaN or infinity replaced by null"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BIGINT = range(-(2**63), 2**63)
+BIGINT = range(-(2**63), 2**63)
 _ZERO = timedelta(0)
 _DAY = timedelta(days=1)
 
@@ -615,12 +615,12 @@ def _whole(number: Decimal) -> int:
 
 
 def _in_bigint(number: int) -> int:
-    if number not in _BIGINT:
+    if number not in BIGINT:
         raise ValueError("is outside the range of a 64-bit integer")
     return number
 
 
-_BOOLEANS = {
+BOOLEANS = {
     "true": True, "1": True, "yes": True, "y": True, "t": True, "on": True,
     "false": False, "0": False, "no": False, "n": False, "f": False, "off": False,
 }  # fmt: skip
@@ -629,7 +629,7 @@ _BOOLEANS = {
 def boolean(value: Any) -> bool | None:
     """True or False from the usual words in any case, 1 and 0, or a bit field of those."""
     if value.__class__ is str:
-        found = _BOOLEANS.get(value)
+        found = BOOLEANS.get(value)
         return found if found is not None else _boolean_from_text(value)
     if value is None or value is True or value is False:
         return value
@@ -648,7 +648,7 @@ def _boolean_from_text(value: str) -> bool | None:
     value = _stripped(value, "boolean").lower()
     if not value:
         return None
-    found = _BOOLEANS.get(value)
+    found = BOOLEANS.get(value)
     if found is None:
         raise ValueError("is neither true nor false")
     return found

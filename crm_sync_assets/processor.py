@@ -7,19 +7,20 @@ with the record, that is wrong. Nothing here reads a clock, a file or a database
 
 from __future__ import annotations
 
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from crm_sync_assets import parsing
-from crm_sync_assets.columns import Column, Parser
+from crm_sync_assets.columns import Column
 from crm_sync_assets.entity import Entity, Key, Record
+from crm_sync_assets.fastpath import compiled
 from crm_sync_assets.log import logger, mask, one_line
-from crm_sync_assets.validators import FAST
+from crm_sync_assets.shape import Refused, Shape, Stage, unexpected
+from crm_sync_assets.values import NotClean, key_parser, parse_noting
 
 LOGGED_PER_FIELD = 20
 """Lines one field may write to the log; what comes after them is counted."""
@@ -35,9 +36,6 @@ Row = tuple[Any, ...]
 
 Issue = dict[str, str]
 """{"field": column name, "problem": what is odd}; holds no value of a sensitive column."""
-
-Stage = Literal["parse", "validate", "load"]
-"""What refused a record: reading it, checking it, or the warehouse."""
 
 log = logger(__name__)
 
@@ -72,18 +70,6 @@ class Batch:
     warnings: int
 
 
-class _NotClean(Exception):
-    """The fast path gives up on a record."""
-
-
-class _Refused(Exception):
-    """The careful path gives up on a record."""
-
-    def __init__(self, stage: Stage, reason: str, field: str | None = None) -> None:
-        super().__init__(reason)
-        self.stage, self.reason, self.field = stage, reason, field
-
-
 class Processor:
     """Turns the records of one entity into rows; one instance per sync.
 
@@ -104,10 +90,10 @@ class Processor:
         self._strict = strict
         self._validate = validate
         self._record_url = record_url
-        self._shape = _Shape(entity)
+        self._shape = Shape(entity)
         self._rules = entity.rules if validate else ()
         self._view = RowView(entity.columns)
-        self._fast = _compile(self._shape, validate=validate, strict=strict)
+        self._fast = compiled(self._shape, validate=validate, strict=strict)
         self._found: Counter[str] = Counter()
 
     @property
@@ -154,12 +140,12 @@ class Processor:
         try:
             key = self._key(record)
             return self._row(record, key)
-        except _Refused as refused:
+        except Refused as refused:
             stage, reason, field = refused.stage, refused.reason, refused.field
         except parsing.TooDeep as error:
             reason, kept = f"the record {error}", cut(record, parsing.MAX_DEPTH + 2)
         except Exception as error:  # noqa: BLE001  costs this record, not its neighbours
-            reason = _unexpected(error)
+            reason = unexpected(error)
         record_id = "/".join(key) if key else None
         url = self._url(key) if key else None
         if field is None:
@@ -169,18 +155,18 @@ class Processor:
 
     def _key(self, record: Any) -> Key:
         if not isinstance(record, dict):
-            raise _Refused("parse", f"the record is a {type(record).__name__}, not an object")
+            raise Refused("parse", f"the record is a {type(record).__name__}, not an object")
         return tuple(str(self._key_value(column, record)) for column in self.entity.key)
 
     def _key_value(self, column: Column, record: Record) -> Any:
         name = column.name
         try:
             raw = self._shape.raw(column, record)
-            value = _key_parser(column)(raw)
-        except _NotClean as error:
-            raise _Refused("parse", f"the key {name} {error}", name) from None
+            value = key_parser(column)(raw)
+        except NotClean as error:
+            raise Refused("parse", f"the key {name} {error}", name) from None
         except ValueError as error:
-            raise _Refused("parse", f"the key {name} {error}", name) from None
+            raise Refused("parse", f"the key {name} {error}", name) from None
         return value
 
     def _row(self, record: Record, key: Key) -> Row:
@@ -214,7 +200,7 @@ class Processor:
             raw = self._shape.raw(column, record)
             if raw is None:
                 return column.default
-            value = _parse_noting(column, raw, changes)
+            value = parse_noting(column, raw, changes)
         except parsing.TooDeep:
             raise
         except ValueError as error:
@@ -228,7 +214,7 @@ class Processor:
             if problem is not None:
                 self._warn(column.name, column, value, problem, key)
                 if self._strict:
-                    raise _Refused("validate", f"{column.name} {problem}", column.name)
+                    raise Refused("validate", f"{column.name} {problem}", column.name)
                 issues.append({"field": column.name, "problem": problem})
         return value
 
@@ -253,7 +239,7 @@ class Processor:
         )
         if self._strict:
             problem = f"{column.name} cannot be read as {word}: it {reason}"
-            raise _Refused("parse", problem, column.name)
+            raise Refused("parse", problem, column.name)
         problem = f"cannot be read as {word}: it {reason}"
         rest = self._shape.rest
         if raw is None:
@@ -290,7 +276,7 @@ class Processor:
                 found = list(rule(view))
             except Exception as error:  # noqa: BLE001
                 # A mistake in a rule is no reason to lose the row it looked at.
-                found = [("", f"rule {rule.__name__}: {_unexpected(error)}")]
+                found = [("", f"rule {rule.__name__}: {unexpected(error)}")]
             for field, problem in found:
                 position = self._shape.position.get(field)
                 column = None if position is None else self.entity.columns[position]
@@ -308,7 +294,7 @@ class Processor:
         try:
             return self._record_url(key)
         except Exception as error:  # noqa: BLE001  a row is worth more than its link
-            self._say("record", "%s: no URL for a record: %s", self.entity, _unexpected(error))
+            self._say("record", "%s: no URL for a record: %s", self.entity, unexpected(error))
             return None
 
     def _warn(self, field: str, column: Column | None, value: Any, problem: str, key: Key) -> None:
@@ -366,160 +352,6 @@ class RowView(Mapping[str, Any]):
         return len(self._position)
 
 
-# ── Where values are ─────────────────────────────────────────────────────────────────────────
-
-
-class _Misplaced(ValueError):
-    """A step on a column's path is no object, so that what lies behind it cannot be found."""
-
-    def __init__(self, name: str, found: Any) -> None:
-        super().__init__(f"lies behind {name}, which is of type {type(found).__name__}")
-
-
-_Taken = dict[str, "_Taken | None"]
-
-
-class _Shape:
-    """Where an entity's values are in its records, and which of them no column takes."""
-
-    def __init__(self, entity: Entity) -> None:
-        self.columns = entity.columns
-        self.root = entity.source.root
-        self.steps = tuple(step for step in self.root.split(".") if step)
-        self.position = {column.name: place for place, column in enumerate(entity.columns)}
-        self.key_positions = tuple(self.position[column.name] for column in entity.key)
-        self.rest = next((c for c in entity.columns if c.kind == "rest"), None)
-        self.paths: dict[str, tuple[str, ...]] = {
-            column.name: tuple(column.path(self.root).split("."))
-            for column in entity.columns
-            if column.kind != "rest" and not callable(column.at)
-        }
-        self.taken: _Taken = {}
-        for path in self.paths.values():
-            if path[: len(self.steps)] == self.steps:
-                self._take(path[len(self.steps) :])
-
-    def _take(self, path: tuple[str, ...]) -> None:
-        level = self.taken
-        for step in path[:-1]:
-            below = level.setdefault(step, {})
-            if below is None:
-                return
-            level = below
-        if path:
-            level[path[-1]] = None
-
-    def raw(self, column: Column, record: Record) -> Any:
-        """The value as sent, None if there is none. Raises _Misplaced, _Refused."""
-        if callable(column.at):
-            try:
-                return column.at(record)
-            except Exception as error:  # noqa: BLE001  it is the declaration's code
-                problem = f"{column.name}: {column.path(self.root)}: {_unexpected(error)}"
-                raise _Refused("parse", problem, column.name) from None
-        path = self.paths[column.name]
-        under_root = path[: len(self.steps)] == self.steps and len(path) > len(self.steps)
-        place: Any = self.root_of(record) if under_root else record
-        for depth, step in enumerate(path[:-1]):
-            if under_root and depth < len(self.steps):
-                continue
-            place = place.get(step)
-            if place is None:
-                return None
-            if not isinstance(place, dict):
-                raise _Misplaced(step, place)
-        return place.get(path[-1])
-
-    def root_of(self, record: Record) -> dict[str, Any]:
-        """The object that holds the entity's fields. Raises _Refused: without it nothing is known
-        about the record, and a row of NULLs would say that everything was cleared."""
-        place: Any = record
-        for step in self.steps:
-            place = place.get(step)
-            if not isinstance(place, dict):
-                raise _Refused("parse", f"the record has no object {step}")
-        return place  # type: ignore[no-any-return]  # isinstance above, or the record itself
-
-    def left(self, record: Record, changes: set[str]) -> dict[str, Any] | None:
-        """What no column takes, ready for jsonb; nulls are left out, as they say nothing."""
-        left = _left(self.root_of(record), self.taken)
-        return parsing.sanitise(left, changes) if left else None
-
-    def source_name(self, column: Column) -> str:
-        """The column's name in the source, below the root."""
-        if callable(column.at):
-            return column.name
-        return column.path(self.root).removeprefix(self.root)
-
-
-def _left(place: dict[str, Any], taken: _Taken) -> dict[str, Any]:
-    left: dict[str, Any] = {}
-    for name, value in place.items():
-        if name not in taken:
-            if value is not None:
-                left[name] = value
-            continue
-        below = taken[name]
-        if below is None or value is None:
-            continue
-        inner = _left(value, below) if isinstance(value, dict) else value
-        if inner != {}:
-            left[name] = inner
-    return left
-
-
-# ── Parsing ──────────────────────────────────────────────────────────────────────────────────
-
-
-def _parser(column: Column) -> Parser:
-    return parsing.email if _is_email(column) else column.parse
-
-
-def _is_email(column: Column) -> bool:
-    return column.kind == "email" and column.parse is parsing.text
-
-
-def _parse_noting(column: Column, raw: Any, changes: set[str]) -> Any:
-    """The parsed value, storable; adds what had to be changed for that to `changes`."""
-    if column.parse is parsing.json:
-        return parsing.json_noting(raw, changes)
-    value = _parser(column)(parsing.sanitise(raw, changes))
-    return parsing.sanitise(value, changes)
-
-
-def _noting_nothing(column: Column) -> Parser:
-    """The column's parser for the fast path, which raises where something had to be changed."""
-
-    def parse(raw: Any) -> Any:
-        changes: set[str] = set()
-        value = _parse_noting(column, raw, changes)
-        if changes:
-            raise _NotClean
-        return value
-
-    return parse
-
-
-def _key_parser(column: Column) -> Parser:
-    """A key is text or a whole number as sent; anything else would not lead back to its record."""
-    as_sent = column.sql in ("text", "bigint")
-    parse = _parser(column)
-
-    def key(raw: Any) -> Any:
-        if raw is None:
-            raise _NotClean("is missing")
-        if as_sent and (isinstance(raw, bool) or not isinstance(raw, str | int)):
-            raise _NotClean(f"is of type {type(raw).__name__}")
-        if isinstance(raw, str) and not parsing.is_clean(raw):
-            raise _NotClean("holds a NUL or half a character")
-        value = parse(raw)
-        if value is None:
-            raise _NotClean("is missing")
-        return value
-
-    return key
-
-
 def _storable(raw: Any) -> Any:
     """A value that would not parse, as near to what was sent as jsonb can keep it."""
     try:
@@ -552,129 +384,3 @@ def _shown(value: Any, column: Column | None) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
-def _unexpected(error: Exception) -> str:
-    """The class and place of an exception; its text may quote the record."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
-
-
-# ── The fast path ────────────────────────────────────────────────────────────────────────────
-
-
-def _compile(shape: _Shape, *, validate: bool, strict: bool) -> Callable[[Any], Row]:
-    """A function of one record, written for the entity's columns and compiled.
-
-    It gives back the row, whose last element is None or a list of (column position, what its
-    check found), and raises anything at all for a record that is not clean. Names and values of
-    the declaration reach it as globals; the source text holds numbers only.
-    """
-    names: dict[str, Any] = {"NotClean": _NotClean, "EMPTY": {}}
-    lines = ["def fast(record):", "    if record.__class__ is not dict: raise NotClean"]
-    if validate and not strict:
-        lines.append("    w = None")
-    lines += _find_lines(shape, names)
-    for place, column in enumerate(shape.columns):
-        if column.kind != "rest":
-            lines += [
-                f"    {line}" for line in _column_lines(place, column, validate, strict, names)
-            ]
-    warned = "w" if validate and not strict else "None"
-    lines.append(f"    return ({''.join(f'v{n}, ' for n in range(len(shape.columns)))}{warned},)")
-    exec(compile("\n".join(lines), "<fast path>", "exec"), names)
-    fast: Callable[[Any], Row] = names["fast"]
-    return fast
-
-
-def _find_lines(shape: _Shape, names: dict[str, Any]) -> list[str]:
-    """Statements that bind every column's raw value to v<position>."""
-    lines: list[str] = []
-    objects: dict[tuple[str, ...], str] = {(): "record"}
-
-    def object_at(path: tuple[str, ...]) -> str:
-        if path not in objects:
-            above = object_at(path[:-1])
-            name = objects[path] = f"o{len(objects)}"
-            names[f"k{name}"] = path[-1]
-            lines.append(f"    {name} = {above}.get(k{name})")
-            if path != shape.steps[: len(path)]:
-                lines.append(f"    if {name} is None: {name} = EMPTY")
-            lines.append(f"    if {name}.__class__ is not dict: raise NotClean")
-        return objects[path]
-
-    object_at(shape.steps)
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place, column in enumerate(shape.columns):
-        if callable(column.at):
-            names[f"at{place}"] = column.at
-            lines.append(f"    v{place} = at{place}(record)")
-        elif column.kind != "rest":
-            places.setdefault(shape.paths[column.name][:-1], []).append(place)
-    for path, members in places.items():
-        found = object_at(path)
-        leaves = tuple(shape.paths[shape.columns[place].name][-1] for place in members)
-        names[f"n{members[0]}"] = leaves
-        targets = "".join(f"v{place}, " for place in members)
-        lines.append(f"    {targets} = map({found}.get, n{members[0]})")
-    if shape.rest is not None:
-        place = shape.position[shape.rest.name]
-        names["taken"] = frozenset(name for name, below in shape.taken.items() if below is None)
-        names["left"] = _left_noting_nothing(shape)
-        names[f"d{place}"] = shape.rest.default
-        lines.append(f"    v{place} = d{place}")
-        lines.append(f"    if not taken.issuperset({object_at(shape.steps)}):")
-        lines.append(f"        v{place} = left(record) or d{place}")
-    return lines
-
-
-def _left_noting_nothing(shape: _Shape) -> Callable[[Record], dict[str, Any] | None]:
-    def left(record: Record) -> dict[str, Any] | None:
-        changes: set[str] = set()
-        found = shape.left(record, changes)
-        if changes:
-            raise _NotClean
-        return found
-
-    return left
-
-
-def _column_lines(
-    place: int, column: Column, validate: bool, strict: bool, names: dict[str, Any]
-) -> Iterator[str]:
-    """Statements that parse and check v<place>."""
-    v = f"v{place}"
-    quick = FAST.get(column.validate) if validate else None
-    odd_text = f'{v}.__class__ is not str or {v} < "!" or not {v}.isascii() or "\\0" in {v}'
-    if column.key:
-        names[f"p{place}"] = _key_parser(column)
-        condition = f"if {odd_text}: " if column.parse is parsing.text else ""
-        yield f"{condition}{v} = p{place}({v})"
-    elif _is_email(column):
-        names[f"p{place}"] = _noting_nothing(column)
-        known = f"{v}.__class__ is str and q{place}({v})" if quick else "False"
-        yield f"if {v} is not None and not ({known}): {v} = p{place}({v})"
-    elif column.parse is parsing.text:
-        names[f"p{place}"] = _noting_nothing(column)
-        yield f"if {v} is not None and ({odd_text}): {v} = p{place}({v})"
-    elif column.sql in ("text", "jsonb"):
-        names[f"p{place}"] = _noting_nothing(column)
-        yield f"if {v} is not None: {v} = p{place}({v})"
-    else:
-        names[f"p{place}"] = column.parse
-        yield f"if {v} is not None: {v} = p{place}({v})"
-    if validate and column.validate is not None:
-        names[f"q{place}"] = quick
-        names[f"c{place}"] = column.validate
-        unless = f" and not q{place}({v})" if quick else ""
-        if strict:
-            yield f"if {v} is not None{unless} and c{place}({v}) is not None: raise NotClean"
-        else:
-            yield f"if {v} is not None{unless}:"
-            yield f"    r = c{place}({v})"
-            yield "    if r is not None:"
-            yield f"        w = w or []; w.append(({place}, r))"
-    if column.default is not None:
-        names[f"d{place}"] = column.default
-        yield f"if {v} is None: {v} = d{place}"
