@@ -19,7 +19,6 @@ import math
 import random
 import re
 import ssl
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,25 +26,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal, Protocol
-from urllib.parse import urlsplit
-
-import httpcore
-import httpx  # noqa: TID251 - this is the module the ban makes room for
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.wire import (
+    CONNECT_SECONDS,
+    Arriving,
+    Broken,
+    Direct,
+    Late,
+    Untrusted,
+    Wire,
+    proxy_for,
+)
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import Deferred, FatalError, Gone, TransientError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
+
+if TYPE_CHECKING:
+    from httpx import BaseTransport  # noqa: TID251 - this is the module the ban makes room for
 
 log = logging.getLogger(__name__)
 # httpx announces each request with its whole address, which is several thousand characters long.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Params = Mapping[str, str]
-Transport = httpx.BaseTransport
+Transport: TypeAlias = "BaseTransport"
 Check = Callable[[Any], str | None]
 """The decoded body → what is wrong with its shape, None if nothing."""
 
@@ -163,10 +172,11 @@ class _Again(Exception):
 
 
 class Http:
-    """A pooled connection to one host, used by many threads at once.
+    """Requests to one host, from many threads at once.
 
-    `windows` are the budget windows of an ordinary request. `transport` replaces the network in
-    tests, `sleep` the waiting.
+    Straight to it, or by httpx through the proxy that the environment names. `windows` are the
+    budget windows of an ordinary request. `transport` replaces the network in tests, `sleep` the
+    waiting.
     """
 
     def __init__(
@@ -189,21 +199,20 @@ class Http:
         self.dialect = dialect or Dialect()
         self.windows = tuple(windows)
         self.sleep = sleep
-        self._host = urlsplit(self.base_url).netloc
-        self._client = httpx.Client(
-            base_url=self.base_url,
-            headers={
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                **(headers or {}),
-            },
-            timeout=httpx.Timeout(settings.timeout_seconds, connect=10.0, pool=60.0),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
-            follow_redirects=False,
-            transport=transport,
+        base = urlsplit(self.base_url)
+        self._host, self._base_path = base.netloc, base.path
+        origin = f"{base.scheme}://{base.netloc}"
+        self._wire: Wire = (
+            Direct(origin)
+            if transport is None and proxy_for(origin) is None
+            else Proxied(origin, transport)
         )
-        _bound_by_deadline(self._client)
+        self._headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **(headers or {}),
+        }
         self._clock: tuple[datetime, float] | None = None
 
     def session(self, subject: str, usage: Usage | None = None) -> Session:
@@ -219,7 +228,7 @@ class Http:
         return now.replace(microsecond=0)
 
     def close(self) -> None:
-        self._client.close()
+        self._wire.close()
 
     def exchange(
         self,
@@ -235,63 +244,75 @@ class Http:
         """One request and its whole answer. Raises _Again or FatalError when there is none."""
         began = time.monotonic()
         shown = f"{method} {urlsplit(path).path}"
-        with _deadline(self.settings.timeout_seconds):
-            try:
-                usage.api_calls += 1
-                with self._client.stream(
-                    method, path, params=params or None, content=body, headers=headers
-                ) as response:
-                    content = self._read(response, shown, most_bytes, usage)
-            except httpx.TimeoutException as error:
-                limit = self.settings.timeout_seconds
-                raise _Again(f"{shown} had no complete answer within {limit:g} s") from error
-            except httpx.TransportError as error:
-                # Once connected, a TLS error is a connection that broke.
-                if isinstance(error, httpx.ConnectError) and _is_tls(error):
-                    raise FatalError(
-                        f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
-                        "base URL, the clock of this machine and its certificates."
-                    ) from error
-                raise _Again(f"{shown} broke: {type(error).__name__}: {error}") from error
+        limit = self.settings.timeout_seconds
+        usage.api_calls += 1
+        try:
+            with self._wire.send(
+                method,
+                self._target(path, params),
+                {**self._headers, **headers},
+                body,
+                seconds=limit,
+            ) as response:
+                content = self._read(response, shown, most_bytes, usage)
+        except Late as error:
+            raise _Again(f"{shown} had no complete answer within {limit:g} s") from error
+        except Untrusted as error:
+            raise FatalError(
+                f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
+                "base URL, the clock of this machine and its certificates."
+            ) from error
+        except Broken as error:
+            raise _Again(f"{shown} broke: {error}") from error
         date = _date(response.headers.get("date"))
         if date is not None:
             now = time.monotonic()
             self._clock = (date - timedelta(seconds=now - began), now)
-        return Answer(
-            response.status_code,
-            {name.lower(): value for name, value in response.headers.items()},
-            content,
-            None,
-            shown,
-            date,
-        )
+        return Answer(response.status, response.headers, content, None, shown, date)
+
+    def _target(self, path: str, params: Params | None) -> str:
+        """What stands in the request line for a path below the base URL, or for a whole address."""
+        parts = urlsplit(path)
+        target = path if not parts.scheme else f"{parts.path or '/'}?{parts.query}".rstrip("?")
+        if not parts.scheme:
+            target = self._base_path + target
+        target = quote(target, safe="/?&=%:@!$'()*+,;~[]")
+        if not params:
+            return target
+        return f"{target}{'&' if '?' in target else '?'}{urlencode(params)}"
 
     def redirected(self, answer: Answer) -> str:
         """Where to go instead. Raises FatalError when that is another host."""
-        target = httpx.URL(self.base_url).join(answer.header("location") or "")
-        if target.netloc.decode() != self._host or target.scheme != urlsplit(self.base_url).scheme:
+        try:
+            address = urljoin(self.base_url, answer.header("location") or "")
+            target, base = urlsplit(address), urlsplit(self.base_url)
+            same = _server(target) == _server(base)
+        except ValueError:
+            raise FatalError(f"{answer.request} was redirected to what is no address") from None
+        if not same:
             raise FatalError(
-                f"{answer.request} was redirected to {target.scheme}://{target.host}, another "
+                f"{answer.request} was redirected to {target.scheme}://{target.hostname}, another "
                 "host, which would have received the token: refused. Check the base URL."
             )
-        return str(target)
+        return address
 
-    def _read(self, response: httpx.Response, shown: str, most_bytes: int, usage: Usage) -> bytes:
+    def _read(self, response: Arriving, shown: str, most_bytes: int, usage: Usage) -> bytes:
         """The body, unpacked. Raises _Again when it is not whole, FatalError when it is too large.
 
-        Unpacked here rather than by httpx, which takes a gzip stream that was cut for a whole one
-        and unpacks whatever it is sent before anyone can look at the size.
+        Unpacked as it arrives, so that nothing is unpacked beyond what may be kept.
         """
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise _Again(f"{shown} sent Content-Encoding {masked(encoding)}, not the gzip offered")
         gzip = _Gzip() if "gzip" in encoding else None
         content = io.BytesIO()
+        arrived = 0
         try:
-            for chunk in response.iter_raw():
+            for chunk in response.chunks:
+                arrived += len(chunk)
                 most = most_bytes - content.tell()
                 content.write(gzip.unpack(chunk, most + 1) if gzip else chunk)
-                if max(content.tell(), response.num_bytes_downloaded) > most_bytes:
+                if max(content.tell(), arrived) > most_bytes:
                     raise FatalError(
                         f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
                         "Ask for smaller pages (--batch-size)."
@@ -299,12 +320,11 @@ class Http:
         except zlib.error as error:
             raise _Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
         finally:
-            usage.bytes_received += response.num_bytes_downloaded
+            usage.bytes_received += arrived
         length = response.headers.get("content-length", "")
-        arrived = response.num_bytes_downloaded
-        if length.isdigit() and arrived != int(length) and response.status_code != 304:
+        if length.isdigit() and arrived != int(length) and response.status != 304:
             raise _Again(f"{shown}: {arrived} bytes arrived instead of {length}")
-        if gzip and not gzip.is_whole and (arrived or response.status_code == 200):
+        if gzip and not gzip.is_whole and (arrived or response.status == 200):
             raise _Again(f"{shown}: the gzip stream ends after {arrived} bytes, before its end")
         return content.getvalue()
 
@@ -374,7 +394,7 @@ class Session:
         sent = dict(headers or {})
         body: bytes | None = None
         if form is not None:
-            body = str(httpx.QueryParams(dict(form))).encode()
+            body = urlencode(dict(form)).encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         elif json is not None:
             body, sent["Content-Type"] = dumps(json), "application/json"
@@ -628,68 +648,53 @@ def _is_tls(error: BaseException | None) -> bool:
     return False
 
 
-# httpx bounds each read of the socket but not the whole request: a server that sends one byte
-# every ten seconds would never time out. So the socket's reads know when the request must end.
-
-_due = threading.local()
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    _due.at = time.monotonic() + seconds
-    try:
-        yield
-    finally:
-        _due.at = None
+def _server(address: SplitResult) -> tuple[str, str | None, int | None]:
+    port = address.port or {"https": 443, "http": 80}.get(address.scheme)
+    return address.scheme, address.hostname, port
 
 
-def _left(timeout: float | None, error: type[Exception]) -> float | None:
-    at: float | None = getattr(_due, "at", None)
-    if at is None:
-        return timeout
-    left = at - time.monotonic()
-    if left <= 0:
-        raise error("the request took too long")
-    return left if timeout is None else min(timeout, left)
+class Proxied:
+    """The way through a proxy, or through what stands for the network in tests: httpx's."""
 
+    def __init__(self, origin: str, transport: Transport | None) -> None:
+        import httpx  # noqa: TID251 - as above; imported only where it is needed
 
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
+        self._httpx = httpx
+        self._origin = origin
+        self._client = httpx.Client(transport=transport, follow_redirects=False)
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+    @contextmanager
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        seconds: float,
+    ) -> Iterator[Arriving]:
+        due = time.monotonic() + seconds
+        timeout = self._httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        try:
+            with self._client.stream(
+                method, self._origin + target, content=body, headers=headers, timeout=timeout
+            ) as response:
+                named = {name.lower(): value for name, value in response.headers.items()}
+                yield Arriving(response.status_code, named, self._chunks(response, due))
+        except self._httpx.TimeoutException as error:
+            raise Late(str(error)) from error
+        except self._httpx.TransportError as error:
+            # Once connected, a TLS error is a connection that broke.
+            if isinstance(error, self._httpx.ConnectError) and _is_tls(error):
+                raise Untrusted(str(error)) from error
+            raise Broken(f"{type(error).__name__}: {error}") from error
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
+    def _chunks(self, response: Any, due: float) -> Iterator[bytes]:
+        """The body as it was sent: httpx would take a gzip stream that was cut for a whole one."""
+        for chunk in response.iter_raw():
+            if time.monotonic() > due:
+                raise Late("the request took too long")
+            yield chunk
 
     def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-class _Backend(httpcore.SyncBackend):
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
-    ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(super().connect_tcp(host, port, left, *args, **options))
-
-
-def _bound_by_deadline(client: httpx.Client) -> None:
-    """Make the client's sockets respect `_deadline`, those through a proxy included."""
-    for transport in (client._transport, *client._mounts.values()):
-        pool = getattr(transport, "_pool", None)
-        if pool is not None:
-            pool._network_backend = _Backend()
+        self._client.close()
