@@ -8,10 +8,12 @@ warehouse, a batch and its checkpoint per transaction, and closes the row with t
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,6 +57,10 @@ Progress = Callable[["Sync"], None]
 
 _FUTURE = timedelta(days=1)
 """A record dated this far ahead of the source's clock is dated wrongly."""
+
+_COLLECT_EVERY = 100_000
+"""Objects between two looks for garbage. Records are trees, and go when their batch goes; to look
+through them every 700 objects took a sixth of a load's time."""
 
 _CLOCK_JITTER = timedelta(minutes=1)
 """A source's clock is read from answers, to the second, through the network."""
@@ -284,7 +290,8 @@ class Sync:
         try:
             self._prepare()
             pages = self._fetch()
-            self._store_all(pages, report)
+            with _collecting_rarely():
+                self._store_all(pages, report)
             self._finish()
             report(self)
         except psycopg.Error as error:
@@ -748,6 +755,16 @@ def peak_memory_mb() -> float:
     """The most memory this process has held, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _cut(pages: Sequence[Page], most: int) -> list[Page]:
