@@ -74,6 +74,24 @@ def log_as_it_was() -> Iterator[None]:
             ours.disabled = False
 
 
+@pytest.fixture(autouse=True)
+def closed_warehouses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test opens is closed at its end: the collector would find an open connection
+    much later, and blame the test that happens to run then.
+    """
+    opened: list[Warehouse] = []
+    make = Warehouse.__init__
+
+    def remembered(self: Warehouse, *args: Any, **options: Any) -> None:
+        make(self, *args, **options)
+        opened.append(self)
+
+    monkeypatch.setattr(Warehouse, "__init__", remembered)
+    yield
+    for warehouse in opened:
+        warehouse.close()
+
+
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a fresh, migrated database."""

@@ -200,6 +200,7 @@ def test_a_rotation_killed_half_way_is_finished_by_the_next(
     assert under(warehouse) == {key_id(keys.split(",")[0])}
     assert plaintext(warehouse) == []
     assert by_key(keyed)["39"]["email"] == "canary39@example.com"
+    writer.close()
     keyed.close()
 
 
