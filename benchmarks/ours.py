@@ -66,7 +66,7 @@ def main(words: list[str]) -> int:
     from crm_sync_assets.resources import open_warehouse
     from crm_sync_assets.settings import environment
 
-    with open_instance(environment()) as instance:
+    with open_instance(environment(), to_run=True) as instance:
         tasks = plan(crm, [entity], flags)
         (outcome,) = launch(crm, tasks, job=None, instance=instance, warehouse=open_warehouse())
     assert outcome.status == "success", outcome.error

@@ -43,14 +43,23 @@ def instance_folder(environment: Environment) -> Path:
     return folder
 
 
-def open_instance(environment: Environment) -> DagsterInstance:
-    """The instance; the caller disposes of it. Raises FatalError naming what to check."""
+def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterInstance:
+    """The instance; the caller disposes of it. Raises FatalError naming what to check.
+
+    `to_run` says that it is opened for a run in this process: SQLite is written faster then.
+    """
     import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
     from dagster_shared.error import DagsterError
 
     folder = instance_folder(environment)
     try:
-        return dg.DagsterInstance.from_config(str(folder))
+        ref = InstanceRef.from_dir(str(folder))
+        if to_run:
+            from crm_sync_assets.run_storage import with_run_storage
+
+            ref = with_run_storage(ref)
+        return dg.DagsterInstance.from_ref(ref)
     except DagsterError as error:
         reason = str(error).strip().splitlines()[0]
         raise FatalError(f"the Dagster instance in {folder} cannot be opened: {reason}") from error

@@ -81,7 +81,7 @@ def run(crm: Crm, words: Sequence[str]) -> int:
 
     bars = display.Bars(len(tasks)) if show_bars else nullcontext()
     cancelled = False
-    with open_instance(env) as instance:
+    with open_instance(env, to_run=True) as instance:
         try:
             with bars:
                 outcomes: Sequence[Outcome] = launch(
