@@ -348,7 +348,7 @@ class Table:
         return sql.SQL(" - {}").format(sql.Literal(step)) if step else sql.SQL("")
 
     def newest_per_key(self, rows: Sequence[Row]) -> list[Row]:
-        """One row per key, the newest, in key order; ties go to the row that came later."""
+        """One row per key, the newest; ties go to the row that came later."""
         positions = [i for i, column in enumerate(self.entity.columns) if column.key]
         modified = self.entity.modified
         moment = self.names.index(modified.name) if modified else None
