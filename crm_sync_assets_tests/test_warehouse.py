@@ -244,6 +244,23 @@ def test_issues_are_kept_by_a_run_that_does_not_look_for_them(warehouse: Warehou
     assert rows(warehouse, "SELECT sync_issues FROM test_narrow") == [(None,)]
 
 
+def test_a_row_that_is_all_key_can_be_loaded_by_a_run_that_does_not_look_for_issues(
+    warehouse: Warehouse,
+) -> None:
+    """An association is two keys: there is nothing to compare and nothing to set.
+
+    Such a load used to end in a syntax error.
+    """
+    pair = [(1, 2, None)]
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, created=1)
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
+    with warehouse.connection() as connection:
+        bury(connection, NUMBERED, [Tombstone(("1", "2"))])
+        connection.commit()
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, updated=1)
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
+
+
 def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
     warehouse: Warehouse,
 ) -> None:
@@ -272,6 +289,14 @@ def test_a_record_that_comes_back_is_counted_and_loses_its_deletion(warehouse: W
     assert put(warehouse, NARROW, [("1", "x", at(5), None)])[0] == Counts(1, updated=1)
     assert rows(warehouse, query) == [(None,)]
     assert put(warehouse, NARROW, [("1", "x", at(5), None)])[0] == Counts(1, unchanged=1)
+
+
+def test_a_run_that_could_read_no_column_but_the_key_changes_nothing(warehouse: Warehouse) -> None:
+    dating = replace(PAIRS, columns=(text("id", key=True), timestamp("deleted_at")))
+    put(warehouse, dating, [("1", LONG_AGO, None)])
+    how: dict[str, Any] = {"keep_issues": True, "withheld": "deleted_at"}
+    assert put(warehouse, dating, [("1", None, None)], **how)[0] == Counts(1, unchanged=1)
+    assert rows(warehouse, "SELECT deleted_at FROM test_pairs") == [(LONG_AGO,)]
 
 
 def test_a_source_that_dates_deletions_itself_decides_what_is_deleted(
