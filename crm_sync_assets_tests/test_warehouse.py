@@ -399,12 +399,25 @@ def test_the_newest_per_key_wins_and_ties_go_to_the_later_row() -> None:
         [
             ("1", "first", at(3), None),
             ("2", "only", None, None),
-            ("1", "older", at(2), None),
             ("1", "same moment", at(3), None),
+            ("1", "older", at(2), None),
             ("2", "undated later", None, None),
+            ("3", "undated", None, None),
+            ("3", "dated later", at(1), None),
         ]
     )
-    assert {row[0]: row[1] for row in found} == {"1": "same moment", "2": "undated later"}
+    assert sorted(row[:2] for row in found) == [
+        ("1", "same moment"),
+        ("2", "undated later"),
+        ("3", "dated later"),
+    ]
+
+
+def test_of_rows_that_cannot_say_when_they_changed_the_later_wins() -> None:
+    table = Table(PAIRS, overwrite=False, keep_issues=False)
+    these = [("a", "b", "1", None), ("a", "c", "2", None), ("a", "b", "3", None)]
+    assert table.newest_per_key(these) == [("a", "b", "3", None), ("a", "c", "2", None)]
+    assert table.key_of(these[1]) == ("a", "c")
 
 
 def test_rows_are_inserted_in_key_order_so_that_two_loads_cannot_lock_each_other_out(
@@ -537,11 +550,28 @@ def test_a_row_may_come_again_while_the_batch_before_it_is_not_committed(
     found = []
     with warehouse.connection() as connection:
         ensure_table(connection, NARROW)
-        connection.execute(table.create_stage())
         for version in ("first", "second", "third"):
+            connection.execute(table.create_stage())
             row = ("1", version, at(0), None)
             found += [load(connection, table, [row], target=table.target, fresh_stage=False)]
     assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
+
+
+def test_a_batch_is_loaded_without_the_one_that_was_committed_before_it(
+    warehouse: Warehouse,
+) -> None:
+    table = Table(NARROW, overwrite=False, keep_issues=False)
+    with warehouse.connection() as connection:
+        ensure_table(connection, NARROW)
+        connection.execute(table.create_stage())
+        connection.commit()
+        for seconds, counts in ((0, Counts(1, created=1)), (1, Counts(1, updated=1))):
+            row = ("1", "x", at(seconds), None)
+            found = load(connection, table, [row], target=table.target, fresh_stage=True)
+            assert found == (counts, [])
+            connection.commit()
+        connection.execute("DISCARD TEMP")
+        connection.commit()
 
 
 def test_a_reason_names_the_column_and_quotes_no_value(warehouse: Warehouse) -> None:
@@ -791,6 +821,15 @@ def test_absent_rows_are_marked_once(warehouse: Warehouse) -> None:
         assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 0
     live = rows(warehouse, "SELECT id FROM test_narrow WHERE deleted_at IS NULL")
     assert live == [("1",)]
+
+
+def test_a_row_is_absent_unless_its_whole_key_was_seen(warehouse: Warehouse) -> None:
+    put(warehouse, PAIRS, [(a, b, "x", None) for a, b in ("ab", "ac", "ba")])
+    with warehouse.connection() as connection:
+        assert bury_absent(connection, PAIRS, sql.SQL("SELECT ARRAY['a', 'b']")) == 2
+        connection.commit()
+    live = rows(warehouse, "SELECT a, b FROM test_pairs WHERE deleted_at IS NULL")
+    assert live == [("a", "b")]
 
 
 @pytest.mark.parametrize("how", ["tombstone", "absence", "merger"])
