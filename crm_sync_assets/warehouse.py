@@ -74,7 +74,7 @@ def is_data_error(error: BaseException) -> bool:
         if error.sqlstate is None:
             return isinstance(error, psycopg.DataError)
         return error.sqlstate.startswith(_DATA_CLASSES)
-    return isinstance(error, ValueError | TypeError | OverflowError | ArithmeticError)
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
 
 
 def is_lost_connection(error: BaseException) -> bool:

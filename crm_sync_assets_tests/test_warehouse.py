@@ -557,21 +557,22 @@ def test_a_row_may_come_again_while_the_batch_before_it_is_not_committed(
     assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
 
 
-def test_a_batch_is_loaded_without_the_one_that_was_committed_before_it(
+def test_a_batch_is_loaded_without_those_that_were_committed_before_it(
     warehouse: Warehouse,
 ) -> None:
-    table = Table(NARROW, overwrite=False, keep_issues=False)
+    table = Table(NARROW, overwrite=True, keep_issues=False)
+    found = []
     with warehouse.connection() as connection:
         ensure_table(connection, NARROW)
         connection.execute(table.create_stage())
         connection.commit()
-        for seconds, counts in ((0, Counts(1, created=1)), (1, Counts(1, updated=1))):
-            row = ("1", "x", at(seconds), None)
-            found = load(connection, table, [row], target=table.target, fresh_stage=True)
-            assert found == (counts, [])
+        for version in ("first", "second", "third"):
+            row = ("1", version, at(0), None)
+            found += [load(connection, table, [row], target=table.target, fresh_stage=True)]
             connection.commit()
         connection.execute("DISCARD TEMP")
         connection.commit()
+    assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
 
 
 def test_a_reason_names_the_column_and_quotes_no_value(warehouse: Warehouse) -> None:
@@ -639,6 +640,11 @@ def test_a_connection_is_lost_only_when_the_driver_or_the_server_says_so() -> No
     assert is_lost_connection(psycopg.InterfaceError("the connection is closed"))
     assert not is_lost_connection(psycopg.DataError("x"))
     assert not is_lost_connection(ValueError("x"))
+
+
+def test_what_the_database_did_not_say_is_not_worth_repeating() -> None:
+    assert not is_worth_repeating(ValueError("x"))
+    assert not is_worth_repeating(psycopg.OperationalError("x"))
 
 
 # Names
@@ -762,8 +768,8 @@ NUMBERED = Entity(
 
 
 def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Warehouse) -> None:
-    these = [(5, 1), (-5, 1), (100, 1), (7, 2), (7, 1), (9, 1), (0, 1)]
-    put(warehouse, NUMBERED, [(*pair, None) for pair in these])
+    for these in ([(5, 1), (100, 1), (7, 2), (9, 1)], [(-5, 1), (7, 1), (0, 1)]):
+        put(warehouse, NUMBERED, [(*pair, None) for pair in these])
     with warehouse.connection() as connection:
         assert bury(connection, NUMBERED, [Tombstone(("9", "1"))]) == (1, 0)
         connection.commit()
@@ -772,6 +778,7 @@ def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Wa
     assert warehouse.numbers("test_numbered", columns) == live
     assert warehouse.numbers("test_numbered", columns, limit=2) == live[:2]
     assert warehouse.numbers("test_numbered", columns, low=5, high=100) == live[2:5]
+    assert warehouse.numbers("test_numbered", columns, low=0, high=7) == live[1:3]
     assert warehouse.numbers("nowhere", columns) == []
 
 
@@ -783,6 +790,22 @@ def test_key_sums_are_those_of_the_live_keys_from_low_to_below_high(warehouse: W
     sums = warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=8)
     assert sum(count for count, _, _ in sums.values()) == 2
     assert warehouse.key_sums("nowhere", ("a", "b"), low=5, high=8) == {}
+
+
+def test_key_sums_are_a_count_a_sum_and_a_sum_that_knows_which_keys_per_ten_thousand(
+    warehouse: Warehouse,
+) -> None:
+    these = [(5, 1), (7, 2), (10_004, 3), (10_005, 4), (20_004, 5)]
+    put(warehouse, NUMBERED, [(*pair, None) for pair in these])
+
+    def scrambled(*pairs: tuple[int, int]) -> int:
+        mixed = [(a * 1_009 + b) % 1_000_003 for a, b in pairs]
+        return sum(one**3 % 2_147_483_647 for one in mixed)
+
+    assert warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=30_000) == {
+        0: (3, 10_016 + 6, scrambled(*these[:3])),
+        10_000: (2, 30_009 + 9, scrambled(*these[3:])),
+    }
 
 
 # Tombstones
