@@ -74,7 +74,7 @@ def is_data_error(error: BaseException) -> bool:
         if error.sqlstate is None:
             return isinstance(error, psycopg.DataError)
         return error.sqlstate.startswith(_DATA_CLASSES)
-    return isinstance(error, ValueError | TypeError | OverflowError | ArithmeticError)
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
 
 
 def is_lost_connection(error: BaseException) -> bool:
@@ -288,25 +288,26 @@ class Table:
         # Two seals of one value differ; their blind indexes do not.
         sealed = {column.name for column in self._sealed}
         compared = [name for name in changing if name not in sealed]
-        if "deleted_at" not in self.names:
-            # A record that comes back loses its deleted_at.
-            returning = [sql.SQL("deleted_at = NULL")]
-            was_deleted = [sql.SQL("t.deleted_at IS NOT NULL")]
-        else:
-            returning, was_deleted = [], []
-        differs = sql.SQL(" OR ").join(
-            [
+        sets: list[sql.Composable] = [
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changing
+        ]
+        differs: list[sql.Composable] = []
+        # An association is all key: without issues, there is nothing to compare.
+        if compared:
+            differs.append(
                 sql.SQL("({}) IS DISTINCT FROM ({})").format(
                     _list(compared, "t"), _list(compared, "excluded")
-                ),
-                *was_deleted,
-            ]
-        )
+                )
+            )
+        if "deleted_at" not in self.names:
+            # A record that comes back loses its deleted_at.
+            sets.append(sql.SQL("deleted_at = NULL"))
+            differs.append(sql.SQL("t.deleted_at IS NOT NULL"))
         return sql.SQL(
             "WITH loaded AS ("
             "INSERT INTO {target} AS t ({names}, sync_created_at, sync_updated_at) "
             "SELECT {names}, now(), now() FROM {source} ORDER BY {key} "
-            "ON CONFLICT ({key}) DO UPDATE SET {sets}, sync_updated_at = now() "
+            "ON CONFLICT ({key}) DO UPDATE SET {sets} "
             "WHERE {newer} AND ({differs}) "
             "RETURNING (xmax = 0) AS created) "
             "SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) "
@@ -316,12 +317,9 @@ class Table:
             source=source,
             names=_list(self.names),
             key=_list(key),
-            sets=sql.SQL(", ").join(
-                [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(n)) for n in changing]
-                + returning
-            ),
+            sets=sql.SQL(", ").join([*sets, sql.SQL("sync_updated_at = now()")]),
             newer=self._newer(),
-            differs=differs,
+            differs=sql.SQL(" OR ").join(differs) if differs else sql.SQL("false"),
         )
 
     def _newer(self) -> sql.Composable:
@@ -348,7 +346,7 @@ class Table:
         return sql.SQL(" - {}").format(sql.Literal(step)) if step else sql.SQL("")
 
     def newest_per_key(self, rows: Sequence[Row]) -> list[Row]:
-        """One row per key, the newest, in key order; ties go to the row that came later."""
+        """One row per key, the newest; ties go to the row that came later."""
         positions = [i for i, column in enumerate(self.entity.columns) if column.key]
         modified = self.entity.modified
         moment = self.names.index(modified.name) if modified else None

@@ -15,10 +15,20 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets import warehouse as loading
-from crm_sync_assets.columns import boolean, decimal, integer, json, rest, text, timestamp
+from crm_sync_assets.columns import (
+    boolean,
+    decimal,
+    id_list,
+    integer,
+    json,
+    rest,
+    text,
+    timestamp,
+)
 from crm_sync_assets.entity import Entity, Tombstone
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.vault import Vault, new_index_key, new_key
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,
@@ -31,6 +41,7 @@ from crm_sync_assets.warehouse import (
     is_lost_connection,
     is_worth_repeating,
     load,
+    point_losers_to_survivors,
     sqlalchemy_url,
 )
 from crm_sync_assets_tests.scripted import PEOPLE, START, Script, rows
@@ -51,6 +62,35 @@ PAIRS = Entity(
 )
 
 
+MERGING = Entity(
+    "test.merging",
+    about="Records that swallow others.",
+    source=Script(),
+    columns=(
+        text("id", key=True),
+        timestamp("modified"),
+        id_list("merged"),
+        boolean("archived", default=False),
+    ),
+    table="test_merging",
+    merged_ids="merged",
+)
+HIDING = Entity(
+    "test.hiding",
+    about="One value for all to see, two for nobody.",
+    source=Script(),
+    columns=(
+        text("id", key=True),
+        text("value"),
+        text("note", sensitive=True),
+        integer("shoe", sensitive=True),
+        timestamp("modified"),
+    ),
+    table="test_hiding",
+)
+LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
+
+
 def at(seconds: int) -> datetime:
     return START + timedelta(seconds=seconds)
 
@@ -62,11 +102,16 @@ def put(
     *,
     overwrite: bool = False,
     keep_issues: bool = False,
+    withheld: str | None = None,
+    future: datetime | None = None,
+    vault: Vault | None = None,
 ) -> tuple[Counts, list[Rejected]]:
     """Load rows, the issues last, into the entity's table, and commit."""
-    table = Table(entity, overwrite=overwrite, keep_issues=keep_issues)
+    table = Table(entity, overwrite=overwrite, keep_issues=keep_issues, vault=vault)
+    table.withheld = frozenset([withheld] if withheld else [])
+    table.future = future
     with warehouse.connection() as connection:
-        ensure_table(connection, entity)
+        ensure_table(connection, entity, vault)
         connection.execute(table.create_stage())
         connection.commit()
         with connection.transaction():
@@ -121,6 +166,51 @@ def test_a_newer_or_undated_version_wins(
     assert rows(warehouse, "SELECT value FROM test_narrow") == [(expected,)]
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(-3_601, "stored"), (-3_600, "sent"), (0, "sent"), (1, "sent")],
+    ids=["more than an hour older", "an hour older", "the same moment", "newer"],
+)
+def test_a_version_older_by_no_more_than_its_clock_steps_back_wins(
+    warehouse: Warehouse, sent: int, expected: str
+) -> None:
+    stepping = replace(NARROW, clock_steps_back=timedelta(hours=1))
+    put(warehouse, stepping, [("1", "stored", at(0), None)])
+    put(warehouse, stepping, [("1", "sent", at(sent), None)])
+    assert rows(warehouse, "SELECT value FROM test_narrow") == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "expected"),
+    [
+        pytest.param(at(101), at(5), "sent", id="stored too far ahead"),
+        pytest.param(at(100), at(5), "stored", id="stored no further than may be"),
+        pytest.param(at(6), at(5), "stored", id="older"),
+        pytest.param(at(6), at(101), "sent", id="sent too far ahead"),
+    ],
+)
+def test_a_version_dated_too_far_ahead_gives_way_to_any(
+    warehouse: Warehouse, stored: datetime, sent: datetime, expected: str
+) -> None:
+    put(warehouse, NARROW, [("1", "stored", stored, None)], future=at(100))
+    put(warehouse, NARROW, [("1", "sent", sent, None)], future=at(100))
+    assert rows(warehouse, "SELECT value FROM test_narrow") == [(expected,)]
+
+
+def test_a_column_that_could_not_be_read_keeps_its_value_and_tells_no_versions_apart(
+    warehouse: Warehouse,
+) -> None:
+    put(warehouse, NARROW, [("1", "kept", at(0), None)])
+    unread = [("1", None, at(0), None)]
+    assert put(warehouse, NARROW, unread, withheld="value")[0] == Counts(1, unchanged=1)
+    unread = [("1", None, at(1), None), ("2", None, at(1), None)]
+    assert put(warehouse, NARROW, unread, withheld="value")[0] == Counts(2, created=1, updated=1)
+    assert rows(warehouse, "SELECT id, value, modified FROM test_narrow ORDER BY id") == [
+        ("1", "kept", at(1)),
+        ("2", None, at(1)),
+    ]
+
+
 def test_a_row_is_told_from_another_by_null_and_by_what_json_says_not_how(
     warehouse: Warehouse,
 ) -> None:
@@ -154,6 +244,23 @@ def test_issues_are_kept_by_a_run_that_does_not_look_for_them(warehouse: Warehou
     assert rows(warehouse, "SELECT sync_issues FROM test_narrow") == [(None,)]
 
 
+def test_a_row_that_is_all_key_can_be_loaded_by_a_run_that_does_not_look_for_issues(
+    warehouse: Warehouse,
+) -> None:
+    """An association is two keys: there is nothing to compare and nothing to set.
+
+    Such a load used to end in a syntax error.
+    """
+    pair = [(1, 2, None)]
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, created=1)
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
+    with warehouse.connection() as connection:
+        bury(connection, NUMBERED, [Tombstone(("1", "2"))])
+        connection.commit()
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, updated=1)
+    assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
+
+
 def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
     warehouse: Warehouse,
 ) -> None:
@@ -166,6 +273,100 @@ def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
     put(warehouse, NARROW, [("1", "y", at(0), None)])
     ((still, later),) = rows(warehouse, query)
     assert (still, later > updated) == (created, True)
+
+
+# Rows that are gone
+
+
+def test_a_record_that_comes_back_is_counted_and_loses_its_deletion(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [("1", "x", at(5), None)])
+    with warehouse.connection() as connection:
+        bury(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
+        connection.commit()
+    assert put(warehouse, NARROW, [("1", "x", at(4), None)])[0] == Counts(1, unchanged=1)
+    query = "SELECT deleted_at FROM test_narrow"
+    assert rows(warehouse, query) == [(LONG_AGO,)], "an older version is no return"
+    assert put(warehouse, NARROW, [("1", "x", at(5), None)])[0] == Counts(1, updated=1)
+    assert rows(warehouse, query) == [(None,)]
+    assert put(warehouse, NARROW, [("1", "x", at(5), None)])[0] == Counts(1, unchanged=1)
+
+
+def test_a_run_that_could_read_no_column_but_the_key_changes_nothing(warehouse: Warehouse) -> None:
+    dating = replace(PAIRS, columns=(text("id", key=True), timestamp("deleted_at")))
+    put(warehouse, dating, [("1", LONG_AGO, None)])
+    how: dict[str, Any] = {"keep_issues": True, "withheld": "deleted_at"}
+    assert put(warehouse, dating, [("1", None, None)], **how)[0] == Counts(1, unchanged=1)
+    assert rows(warehouse, "SELECT deleted_at FROM test_pairs") == [(LONG_AGO,)]
+
+
+def test_a_source_that_dates_deletions_itself_decides_what_is_deleted(
+    warehouse: Warehouse,
+) -> None:
+    dating = replace(NARROW, columns=(*NARROW.columns, timestamp("deleted_at")))
+    for moment, counts in (
+        (LONG_AGO, Counts(1, created=1)),
+        (LONG_AGO, Counts(1, unchanged=1)),
+        (None, Counts(1, updated=1)),
+    ):
+        assert put(warehouse, dating, [("1", "x", at(0), moment, None)])[0] == counts
+        assert rows(warehouse, "SELECT deleted_at FROM test_narrow") == [(moment,)]
+
+
+def test_a_merged_row_stays_merged_whatever_is_sent(warehouse: Warehouse) -> None:
+    put(warehouse, MERGING, [("1", at(0), None, False, None)])
+    with warehouse.connection() as connection:
+        bury(connection, MERGING, [Tombstone(("1",), LONG_AGO, "7")])
+        connection.commit()
+    late = [("1", at(9), None, False, None)]
+    assert put(warehouse, MERGING, late)[0] == Counts(1, unchanged=1)
+    assert put(warehouse, MERGING, late, overwrite=True)[0] == Counts(1, unchanged=1)
+    query = "SELECT merged_into, deleted_at FROM test_merging"
+    assert rows(warehouse, query) == [("7", LONG_AGO)]
+
+
+def test_an_overwriting_load_lets_an_older_version_win(warehouse: Warehouse) -> None:
+    put(warehouse, MERGING, [("1", at(5), ["2"], False, None)])
+    older = [("1", at(4), ["3"], False, None)]
+    assert put(warehouse, MERGING, older)[0] == Counts(1, unchanged=1)
+    assert put(warehouse, MERGING, older, overwrite=True)[0] == Counts(1, updated=1)
+
+
+# Sealed values
+
+
+def test_sealed_values_are_told_apart_by_their_blind_indexes(warehouse: Warehouse) -> None:
+    """Two seals of one value differ; an unchanged row is not rewritten all the same."""
+    vault = Vault([new_key()], new_index_key())
+    query = "SELECT note, note_bidx, shoe, shoe_bidx FROM test_hiding"
+
+    def sent(note: str, shoe: int, seconds: int = 0, **how: Any) -> Counts:
+        row = ("1", "x", note, shoe, at(seconds), None)
+        return put(warehouse, HIDING, [row], vault=vault, **how)[0]
+
+    assert sent("secret", 43) == Counts(1, created=1)
+    (first,) = rows(warehouse, query)
+    assert vault.open(("test_hiding", "note", "1"), first[0], "text") == "secret"
+    assert vault.open(("test_hiding", "shoe", "1"), first[2], "bigint") == 43
+    assert first[1::2] == (vault.index("text", "secret"), vault.index("integer", 43))
+    assert sent("secret", 43) == Counts(1, unchanged=1)
+    assert rows(warehouse, query) == [first]
+    assert sent("other", 43) == Counts(1, updated=1)
+    (second,) = rows(warehouse, query)
+    assert vault.open(("test_hiding", "note", "1"), second[0], "text") == "other"
+    assert second[1::2] == (vault.index("text", "other"), first[3])
+
+
+def test_a_sealed_column_that_could_not_be_read_keeps_its_value_and_its_index(
+    warehouse: Warehouse,
+) -> None:
+    vault = Vault([new_key()], new_index_key())
+    query = "SELECT note, note_bidx, shoe_bidx FROM test_hiding"
+    put(warehouse, HIDING, [("1", "x", "secret", 43, at(0), None)], vault=vault)
+    ((note, index, _),) = rows(warehouse, query)
+    unread = [("1", "x", None, 44, at(0), None)]
+    for counts in (Counts(1, updated=1), Counts(1, unchanged=1)):
+        assert put(warehouse, HIDING, unread, vault=vault, withheld="note")[0] == counts
+        assert rows(warehouse, query) == [(note, index, vault.index("integer", 44))]
 
 
 # Keys
@@ -198,12 +399,25 @@ def test_the_newest_per_key_wins_and_ties_go_to_the_later_row() -> None:
         [
             ("1", "first", at(3), None),
             ("2", "only", None, None),
-            ("1", "older", at(2), None),
             ("1", "same moment", at(3), None),
+            ("1", "older", at(2), None),
             ("2", "undated later", None, None),
+            ("3", "undated", None, None),
+            ("3", "dated later", at(1), None),
         ]
     )
-    assert {row[0]: row[1] for row in found} == {"1": "same moment", "2": "undated later"}
+    assert sorted(row[:2] for row in found) == [
+        ("1", "same moment"),
+        ("2", "undated later"),
+        ("3", "dated later"),
+    ]
+
+
+def test_of_rows_that_cannot_say_when_they_changed_the_later_wins() -> None:
+    table = Table(PAIRS, overwrite=False, keep_issues=False)
+    these = [("a", "b", "1", None), ("a", "c", "2", None), ("a", "b", "3", None)]
+    assert table.newest_per_key(these) == [("a", "b", "3", None), ("a", "c", "2", None)]
+    assert table.key_of(these[1]) == ("a", "c")
 
 
 def test_rows_are_inserted_in_key_order_so_that_two_loads_cannot_lock_each_other_out(
@@ -294,6 +508,40 @@ def test_a_value_the_driver_cannot_encode_costs_its_own_row_only(warehouse: Ware
     assert sorted(refused.row[0] for refused in rejected) == ["2", "5"]
 
 
+def test_a_halved_batch_goes_where_the_whole_was_to_go_and_every_part_is_told_of_once(
+    warehouse: Warehouse,
+) -> None:
+    """A replacement is gathered in a table of its own, beside the keys that were read for it."""
+    put(warehouse, NARROW, [("0", "live", at(0), None)])
+    table = Table(NARROW, overwrite=True, keep_issues=False)
+    these = [(str(n), "bad" if n in (2, 7) else "ok", at(0), None) for n in range(9)]
+    staged: list[list[str]] = []
+    with warehouse.connection() as connection:
+        connection.execute("CREATE TABLE aside (LIKE test_narrow INCLUDING ALL)")
+        connection.execute("ALTER TABLE aside ADD CHECK (value <> 'bad')")
+        connection.execute(table.create_stage())
+
+        def look() -> None:
+            found = connection.execute("SELECT id FROM pg_temp.stage_test_narrow ORDER BY 1")
+            staged.append([row[0] for row in found])
+
+        counts, rejected = load(
+            connection,
+            table,
+            these,
+            target=sql.Identifier("aside"),
+            fresh_stage=True,
+            after_copy=look,
+        )
+        connection.execute("DISCARD TEMP")
+        connection.commit()
+    assert counts == Counts(9, created=7, failed=2)
+    assert [refused.row[0] for refused in rejected] == ["2", "7"]
+    assert [key for part in staged for key in part] == ["0", "1", "3", "4", "5", "6", "8"]
+    assert rows(warehouse, "SELECT count(*) FROM aside") == [(7,)]
+    assert rows(warehouse, "SELECT id, value FROM test_narrow") == [("0", "live")]
+
+
 def test_a_row_may_come_again_while_the_batch_before_it_is_not_committed(
     warehouse: Warehouse,
 ) -> None:
@@ -302,10 +550,28 @@ def test_a_row_may_come_again_while_the_batch_before_it_is_not_committed(
     found = []
     with warehouse.connection() as connection:
         ensure_table(connection, NARROW)
-        connection.execute(table.create_stage())
         for version in ("first", "second", "third"):
+            connection.execute(table.create_stage())
             row = ("1", version, at(0), None)
             found += [load(connection, table, [row], target=table.target, fresh_stage=False)]
+    assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
+
+
+def test_a_batch_is_loaded_without_those_that_were_committed_before_it(
+    warehouse: Warehouse,
+) -> None:
+    table = Table(NARROW, overwrite=True, keep_issues=False)
+    found = []
+    with warehouse.connection() as connection:
+        ensure_table(connection, NARROW)
+        connection.execute(table.create_stage())
+        connection.commit()
+        for version in ("first", "second", "third"):
+            row = ("1", version, at(0), None)
+            found += [load(connection, table, [row], target=table.target, fresh_stage=True)]
+            connection.commit()
+        connection.execute("DISCARD TEMP")
+        connection.commit()
     assert found == [(Counts(1, created=1), []), *[(Counts(1, updated=1), [])] * 2]
 
 
@@ -374,6 +640,11 @@ def test_a_connection_is_lost_only_when_the_driver_or_the_server_says_so() -> No
     assert is_lost_connection(psycopg.InterfaceError("the connection is closed"))
     assert not is_lost_connection(psycopg.DataError("x"))
     assert not is_lost_connection(ValueError("x"))
+
+
+def test_what_the_database_did_not_say_is_not_worth_repeating() -> None:
+    assert not is_worth_repeating(ValueError("x"))
+    assert not is_worth_repeating(psycopg.OperationalError("x"))
 
 
 # Names
@@ -497,8 +768,8 @@ NUMBERED = Entity(
 
 
 def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Warehouse) -> None:
-    these = [(5, 1), (-5, 1), (100, 1), (7, 2), (7, 1), (9, 1), (0, 1)]
-    put(warehouse, NUMBERED, [(*pair, None) for pair in these])
+    for these in ([(5, 1), (100, 1), (7, 2), (9, 1)], [(-5, 1), (7, 1), (0, 1)]):
+        put(warehouse, NUMBERED, [(*pair, None) for pair in these])
     with warehouse.connection() as connection:
         assert bury(connection, NUMBERED, [Tombstone(("9", "1"))]) == (1, 0)
         connection.commit()
@@ -507,6 +778,7 @@ def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Wa
     assert warehouse.numbers("test_numbered", columns) == live
     assert warehouse.numbers("test_numbered", columns, limit=2) == live[:2]
     assert warehouse.numbers("test_numbered", columns, low=5, high=100) == live[2:5]
+    assert warehouse.numbers("test_numbered", columns, low=0, high=7) == live[1:3]
     assert warehouse.numbers("nowhere", columns) == []
 
 
@@ -518,6 +790,22 @@ def test_key_sums_are_those_of_the_live_keys_from_low_to_below_high(warehouse: W
     sums = warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=8)
     assert sum(count for count, _, _ in sums.values()) == 2
     assert warehouse.key_sums("nowhere", ("a", "b"), low=5, high=8) == {}
+
+
+def test_key_sums_are_a_count_a_sum_and_a_sum_that_knows_which_keys_per_ten_thousand(
+    warehouse: Warehouse,
+) -> None:
+    these = [(5, 1), (7, 2), (10_004, 3), (10_005, 4), (20_004, 5)]
+    put(warehouse, NUMBERED, [(*pair, None) for pair in these])
+
+    def scrambled(*pairs: tuple[int, int]) -> int:
+        mixed = [(a * 1_009 + b) % 1_000_003 for a, b in pairs]
+        return sum(one**3 % 2_147_483_647 for one in mixed)
+
+    assert warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=30_000) == {
+        0: (3, 10_016 + 6, scrambled(*these[:3])),
+        10_000: (2, 30_009 + 9, scrambled(*these[3:])),
+    }
 
 
 # Tombstones
@@ -556,6 +844,119 @@ def test_absent_rows_are_marked_once(warehouse: Warehouse) -> None:
         assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 0
     live = rows(warehouse, "SELECT id FROM test_narrow WHERE deleted_at IS NULL")
     assert live == [("1",)]
+
+
+def test_a_row_is_absent_unless_its_whole_key_was_seen(warehouse: Warehouse) -> None:
+    put(warehouse, PAIRS, [(a, b, "x", None) for a, b in ("ab", "ac", "ba")])
+    with warehouse.connection() as connection:
+        assert bury_absent(connection, PAIRS, sql.SQL("SELECT ARRAY['a', 'b']")) == 2
+        connection.commit()
+    live = rows(warehouse, "SELECT a, b FROM test_pairs WHERE deleted_at IS NULL")
+    assert live == [("a", "b")]
+
+
+@pytest.mark.parametrize("how", ["tombstone", "absence", "merger"])
+def test_a_row_that_is_gone_is_dated_now_flagged_and_said_to_have_changed(
+    warehouse: Warehouse, how: str
+) -> None:
+    put(warehouse, MERGING, [("1", at(0), None, False, None), ("2", at(0), ["1"], False, None)])
+    query = (
+        "SELECT archived, deleted_at IS NOT NULL, deleted_at IS NOT DISTINCT FROM sync_updated_at, "
+        "sync_updated_at > sync_created_at, merged_into FROM test_merging ORDER BY id"
+    )
+    with warehouse.connection() as connection:
+        if how == "tombstone":
+            assert bury(connection, MERGING, [Tombstone(("1",))]) == (1, 0)
+        elif how == "absence":
+            assert bury_absent(connection, MERGING, sql.SQL("SELECT ARRAY['2']")) == 1
+        else:
+            assert point_losers_to_survivors(connection, MERGING) == 1
+        connection.commit()
+    survivor = "2" if how == "merger" else None
+    assert rows(warehouse, query) == [
+        (True, True, True, True, survivor),
+        (False, False, False, False, None),
+    ]
+
+
+def test_a_row_gone_before_keeps_its_moment_when_it_is_not_found_again(
+    warehouse: Warehouse,
+) -> None:
+    put(warehouse, NARROW, [("1", "x", None, None), ("2", "x", None, None)])
+    with warehouse.connection() as connection:
+        bury(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
+        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['2']")) == 0
+        connection.commit()
+    query = "SELECT deleted_at FROM test_narrow ORDER BY id"
+    assert rows(warehouse, query) == [(LONG_AGO,), (None,)]
+
+
+# Losers and survivors
+
+
+def merge(warehouse: Warehouse) -> int:
+    with warehouse.connection() as connection:
+        changed = point_losers_to_survivors(connection, MERGING)
+        connection.commit()
+    return changed
+
+
+def survivors(warehouse: Warehouse) -> dict[str, str]:
+    query = "SELECT id, merged_into FROM test_merging WHERE merged_into IS NOT NULL"
+    return dict(rows(warehouse, query))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "winner"),
+    [
+        pytest.param((at(1), False), (at(9), True), "first", id="the living before the newer"),
+        pytest.param((at(9), True), (at(1), False), "second", id="the living before the key"),
+        pytest.param((at(2), False), (at(1), False), "first", id="the newer before the key"),
+        pytest.param((at(1), False), (at(2), False), "second", id="the newer"),
+        pytest.param((at(1), False), (None, False), "first", id="the undated last"),
+        pytest.param((None, False), (at(1), False), "second", id="the undated last by key too"),
+        pytest.param((at(1), False), (at(1), False), "second", id="the greater key of equals"),
+    ],
+)
+def test_of_several_survivors_a_loser_goes_to(
+    warehouse: Warehouse,
+    first: tuple[datetime | None, bool],
+    second: tuple[datetime | None, bool],
+    winner: str,
+) -> None:
+    named = {"first": first, "second": second}
+    these = [(name, moment, ["loser"], False, None) for name, (moment, _) in named.items()]
+    put(warehouse, MERGING, [("loser", at(5), None, False, None), *these])
+    with warehouse.connection() as connection:
+        gone = [Tombstone((name,), LONG_AGO) for name, (_, dead) in named.items() if dead]
+        bury(connection, MERGING, gone)
+        connection.commit()
+    assert merge(warehouse) == 1
+    assert survivors(warehouse) == {"loser": winner}
+    assert merge(warehouse) == 0, "once is enough"
+
+
+def test_a_loser_follows_its_survivor_into_the_next_and_keeps_its_moment(
+    warehouse: Warehouse,
+) -> None:
+    put(warehouse, MERGING, [(n, at(0), None, False, None) for n in ("a", "b")])
+    put(warehouse, MERGING, [("c", at(1), ["a", "c", "unknown"], False, None)])
+    with warehouse.connection() as connection:
+        bury(connection, MERGING, [Tombstone(("a",), LONG_AGO)])
+        connection.commit()
+    assert merge(warehouse) == 1
+    assert survivors(warehouse) == {"a": "c"}, "a record that names itself stays"
+    put(warehouse, MERGING, [("d", at(2), ["a", "b", "c"], False, None)])
+    assert merge(warehouse) == 3
+    assert survivors(warehouse) == {"a": "d", "b": "d", "c": "d"}
+    query = "SELECT deleted_at FROM test_merging WHERE id = 'a'"
+    assert rows(warehouse, query) == [(LONG_AGO,)]
+
+
+def test_an_entity_that_knows_no_mergers_has_no_losers(warehouse: Warehouse) -> None:
+    put(warehouse, NARROW, [("1", "x", at(0), None)])
+    with warehouse.connection() as connection:
+        assert point_losers_to_survivors(connection, NARROW) == 0
 
 
 # Connections

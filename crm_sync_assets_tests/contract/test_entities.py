@@ -24,7 +24,7 @@ from crm_sync_assets.flags import Flags
 from crm_sync_assets.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.schema import _SAME_TYPE, index_name, system_columns
+from crm_sync_assets.schema import _SAME_TYPE, ensure_table, index_name, system_columns
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.vault import TYPES, index_column, sealed_columns
@@ -390,3 +390,20 @@ def _with(
             place = place.setdefault(step, {})
         place[last] = value
     return made
+
+
+@pytest.mark.parametrize("keep_issues", [False, True])
+def test_every_load_statement_is_one_the_server_takes(
+    warehouse: Warehouse, keep_issues: bool
+) -> None:
+    """That of an association without issues compared nothing with nothing, which is no SQL."""
+    for entity in (one for one in ENTITIES if not one.tombstones_of):
+        everything_but_the_key = {column.name for column in entity.columns if not column.key}
+        for withheld in (set[str](), everything_but_the_key):
+            table = Table(entity, overwrite=False, keep_issues=keep_issues)
+            table.withheld = frozenset(withheld)
+            with warehouse.connection() as connection:
+                ensure_table(connection, entity)
+                connection.execute(table.create_stage())
+                found = connection.execute(table.upsert(table.stage, table.target)).fetchone()
+                assert found == (0, 0), entity
