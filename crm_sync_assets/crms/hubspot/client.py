@@ -67,7 +67,7 @@ class HubSpot:
         base_url = environment.get("HUBSPOT_BASE_URL") or "https://api.hubapi.com"
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
         self.longest_url: float = float("inf")
-        """Characters; what HubSpot answered with 414 was longer."""
+        """Characters of path and properties; what HubSpot answered with 414 had more."""
         self._types = {
             "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
             "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",

@@ -155,9 +155,10 @@ class ObjectReading:
         archived = phase == "archived"
         path = self._hub.paths.objects(self._kind)
         params = {"limit": str(self._list_size), "archived": str(archived).lower()}
-        whole = params | {"properties": ",".join(self._names)}
-        length = len(path) + len(urlencode(whole))
+        properties = {"properties": ",".join(self._names)}
+        length = len(path) + len(urlencode(properties))
         if length <= min(MOST_URL, self._hub.longest_url):
+            whole = params | properties
             try:
                 for records, cursor in self._listed(path, whole, phase, after, following):
                     after = cursor.get("after")
