@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from crm_sync_assets import registry
+from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import launch, plan
@@ -208,12 +209,13 @@ def test_a_delta_of_a_fresh_process_looks_up_the_properties_once(
 
 
 def test_rows_held_as_deleted_are_asked_for_in_whole_batches(
-    sandbox: Sandbox, hubspot: HubSpotSyncs
+    sandbox: Sandbox, hubspot: HubSpotSyncs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are neither in the recycle bin nor live: each delta asks whether they came back.
 
     They lie scattered among those of the bin, and still fill their batches.
     """
+    monkeypatch.setattr(objects, "KNOWN_AT_ONCE", 250)
     hubspot.sync("contacts")
     everyone = sandbox.hubspot.ids("contacts")
     for place, contact in enumerate(everyone):
