@@ -7,6 +7,7 @@ documentation all follow from it.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -128,15 +129,24 @@ class Read:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+_counting = threading.Lock()
+
+
 @dataclass(slots=True)
 class Usage:
-    """What a reading cost the source; seconds are wall-clock."""
+    """What a reading cost the source; the seconds are the sum over its requests."""
 
     api_calls: int = 0
     retries: int = 0
     rate_limit_hits: int = 0
     rate_limit_wait_seconds: float = 0.0
     bytes_received: int = 0
+
+    def add(self, **more: float) -> None:
+        """Count so much more of what is named; requests under way at once count together."""
+        with _counting:
+            for name, amount in more.items():
+                setattr(self, name, getattr(self, name) + amount)
 
 
 class Client(Protocol):

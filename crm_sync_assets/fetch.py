@@ -61,6 +61,10 @@ class Prefetch:
         try:
             for page in self._pages:
                 if not self._offer(page):
+                    # What was asked for ahead of this page is not wanted any more either.
+                    close = getattr(self._pages, "close", None)
+                    if close is not None:
+                        close()
                     return
         except BaseException as raised:  # noqa: BLE001 - raised again where pages are taken
             error = raised

@@ -45,7 +45,7 @@ KINDS: tuple[Kind, ...] = ("missing", "stale", "extra")
 MOST_FINDINGS = 10_000
 """More suspects than this are counted, but not asked for one by one: a full read is cheaper."""
 
-AT_ONCE = 100
+AT_ONCE = 1_000
 """Keys asked for, and repaired, at a time."""
 
 

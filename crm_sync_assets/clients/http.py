@@ -42,7 +42,7 @@ from crm_sync_assets.clients.wire import (
     proxy_for,
 )
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, Gone, TransientError
+from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLong, TransientError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
@@ -245,7 +245,7 @@ class Http:
         began = time.monotonic()
         shown = f"{method} {urlsplit(path).path}"
         limit = self.settings.timeout_seconds
-        usage.api_calls += 1
+        usage.add(api_calls=1)
         try:
             with self._wire.send(
                 method,
@@ -320,7 +320,7 @@ class Http:
         except zlib.error as error:
             raise _Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
         finally:
-            usage.bytes_received += arrived
+            usage.add(bytes_received=arrived)
         length = response.headers.get("content-length", "")
         if length.isdigit() and arrived != int(length) and response.status != 304:
             raise _Again(f"{shown}: {arrived} bytes arrived instead of {length}")
@@ -352,14 +352,19 @@ class _Gzip:
 
 
 class Session:
-    """The requests of one reading: counts them, waits between them, decides about failures."""
+    """The requests of one reading: counts them, waits between them, decides about failures.
+
+    Several threads may use it at once: what their requests wait at the same time counts once
+    against the time budget.
+    """
 
     def __init__(self, http: Http, subject: str, usage: Usage) -> None:
         self.subject = subject
         self.usage = usage
         self._http = http
         self._waited = 0.0
-        self._slowed = 0
+        self._waits: list[float] = []
+        self._counting = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, **options: Any) -> Answer:
         """The answer to a GET; the options are those of `request`."""
@@ -398,7 +403,7 @@ class Session:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         elif json is not None:
             body, sent["Content-Type"] = dumps(json), "application/json"
-        tries = redirects = 0
+        tries = redirects = slowed = 0
         refreshed = False
         while True:
             self._take(http.windows if windows is None else windows)
@@ -415,11 +420,12 @@ class Session:
                     most_bytes=most_bytes,
                     usage=self.usage,
                 )
-                pause = http.dialect.pause(answer, self._slowed + 1)
+                pause = http.dialect.pause(answer, slowed + 1)
                 if pause is not None:
+                    slowed += 1
                     self._slow_down(answer, pause)
                     continue
-                self._slowed = 0
+                slowed = 0
                 if answer.status in accepted:
                     return _decoded(answer, expect, check, token)
                 if answer.status in (301, 302, 303, 307, 308):
@@ -431,7 +437,7 @@ class Session:
                 if answer.status == 401 and http.auth and not refreshed:
                     refreshed = True
                     if http.auth.refresh(token):
-                        self.usage.retries += 1
+                        self.usage.add(retries=1)
                         continue
                 raise self._failure(answer, token)
             except _Again as again:
@@ -450,26 +456,24 @@ class Session:
             )
         except Deferred as error:
             raise Deferred(f"{self.subject}: {error}", until=error.until) from None
-        self.usage.rate_limit_wait_seconds += waited
+        self.usage.add(rate_limit_wait_seconds=waited)
 
     def _slow_down(self, answer: Answer, pause: Pause) -> None:
-        self._slowed += 1
-        self.usage.rate_limit_hits += 1
+        self.usage.add(rate_limit_hits=1)
         seconds = max(pause.seconds, 0.0)
         if pause.window:
             self._http.budget.pause(pause.window, seconds)
         reason = masked(pause.reason)
         self._within_budget(answer.request, reason, seconds, defer=pause.defer)
         log.info("%s: %s, waiting %.1f s", self.subject, reason, seconds)
-        self.usage.rate_limit_wait_seconds += seconds
-        self._waited += seconds
-        self._http.sleep(seconds)
+        self.usage.add(rate_limit_wait_seconds=seconds)
+        self._wait(seconds)
 
     def _within_budget(
         self, request: str, reason: str, seconds: float, *, defer: bool = False
     ) -> None:
         budget = self._http.settings.budget_seconds
-        if self._waited + seconds <= budget and not defer:
+        if self._waited_after(seconds) <= budget and not defer:
             return
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         raise Deferred(
@@ -494,7 +498,7 @@ class Session:
                 f"{self.subject}: {reason}; given up after {tries} failures in a row. What was "
                 "stored stays; the next sync resumes from there."
             ) from again
-        if self._waited + seconds > self._http.settings.budget_seconds:
+        if self._waited_after(seconds) > self._http.settings.budget_seconds:
             if again.least:
                 self._within_budget(reason, "the source asks for a pause", seconds)
             raise TransientError(
@@ -502,9 +506,24 @@ class Session:
                 f"({self._waited:.0f} s). The next sync resumes from the last stored page."
             ) from again
         log.info("%s: %s; try %d of %d in %.1f s", self.subject, reason, tries + 1, most, seconds)
-        self.usage.retries += 1
-        self._waited += seconds
-        self._http.sleep(seconds)
+        self.usage.add(retries=1)
+        self._wait(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        with self._counting:
+            self._waited = self._waited_after(seconds)
+            self._waits.append(until)
+        try:
+            self._http.sleep(seconds)
+        finally:
+            with self._counting:
+                self._waits.remove(until)
+
+    def _waited_after(self, seconds: float) -> float:
+        """Seconds waited in all after such a wait, without what it shares with waits under way."""
+        alone = time.monotonic() + seconds - max(self._waits, default=0.0)
+        return self._waited + min(seconds, max(alone, 0.0))
 
     def _failure(self, answer: Answer, token: str) -> Exception:
         """What an answer that was not accepted becomes."""
@@ -526,7 +545,7 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        kind = Gone if status == 410 else FatalError
+        kind = {410: Gone, 414: TooLong}.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
 
 

@@ -122,7 +122,7 @@ class Database:
         """
         waited = 0.0
         for attempt in range(1, self._settings.max_attempts + 1):
-            usage.api_calls += 1
+            usage.add(api_calls=1)
             try:
                 with self.engine.connect() as connection:
                     return connection.execute(statement).all()
@@ -140,7 +140,7 @@ class Database:
                         f"({_said(error)}), after {attempt} tries. Check {self.variable}, the "
                         "network and the server; the next sync goes on where this one stopped"
                     ) from error
-                usage.retries += 1
+                usage.add(retries=1)
                 log.warning(
                     "%s: %s; trying again in %.1f s (try %d of %d)",
                     subject,

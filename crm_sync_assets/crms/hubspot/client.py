@@ -66,6 +66,8 @@ class HubSpot:
         self._sleep = sleep
         base_url = environment.get("HUBSPOT_BASE_URL") or "https://api.hubapi.com"
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
+        self.longest_url: float = float("inf")
+        """Characters of path and properties; what HubSpot answered with 414 had more."""
         self._types = {
             "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
             "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",
@@ -153,11 +155,8 @@ class HubSpot:
             name = source.of
         else:
             return None
-        try:
-            account = self.account()
-        except SyncError as error:
-            if self.first_time("no record urls"):
-                log.info("no links to records: %s", error)
+        account = self._remember("account for links", self._account_for_links)
+        if account is None:
             return None
         kind = TYPE_IDS.get(name) or self.type_id(name)
         host = account.get("uiDomain") or "app.hubspot.com"
@@ -233,6 +232,13 @@ class HubSpot:
 
         found: dict[str, Any] = self._remember("account", fetch)
         return found
+
+    def _account_for_links(self) -> dict[str, Any] | None:
+        try:
+            return self.account()
+        except SyncError as error:
+            log.info("no links to records: %s", error)
+            return None
 
     def first_time(self, what: Hashable) -> bool:
         """Whether nobody asked this before; for what should be said once."""

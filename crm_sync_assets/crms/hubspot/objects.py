@@ -17,19 +17,21 @@ while we read stays in the set; it is over when a page comes back empty with a t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from crm_sync_assets.clients.ahead import AT_ONCE, in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
-from crm_sync_assets.errors import FatalError, Gone
+from crm_sync_assets.errors import FatalError, Gone, TooLong
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -42,8 +44,9 @@ BATCH = 100
 # Digits of an id that a filter of a search takes.
 LONGEST_NUMBER = 18
 DEFAULT_PAGE = 100
-# HubSpot answers 414 somewhere above this; longer property lists go into a POST instead.
-MOST_URL = 7_000
+# Longer property lists go into a POST instead, which takes a second request per page. HubSpot does
+# not say how much it takes: a shorter address that it answers with 414 is remembered.
+MOST_URL = 15_000
 # A record can be restored for 90 days.
 RECYCLE_BIN = timedelta(days=91)
 KNOWN_AT_ONCE = 1_000
@@ -124,14 +127,16 @@ class ObjectReading:
         """These records whole, live or archived; tombstones for the ones that are neither."""
         self._names = self._hub.property_names(self._kind, self._session)
         withheld = self._withheld()
-        for start in range(0, len(ids), BATCH):
-            some = ids[start : start + BATCH]
-            records, unknown = self._batch(some, archived=False)
-            rest = [key for key in some if key not in records]
-            archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
-            gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
-            found = [*records.values(), *archived.values()]
-            yield Page(found, {}, tombstones=gone, withheld=withheld)
+        calls = (partial(self._asked_for, some) for some in _batches(ids))
+        for page in in_order(calls, at_once(self._read)):
+            yield replace(page, withheld=withheld)
+
+    def _asked_for(self, ids: Sequence[str]) -> Page:
+        records, unknown = self._batch(ids, archived=False)
+        rest = [key for key in ids if key not in records]
+        archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
+        gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
+        return Page([*records.values(), *archived.values()], {}, tombstones=gone)
 
     def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
         return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
@@ -147,21 +152,46 @@ class ObjectReading:
         return Tombstone((record_id,), merged_into=found["id"] if found is not None else None)
 
     def _list(self, phase: str, after: str | None, following: str) -> Iterator[Page]:
-        guard = CursorGuard(self._subject)
         archived = phase == "archived"
         path = self._hub.paths.objects(self._kind)
         params = {"limit": str(self._list_size), "archived": str(archived).lower()}
-        whole = params | {"properties": ",".join(self._names)}
+        properties = {"properties": ",".join(self._names)}
+        length = len(path) + len(urlencode(properties))
+        if length <= min(MOST_URL, self._hub.longest_url):
+            whole = params | properties
+            try:
+                for records, cursor in self._listed(path, whole, phase, after, following):
+                    after = cursor.get("after")
+                    yield Page(records, cursor)
+                return
+            except TooLong:
+                self._hub.longest_url = length - 1
+        # The next pages are listed while the properties of the ones before are read.
+        calls = (
+            partial(self._filled, records, cursor, archived)
+            for records, cursor in self._listed(path, params, phase, after, following)
+        )
+        yield from in_order(calls, at_once(self._read))
+
+    def _listed(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        phase: str,
+        after: str | None,
+        following: str,
+    ) -> Iterator[tuple[list[Record], dict[str, str]]]:
+        """The list's pages, each with the cursor of the next."""
+        archived = phase == "archived"
+        guard = CursorGuard(self._subject)
         highest: int | None = None
-        ids_only = len(path) + len(urlencode(whole)) > MOST_URL
         if after is not None:
             guard.follow(after, records=1)
         began_anew = False
         while True:
-            asked = params if ids_only else whole
             try:
                 answer = self._session.get(
-                    path, asked | ({"after": after} if after else {}), check=has_records
+                    path, {**params, **({"after": after} if after else {})}, check=has_records
                 )
             except Gone:
                 if after is None or began_anew:
@@ -177,13 +207,12 @@ class ObjectReading:
             highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
-            records = self._filled(listed, archived) if ids_only else listed
             after = following_page
             if after is None:
-                yield Page(records, {"phase": following})
+                yield listed, {"phase": following}
                 return
             guard.follow(after, records=len(listed))
-            yield Page(records, {"phase": phase, "after": after})
+            yield listed, {"phase": phase, "after": after}
 
     def _confirm_the_end(self, last: int | None) -> None:
         """FatalError unless the list ends after this id, though it had promised another page.
@@ -265,22 +294,25 @@ class ObjectReading:
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
+        calls = (partial(self._alive, ids) for ids in _batches(self._held_as_deleted(after)))
+        for page in in_order(calls, at_once(self._read)):
+            if page.records:
+                yield page
+
+    def _held_as_deleted(self, after: str | None) -> Iterator[str]:
+        """Ids the warehouse holds as deleted that are not in the recycle bin."""
         since = (self._hub.source_time() or datetime.now(UTC)) - RECYCLE_BIN
         table = self._read.entity.table
-        while True:
-            keys = self._read.known.keys(
-                table, after=after, limit=KNOWN_AT_ONCE, deleted_since=since
-            )
-            if not keys:
-                return
+        while keys := self._read.known.keys(
+            table, after=after, limit=KNOWN_AT_ONCE, deleted_since=since
+        ):
             after = keys[-1]
-            suspects = [key for key in keys if key not in self._archived]
-            for start in range(0, len(suspects), BATCH):
-                ids = suspects[start : start + BATCH]
-                found = self.by_id(ids, self._names, archived=False)
-                alive = [found[key] for key in ids if key in found]
-                if alive:
-                    yield Page(alive, {"phase": "restored", "after": ids[-1]})
+            yield from (key for key in keys if key not in self._archived)
+
+    def _alive(self, ids: Sequence[str]) -> Page:
+        found = self.by_id(ids, self._names, archived=False)
+        alive = [found[key] for key in ids if key in found]
+        return Page(alive, {"phase": "restored", "after": ids[-1]})
 
     def _gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
         """Records with a value in one of these properties, a few properties at a time.
@@ -348,8 +380,8 @@ class ObjectReading:
             last = int(identified(fresh)[-1]["id"])
             yield fresh, last
 
-    def _filled(self, listed: Sequence[Record], archived: bool) -> list[Record]:
-        """Listed records with their properties, which were too many for the list's address.
+    def _filled(self, listed: Sequence[Record], cursor: Mapping[str, str], archived: bool) -> Page:
+        """A page of listed records with their properties, too many for the list's address.
 
         One that is gone by now is left out: it is in the recycle bin, which comes after the list.
         One that left the recycle bin is read as the live record it is.
@@ -364,7 +396,7 @@ class ObjectReading:
             records += self.by_id(missing, self._names, archived=False).values()
         elif missing:
             log.info("%s: %d records went while they were listed", self._subject, len(missing))
-        return records
+        return Page(records, cursor)
 
     def by_id(
         self, ids: Sequence[str], names: Sequence[str], *, archived: bool
@@ -426,6 +458,18 @@ class ObjectReading:
                 ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else ""),
             )
         return sorted(missing)
+
+
+def at_once(read: Read) -> int:
+    """How many independent requests a reading may have under way: a limited one asks for no more
+    than it needs."""
+    return 1 if read.limit else AT_ONCE
+
+
+def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while some := list(islice(rest, BATCH)):
+        yield some
 
 
 def read_batch(

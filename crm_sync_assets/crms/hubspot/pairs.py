@@ -8,12 +8,14 @@ none. A record's pairs may come in pages of their own, and all of them are read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
-from crm_sync_assets.crms.hubspot.objects import next_after
+from crm_sync_assets.crms.hubspot.objects import at_once, next_after
 from crm_sync_assets.crms.hubspot.sources import Associations
 from crm_sync_assets.entity import Key, Page, Read, Tombstone
 
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NONE_FOUND = "crm.associations.NO_ASSOCIATIONS_FOUND"
+MOST_INPUTS = 1_000
 
 
 def pairs(hub: HubSpot, read: Read, session: Session, source: Associations) -> Iterator[Page]:
-    """The pairs of one call's records per page."""
+    """The pairs of one call's records per page; several calls are under way at once."""
     path = hub.paths.associations(hub.type_id(source.of), hub.type_id(source.to))
     after = (read.cursor or {}).get("after")
-    first, second = source.columns
+    size = min(read.page_size, MOST_INPUTS)
     if after is None and not read.known.keys(source.parents, limit=1):
         log.warning(
             "%s: the warehouse holds no %s yet, so there are no pairs; sync hubspot.%s first",
@@ -37,14 +40,21 @@ def pairs(hub: HubSpot, read: Read, session: Session, source: Associations) -> I
             source.of,
             source.of,
         )
-    while True:
-        ids = read.known.keys(source.parents, after=after, limit=min(read.page_size, 1_000))
-        if not ids:
-            return
-        after = ids[-1]
-        found = _of(ids, path, session)
-        records = [{first: of, second: to} for of, others in found.items() for to in others]
-        yield Page(records, {"after": after})
+
+    def calls() -> Iterator[Callable[[], Page]]:
+        last = after
+        while ids := read.known.keys(source.parents, after=last, limit=size):
+            last = ids[-1]
+            yield partial(_page, ids, path, session, source.columns)
+
+    yield from in_order(calls(), at_once(read))
+
+
+def _page(ids: Sequence[str], path: str, session: Session, columns: tuple[str, str]) -> Page:
+    first, second = columns
+    found = _of(ids, path, session)
+    records = [{first: of, second: to} for of, others in found.items() for to in others]
+    return Page(records, {"after": ids[-1]})
 
 
 def pairs_by_key(
