@@ -19,6 +19,7 @@ import math
 import random
 import re
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
