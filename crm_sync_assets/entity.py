@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """What the CRM sent, nested as it nests it."""
 
+UNREAD = "crm_sync_unread"
+"""In a record of which the source could give no more than the key: why, and what to do about it.
+
+Such a record is set aside for that reason, and is never taken for one whose values are empty.
+"""
+
 Key = tuple[str, ...]
 """The primary key of a row, as text, in the order of the entity's key columns."""
 

@@ -43,6 +43,10 @@ class Gone(FatalError):
     """The source no longer knows what was asked for (410), such as a cursor that expired."""
 
 
+class TooLarge(FatalError):
+    """An answer is larger than may be held in memory; fewer records may fit into one."""
+
+
 class Deferred(FatalError):
     """The source asks for a longer pause than this run may take; the next run resumes.
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from crm_sync_assets import parsing
 from crm_sync_assets.columns import Column, Parser
-from crm_sync_assets.entity import Entity, Key, Record
+from crm_sync_assets.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.log import logger, mask, one_line
 from crm_sync_assets.validators import FAST
 
@@ -153,6 +153,8 @@ class Processor:
         kept = record
         try:
             key = self._key(record)
+            if UNREAD in record:
+                raise _Refused("parse", one_line(str(record[UNREAD])))
             return self._row(record, key)
         except _Refused as refused:
             stage, reason, field = refused.stage, refused.reason, refused.field
@@ -571,8 +573,11 @@ def _compile(shape: _Shape, *, validate: bool, strict: bool) -> Callable[[Any], 
     check found), and raises anything at all for a record that is not clean. Names and values of
     the declaration reach it as globals; the source text holds numbers only.
     """
-    names: dict[str, Any] = {"NotClean": _NotClean, "EMPTY": {}}
-    lines = ["def fast(record):", "    if record.__class__ is not dict: raise NotClean"]
+    names: dict[str, Any] = {"NotClean": _NotClean, "EMPTY": {}, "UNREAD": UNREAD}
+    lines = [
+        "def fast(record):",
+        "    if record.__class__ is not dict or UNREAD in record: raise NotClean",
+    ]
     if validate and not strict:
         lines.append("    w = None")
     lines += _find_lines(shape, names)

@@ -36,7 +36,7 @@ import httpx  # noqa: TID251 - this is the module the ban makes room for
 from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, Gone, TransientError
+from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLarge, TransientError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
@@ -277,7 +277,7 @@ class Http:
         return str(target)
 
     def _read(self, response: httpx.Response, shown: str, most_bytes: int, usage: Usage) -> bytes:
-        """The body, unpacked. Raises _Again when it is not whole, FatalError when it is too large.
+        """The body, unpacked. Raises _Again when it is not whole, TooLarge when it is that.
 
         Unpacked here rather than by httpx, which takes a gzip stream that was cut for a whole one
         and unpacks whatever it is sent before anyone can look at the size.
@@ -292,7 +292,7 @@ class Http:
                 most = most_bytes - content.tell()
                 content.write(gzip.unpack(chunk, most + 1) if gzip else chunk)
                 if max(content.tell(), response.num_bytes_downloaded) > most_bytes:
-                    raise FatalError(
+                    raise TooLarge(
                         f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
                         "Ask for smaller pages (--batch-size)."
                     )
@@ -368,7 +368,8 @@ class Session:
 
         `check` looks at the decoded body; what it finds wrong is tried again like a body cut
         short. Raises TransientError when the tries are used up, Deferred when the source wants a
-        longer pause than the time budget has left, FatalError for what no retry mends.
+        longer pause than the time budget has left, TooLarge for more than `most_bytes`, FatalError
+        for what no retry mends.
         """
         http, accepted = self._http, frozenset(accept)
         sent = dict(headers or {})
@@ -420,7 +421,8 @@ class Session:
             except FatalError as error:
                 if str(error).startswith(self.subject):
                     raise
-                raise FatalError(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
+                kind = TooLarge if isinstance(error, TooLarge) else FatalError
+                raise kind(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
 
     def _take(self, windows: Sequence[str]) -> None:
         """Wait for this request's place in the account's budget."""

@@ -12,6 +12,8 @@ A reading goes through phases, and its cursor says which one it is in:
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
 between two pages would move the rest. It has no upper bound in a delta, so that a record edited
 while we read stays in the set; it is over when a page comes back empty with a total of 0.
+
+What is too large for one answer is asked for in smaller `portions`.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.http import Answer, Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.crms.hubspot.portions import Portions, unread
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
 from crm_sync_assets.errors import FatalError, Gone
@@ -65,6 +68,7 @@ class ObjectReading:
         self._kind = hub.type_id(source.type)
         self._subject = read.entity.name
         self._archived: set[str] = set()
+        self._bare = [source.modified or "hs_object_id"]
         most = read.limit or SEARCH_PAGE
         size = read.page_size
         self._list_size = min(size, LIST_PAGE, most)
@@ -124,17 +128,29 @@ class ObjectReading:
         """These records whole, live or archived; tombstones for the ones that are neither."""
         self._names = self._hub.property_names(self._kind, self._session)
         withheld = self._withheld()
-        for start in range(0, len(ids), BATCH):
-            some = ids[start : start + BATCH]
-            records, unknown = self._batch(some, archived=False)
+        for some, records, unknown in self._batches(ids, archived=False):
+            yield Page([*records.values()], {}, withheld=withheld)
             rest = [key for key in some if key not in records]
-            archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
-            gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
-            found = [*records.values(), *archived.values()]
-            yield Page(found, {}, tombstones=gone, withheld=withheld)
+            for others, archived, _ in self._batches(rest, archived=True):
+                gone = [key for key in others if key not in archived]
+                stones = [self._stone(key, ask=key in unknown) for key in gone]
+                yield Page([*archived.values()], {}, tombstones=stones, withheld=withheld)
 
-    def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
-        return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
+    def _batches(
+        self, ids: Sequence[str], *, archived: bool
+    ) -> Iterator[tuple[Sequence[str], dict[str, Record], list[str]]]:
+        """Per batch its ids, the records found by id, and the ids HubSpot was silent about."""
+        portions, start = Portions(self._subject, BATCH), 0
+
+        def fetch(size: int, whole: bool) -> tuple[Sequence[str], dict[str, Record], list[str]]:
+            some, names = ids[start : start + size], self._names if whole else self._bare
+            found, unknown = read_batch(self._hub, self._session, self._kind, some, names, archived)
+            return some, found if whole else {k: unread(r) for k, r in found.items()}, unknown
+
+        while start < len(ids):
+            batch = portions.ask(fetch, left=len(ids) - start)
+            start += len(batch[0])
+            yield batch
 
     def _stone(self, record_id: str, *, ask: bool) -> Tombstone:
         """Of a record that is gone; one that HubSpot was silent about is asked for by itself."""
@@ -150,19 +166,25 @@ class ObjectReading:
         guard = CursorGuard(self._subject)
         archived = phase == "archived"
         path = self._hub.paths.objects(self._kind)
-        params = {"limit": str(self._list_size), "archived": str(archived).lower()}
-        whole = params | {"properties": ",".join(self._names)}
+        flag = str(archived).lower()
         highest: int | None = None
-        ids_only = len(path) + len(urlencode(whole)) > MOST_URL
+        names = ",".join(self._names)
+        address = urlencode({"limit": "100", "archived": flag, "properties": names})
+        ids_only = len(path) + len(address) > MOST_URL
+        portions = Portions(self._subject, self._list_size)
         if after is not None:
             guard.follow(after, records=1)
         began_anew = False
+
+        def fetch(size: int, whole: bool) -> Answer:
+            asked = {"limit": str(size), "archived": flag} | ({"after": after} if after else {})
+            if not ids_only or not whole:
+                asked["properties"] = names if whole else ",".join(self._bare)
+            return _marked(self._session.get(path, asked, check=has_records), whole)
+
         while True:
-            asked = params if ids_only else whole
             try:
-                answer = self._session.get(
-                    path, asked | ({"after": after} if after else {}), check=has_records
-                )
+                answer = portions.ask(fetch)
             except Gone:
                 if after is None or began_anew:
                     raise
@@ -177,8 +199,15 @@ class ObjectReading:
             highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
-            records = self._filled(listed, archived) if ids_only else listed
+            here = {"phase": phase} | ({"after": after} if after else {})
             after = following_page
+            records = listed
+            if ids_only:
+                records = []
+                for part in self._filled(listed, archived):
+                    if records:
+                        yield Page(records, here)
+                    records = part
             if after is None:
                 yield Page(records, {"phase": following})
                 return
@@ -206,19 +235,21 @@ class ObjectReading:
     def _search(self, after: str | None) -> Iterator[Page]:
         self._check_modified()
         strategy, path = self._read.strategy, self._hub.paths.search(self._kind)
-        modified, size, first = self._source.modified, self._search_size, after is None
+        modified, first = self._source.modified, after is None
         last = int(after or 0)
+        portions = Portions(self._subject, self._search_size)
         bounds = [
             {"propertyName": modified, "operator": operator, "value": str(epoch_ms(moment))}
             for operator, moment in (("GTE", strategy.since), ("LT", strategy.until))
             if moment is not None
         ]
-        while True:
+
+        def fetch(size: int, whole: bool) -> Answer:
             beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
             query = {
                 "filterGroups": [{"filters": [*bounds, beyond]}],
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names,
+                "properties": self._names if whole else self._bare,
                 "limit": size,
             }
             answer = self._session.post(
@@ -227,6 +258,10 @@ class ObjectReading:
                 windows=SEARCH_WINDOWS,
                 check=lambda body: has_records(body) or short_read(body, size),
             )
+            return _marked(answer, whole)
+
+        while True:
+            answer = portions.ask(fetch)
             records: list[Record] = answer.json["results"]
             if not records:
                 return
@@ -275,9 +310,7 @@ class ObjectReading:
                 return
             after = keys[-1]
             suspects = [key for key in keys if key not in self._archived]
-            for start in range(0, len(suspects), BATCH):
-                ids = suspects[start : start + BATCH]
-                found = self.by_id(ids, self._names, archived=False)
+            for ids, found in self._found(suspects, archived=False):
                 alive = [found[key] for key in ids if key in found]
                 if alive:
                     yield Page(alive, {"phase": "restored", "after": ids[-1]})
@@ -303,7 +336,9 @@ class ObjectReading:
 
     def _having(self, names: Sequence[str], last: int) -> Iterator[tuple[list[Record], int]]:
         """Records by id, after `last`, that have a value in one of these properties."""
-        while True:
+        portions = Portions(self._subject, self._search_size)
+
+        def fetch(size: int, whole: bool) -> Answer:
             query = {
                 "filterGroups": [
                     {
@@ -315,8 +350,8 @@ class ObjectReading:
                     for name in names
                 ],
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names,
-                "limit": self._search_size,
+                "properties": self._names if whole else self._bare,
+                "limit": size,
             }
             answer = self._session.post(
                 self._hub.paths.search(self._kind),
@@ -326,9 +361,13 @@ class ObjectReading:
                 check=lambda body: (
                     None
                     if isinstance(body, dict) and "results" not in body and "message" in body
-                    else has_records(body) or short_read(body, self._search_size)
+                    else has_records(body) or short_read(body, size)
                 ),
             )
+            return _marked(answer, whole)
+
+        while True:
+            answer = portions.ask(fetch)
             if answer.status == 400:
                 if len(names) > 1:
                     for name in names:
@@ -348,45 +387,43 @@ class ObjectReading:
             last = int(identified(fresh)[-1]["id"])
             yield fresh, last
 
-    def _filled(self, listed: Sequence[Record], archived: bool) -> list[Record]:
+    def _filled(self, listed: Sequence[Record], archived: bool) -> Iterator[list[Record]]:
         """Listed records with their properties, which were too many for the list's address.
 
         One that is gone by now is left out: it is in the recycle bin, which comes after the list.
         One that left the recycle bin is read as the live record it is.
         """
-        whole = identified(listed)
-        ids = [record["id"] for record in whole]
-        found = self.by_id(ids, self._names, archived=archived)
-        records: list[Any] = [r for r in listed if not identified([r])]
-        records += [{**record, **found[record["id"]]} for record in whole if record["id"] in found]
-        missing = [key for key in ids if key not in found]
+        if nameless := [record for record in listed if not identified([record])]:
+            yield nameless
+        named = {record["id"]: record for record in identified(listed)}
+        missing: list[str] = []
+        for ids, found in self._found([*named], archived=archived):
+            yield [{**named[key], **found[key]} for key in ids if key in found]
+            missing += [key for key in ids if key not in found]
         if missing and archived:
-            records += self.by_id(missing, self._names, archived=False).values()
+            for _, found in self._found(missing, archived=False):
+                yield [*found.values()]
         elif missing:
             log.info("%s: %d records went while they were listed", self._subject, len(missing))
-        return records
 
-    def by_id(
-        self, ids: Sequence[str], names: Sequence[str], *, archived: bool
-    ) -> dict[str, Record]:
-        """The records HubSpot has of these ids, by id; the others are certainly gone or merged."""
-        if not ids:
-            return {}
-        found, unknown = read_batch(self._hub, self._session, self._kind, ids, names, archived)
-        if unknown:
-            again, unknown = read_batch(
-                self._hub, self._session, self._kind, unknown, names, archived
-            )
-            found |= again
-        if not archived:
-            for record_id in unknown:
+    def _found(
+        self, ids: Sequence[str], *, archived: bool
+    ) -> Iterator[tuple[Sequence[str], dict[str, Record]]]:
+        """Per batch its ids and the records HubSpot has of them; the others are certainly gone or
+        merged."""
+        for some, found, silent in self._batches(ids, archived=archived):
+            unknown: list[str] = []
+            for _, again, still in self._batches(silent, archived=archived):
+                found |= again
+                unknown += still
+            for record_id in [] if archived else unknown:
                 record = read_one(self._hub, self._session, self._kind, record_id)
                 if record is not None and record["id"] == record_id:
                     raise FatalError(
                         f"{self._subject}: short read: the batch read left out {record_id}, which "
                         "exists. The next sync resumes from the last stored page."
                     )
-        return found
+            yield some, found
 
     def _check_modified(self) -> None:
         """A filter by a field that is no date finds nothing and says nothing."""
@@ -466,6 +503,13 @@ def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Recor
     record: Record = answer.json
     record["id"] = str(record["id"])
     return record
+
+
+def _marked(answer: Answer, whole: bool) -> Answer:
+    """The answer, its records marked as unread if they came without their properties."""
+    if not whole:
+        answer.json["results"] = [unread(record) for record in answer.json["results"]]
+    return answer
 
 
 def has_records(body: Any) -> str | None:
