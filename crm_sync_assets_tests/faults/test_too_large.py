@@ -221,6 +221,23 @@ def test_portions_leave_out_the_records_that_are_too_large_and_no_others(
     assert max(asked) == most
 
 
+def test_records_that_are_too_much_together_are_read_whole_and_pages_grow_again() -> None:
+    asked: list[int] = []
+
+    def fetch(size: int, is_whole: bool) -> int:
+        assert is_whole
+        asked.append(size)
+        if here < 100 and size > 60:
+            raise TooLarge("too large")
+        return size
+
+    portions, here = Portions("crm.things", 100), 0
+    while here < 500:
+        here += portions.ask(fetch, left=500 - here)
+    assert asked[:4] == [100, 50, 25, 12]
+    assert asked[-4:] == [100, 100, 100, 100]
+
+
 def test_portions_keep_no_answer_that_was_too_large() -> None:
     """Each try could hold as much as an answer may: none is kept while the next is read."""
     held: list[int] = []
