@@ -119,9 +119,10 @@ class ObjectReading:
             else:
                 yield from self._list(phase, after, following)
 
-    def outline(self) -> Iterator[Page]:
-        """Every live record with its id and modified date: from the list, which never lags."""
-        self._names = [self._source.modified] if self._source.modified else []
+    def outline(self, more: Sequence[str] = ()) -> Iterator[Page]:
+        """Every live record with its id, its modified date and `more`: from the list, which never
+        lags."""
+        self._names = [self._source.modified, *more] if self._source.modified else [*more]
         yield from self._list("live", None, "done")
 
     def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
@@ -428,13 +429,13 @@ class ObjectReading:
     def _check_modified(self) -> None:
         """A filter by a field that is no date finds nothing and says nothing."""
         name = self._source.modified
-        known = self._hub.property_types(self._kind, self._session)
+        known = self._hub.properties(self._kind, self._session)
         if self._kind in ("contacts", "0-1") and name != "lastmodifieddate":
             problem = "contacts are only found by lastmodifieddate"
         elif name not in known:
             problem = "HubSpot has no such property"
-        elif known[name] != "datetime":
-            problem = f"its type is {known[name]}, not datetime"
+        elif known[name][0] != "datetime":
+            problem = f"its type is {known[name][0]}, not datetime"
         else:
             return
         raise FatalError(
