@@ -89,12 +89,13 @@ def primary_key(connection: Connection, entity: Entity) -> tuple[bool, str]:
     )
 
 
-# What a dry run or a verification found, or somebody else reported, is no news of the last sync.
+# What a dry run, a verification or a refresh found, or somebody else reported, is no news of the
+# last sync.
 LAST = (
     "SELECT id, status, error_message, records_failed, records_processed "
     "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
     "AND status <> 'running' AND configuration ->> 'dry_run' IS DISTINCT FROM 'true' "
-    "AND configuration ->> 'verify' IS NULL "
+    "AND configuration ->> 'verify' IS NULL AND configuration ->> 'refresh' IS NULL "
     "AND configuration ->> 'mirrored_event' IS NULL ORDER BY end_time DESC, id DESC LIMIT 1"
 )
 

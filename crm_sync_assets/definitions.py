@@ -9,6 +9,7 @@ from crm_sync_assets import registry, retention
 from crm_sync_assets.asset_checks import build_checks
 from crm_sync_assets.assets import assets_of, resources_of
 from crm_sync_assets.entity import Entity
+from crm_sync_assets.refreshment import build_refresh, build_refresh_schedule
 from crm_sync_assets.schedules import build_job, build_schedule
 from crm_sync_assets.sensors import build_alert_sensor, build_sensor
 from crm_sync_assets.verification import build_verification, build_verification_schedule
@@ -33,6 +34,10 @@ def build() -> dg.Definitions:
         verification = build_verification(crm, entities)
         jobs.append(verification)
         schedules.append(build_verification_schedule(crm, verification))
+        if crm.calculates:
+            refreshing = build_refresh(crm, entities)
+            jobs.append(refreshing)
+            schedules.append(build_refresh_schedule(crm, refreshing))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """What the CRM sent, nested as it nests it."""
 
+UNREAD = "crm_sync_unread"
+"""In a record that was not read whole: why, and what to do about it.
+
+Such a record is set aside for that reason, and is never taken for one whose values are empty.
+"""
+
 Key = tuple[str, ...]
 """The primary key of a row, as text, in the order of the entity's key columns."""
 
@@ -194,6 +200,25 @@ class Verifiable(Protocol):
         ...
 
 
+@runtime_checkable
+class Refreshable(Protocol):
+    """What a client adds whose source calculates values and does not call that a change.
+
+    Both raise what `pages` raises, and like it never end early.
+    """
+
+    def calculated(self, entity: Entity, usage: Usage) -> Sequence[str]:
+        """Names, below the source's root, of the fields that are calculated; none for most."""
+        ...
+
+    def values_of(self, read: Read, names: Sequence[str], usage: Usage) -> Iterator[Page]:
+        """Every live record once, shaped as in `pages`: these fields, key and modified.
+
+        From the source itself, not from an index that may lag behind it.
+        """
+        ...
+
+
 class Source(Protocol):
     """Where an entity's records come from; a CRM's client knows its own kinds of source."""
 
@@ -295,6 +320,7 @@ class Crm:
     `client` builds the client from the environment; it raises UsageError naming the variable
     that is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
     entities a run of the whole CRM begins with; `groups` are names for several entities at once.
+    One that `calculates` gets a job that refreshes calculated values; its client is Refreshable.
     """
 
     name: str
@@ -306,3 +332,4 @@ class Crm:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     owners: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    calculates: bool = False

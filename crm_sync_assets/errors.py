@@ -47,6 +47,10 @@ class TooLong(FatalError):
     """The source takes no address of this length (414)."""
 
 
+class TooLarge(FatalError):
+    """An answer is larger than may be held in memory; fewer records may fit into one."""
+
+
 class Deferred(FatalError):
     """The source asks for a longer pause than this run may take; the next run resumes.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from crm_sync_assets import parsing
 from crm_sync_assets.columns import Column, Parser
-from crm_sync_assets.entity import Record
+from crm_sync_assets.entity import UNREAD, Record
 from crm_sync_assets.shape import Shape
 from crm_sync_assets.validators import FAST
 from crm_sync_assets.values import NotClean, key_parser, noting_nothing
@@ -26,6 +26,7 @@ found)."""
 
 _GLOBALS: dict[str, Any] = {
     "NotClean": NotClean,
+    "UNREAD": UNREAD,
     "EMPTY": {},
     "iso": datetime.fromisoformat,
     "datetime": datetime,
@@ -66,7 +67,7 @@ _ODD = '{v}.__class__ is not str or {v} < "!" or not {v}.isascii() or "\\0" in {
 def compiled(shape: Shape, *, validate: bool, strict: bool) -> Fast:
     """The function for the entity of this shape."""
     names = dict(_GLOBALS)
-    lines = ["if record.__class__ is not dict: raise NotClean"]
+    lines = ["if record.__class__ is not dict or UNREAD in record: raise NotClean"]
     if validate and not strict:
         lines.append("w = None")
     lines += _find(shape, names)

@@ -116,7 +116,8 @@ REAL = (
     "NOT coalesce((configuration ->> 'dry_run')::boolean, false) "
     "AND coalesce((configuration ->> 'max_records')::bigint, 0) = 0 "
     "AND NOT coalesce((configuration ->> 'replay')::boolean, false) "
-    "AND NOT coalesce((configuration ->> 'verify')::boolean, false)"
+    "AND NOT coalesce((configuration ->> 'verify')::boolean, false) "
+    "AND NOT coalesce((configuration ->> 'refresh')::boolean, false)"
 )
 """SQL: the row is no trial."""
 
@@ -224,6 +225,7 @@ _RULES: Mapping[str, str] = {
         "OR coalesce((configuration ->> 'max_records')::bigint, 0) > 0 "
         "OR coalesce((configuration ->> 'replay')::boolean, false) "
         "OR coalesce((configuration ->> 'verify')::boolean, false) "
+        "OR coalesce((configuration ->> 'refresh')::boolean, false) "
         "OR configuration ->> 'until' IS NOT NULL)"
     ),
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 from crm_sync_assets import parsing
 from crm_sync_assets.columns import Column
-from crm_sync_assets.entity import Entity, Key, Record
+from crm_sync_assets.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.fastpath import compiled
 from crm_sync_assets.log import logger, mask, one_line
 from crm_sync_assets.shape import Refused, Shape, Stage, unexpected
@@ -139,6 +139,8 @@ class Processor:
         kept = record
         try:
             key = self._key(record)
+            if UNREAD in record:
+                raise Refused("parse", one_line(str(record[UNREAD])))
             return self._row(record, key)
         except Refused as refused:
             stage, reason, field = refused.stage, refused.reason, refused.field

@@ -35,12 +35,8 @@ def build_verification(crm: Crm, entities: tuple[Entity, ...]) -> dg.JobDefiniti
         resource: ClientResource = getattr(context.resources, crm.name)
         warehouse: WarehouseResource = context.resources.warehouse
         client = resource.open()
-        wanted = [e for e in entities if not config.entities or e.sync_type in config.entities]
-        unknown = set(config.entities) - {entity.sync_type for entity in wanted}
-        if unknown:
-            registry.entity(f"{crm.name}.{min(unknown)}")
         problems = []
-        for entity in wanted:
+        for entity in wanted(crm, entities, config.entities):
             if not can_verify(entity, client):
                 continue
             try:
@@ -84,6 +80,15 @@ def build_verification_schedule(crm: Crm, job: dg.JobDefinition) -> dg.ScheduleD
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=f"Compares {crm.title} with the warehouse every Sunday.",
     )
+
+
+def wanted(crm: Crm, entities: tuple[Entity, ...], names: list[str]) -> list[Entity]:
+    """The entities of these names, all for none. Raises UsageError with the nearest name."""
+    chosen = [entity for entity in entities if not names or entity.sync_type in names]
+    unknown = set(names) - {entity.sync_type for entity in chosen}
+    if unknown:
+        registry.entity(f"{crm.name}.{min(unknown)}")
+    return chosen
 
 
 def observed(found: Verification) -> dict[str, dg.MetadataValue]:

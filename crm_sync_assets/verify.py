@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
-import psycopg
 from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine
@@ -29,11 +28,10 @@ from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.outline import outline_of
 from crm_sync_assets.processor import Failure, Processor, Row
-from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy
-from crm_sync_assets.sync import failure_message
+from crm_sync_assets.trial import trial
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, bury, key_array, load
 
@@ -147,40 +145,10 @@ def verify(
     if not can_verify(entity, client):
         raise UsageError(f"{entity}: there is nothing to compare it with")
     vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
-    session = Session(warehouse, entity)
-    connection = session.connection
-    sync_id: int | None = None
-    try:
-        watermark = history.past(connection, entity).watermark
-        connection.commit()
-        if watermark is None:
-            raise UsageError(f"{entity}: it was never synced completely; do that first")
-        sync_id = history.insert(
-            connection,
-            entity,
-            run_id=run_id,
-            configuration={
-                "verify": True,
-                "trial": True,
-                "repair": repair,
-                "fingerprint": entity.fingerprint,
-                "lock": history.resource(entity),
-            },
-            endpoint=str(entity.source)[:200],
-        )
-        found = Verification(entity, watermark - entity.clock_steps_back, sync_id)
-        ensure_table(connection, entity, vault)
-        connection.commit()
+    with trial(warehouse, entity, vault, run_id=run_id, verify=True, repair=repair) as opened:
+        found = Verification(entity, opened.watermark - entity.clock_steps_back, opened.sync_id)
+        session = opened.session
         _Verifying(session, client, warehouse, settings, found, vault, repair=repair).run()
-    except BaseException as error:
-        if sync_id is not None and session.is_usable:
-            connection.rollback()
-            history.close_failed(connection, sync_id, failure_message(error))
-        if isinstance(error, psycopg.Error):
-            raise FatalError(f"{entity}: the warehouse failed: {error}") from error
-        raise
-    finally:
-        session.release()
     log.info("Verified %s: %s", entity, found.summary())
     return found
 

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "what was synced, and how it ended; prune what is old"),
     "health": ("health", "the last day, and whether the history itself is sound"),
     "verify": ("verify", "compare entities with the source, and repair what differs"),
+    "refresh": ("refresh", "store what the source calculates anew, which no delta sees"),
     "alerts": ("alerts", "who is told when something goes wrong: check, list, test"),
     "quarantine": ("quarantine", "records that could not be stored: list, show, replay"),
     "entities": ("entities", "every entity, its table and how changes are noticed"),

@@ -25,6 +25,11 @@ MEANINGS = """exit status:
   130  cancelled; the next sync resumes from the checkpoint"""
 
 
+def worse(one: int, other: int) -> int:
+    """Of success, partial and failed the worse one."""
+    return max(one, other, key=(SUCCESS, PARTIAL, FAILED).index)
+
+
 def explain(error: BaseException, *, debug: bool = False) -> int:
     """Print one line about this error; the exit status it asks for."""
     from crm_sync_assets.log import one_line, redact

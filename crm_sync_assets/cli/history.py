@@ -105,7 +105,7 @@ def _shown(row: dict[str, Any]) -> tuple[object, ...]:
         else ""
     )
     how = configuration.get("strategy") or next(
-        (name for name in ("replay", "verify") if configuration.get(name)), ""
+        (name for name in ("replay", "verify", "refresh") if configuration.get(name)), ""
     )
     return (
         str(row["id"]),

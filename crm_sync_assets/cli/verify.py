@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
                 exits.explain(error)
                 worst = exits.FAILED
                 continue
-            worst = _worse(worst, exits.STATUSES[found.status])
+            worst = exits.worse(worst, exits.STATUSES[found.status])
             if given.json:
                 told.append(as_json(found))
             else:
@@ -66,11 +66,6 @@ def run(words: Sequence[str]) -> int:
     if given.json:
         print_json(told)
     return worst
-
-
-def _worse(one: int, other: int) -> int:
-    order = (exits.SUCCESS, exits.PARTIAL, exits.FAILED)
-    return max(one, other, key=order.index)
 
 
 def _print(found: Verification, client: Any) -> None:

@@ -43,7 +43,7 @@ from crm_sync_assets.clients.wire import (
     proxy_for,
 )
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLong, TransientError
+from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLarge, TooLong, TransientError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
@@ -298,7 +298,7 @@ class Http:
         return address
 
     def _read(self, response: Arriving, shown: str, most_bytes: int, usage: Usage) -> bytes:
-        """The body, unpacked. Raises _Again when it is not whole, FatalError when it is too large.
+        """The body, unpacked. Raises _Again when it is not whole, TooLarge when it is that.
 
         Unpacked as it arrives, so that nothing is unpacked beyond what may be kept.
         """
@@ -314,7 +314,7 @@ class Http:
                 most = most_bytes - content.tell()
                 content.write(gzip.unpack(chunk, most + 1) if gzip else chunk)
                 if max(content.tell(), arrived) > most_bytes:
-                    raise FatalError(
+                    raise TooLarge(
                         f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
                         "Ask for smaller pages (--batch-size)."
                     )
@@ -394,7 +394,8 @@ class Session:
 
         `check` looks at the decoded body; what it finds wrong is tried again like a body cut
         short. Raises TransientError when the tries are used up, Deferred when the source wants a
-        longer pause than the time budget has left, FatalError for what no retry mends.
+        longer pause than the time budget has left, TooLarge for more than `most_bytes`, FatalError
+        for what no retry mends.
         """
         http, accepted = self._http, frozenset(accept)
         sent = dict(headers or {})
@@ -447,7 +448,8 @@ class Session:
             except FatalError as error:
                 if str(error).startswith(self.subject):
                     raise
-                raise FatalError(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
+                kind = TooLarge if isinstance(error, TooLarge) else FatalError
+                raise kind(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
 
     def _take(self, windows: Sequence[str]) -> None:
         """Wait for this request's place in the account's budget."""

@@ -86,6 +86,7 @@ class Direct:
         self._port = parts.port or (443 if self._is_tls else 80)
         self._tls = _tls_context() if self._is_tls else None
         self._idle: list[_Connection] = []
+        self._is_closed = False
         self._guard = threading.Lock()
 
     @contextmanager
@@ -116,7 +117,9 @@ class Direct:
                 connection.hang_up()
 
     def close(self) -> None:
+        """Hang up; a request that is under way does so when it ends."""
         with self._guard:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.hang_up()
@@ -134,7 +137,7 @@ class Direct:
 
     def _give_back(self, connection: _Connection) -> None:
         with self._guard:
-            if len(self._idle) < MOST_IDLE:
+            if len(self._idle) < MOST_IDLE and not self._is_closed:
                 self._idle.append(connection)
                 return
         connection.hang_up()

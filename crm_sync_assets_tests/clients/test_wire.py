@@ -111,6 +111,16 @@ def test_a_body_left_unread_costs_its_connection_and_not_the_next_answer(server:
     assert server.connections == 2
 
 
+def test_a_connection_in_use_while_its_wire_is_closed_is_hung_up_afterwards(
+    server: Server,
+) -> None:
+    wire = Direct(server.url)
+    with wire.send("GET", "/", {}, None, seconds=5) as arriving:
+        wire.close()
+        assert b"".join(arriving.chunks) == b'{"results": []}'
+    assert wire._idle == []
+
+
 def test_a_proxy_is_used_where_the_environment_names_one(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

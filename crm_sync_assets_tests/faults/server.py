@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import re
 import socket
 import ssl
@@ -439,6 +440,24 @@ def sends_100_mb(wire: Wire, answer: Answer) -> None:
     for _ in range(100):
         wire.send(b"x" * (1 << 20))
     wire.send(after)
+
+
+def swells(record_id: str, size: int, name: str) -> Fault:
+    """One record's property is so many bytes long, in every answer that has it."""
+
+    def fault(wire: Wire, answer: Answer) -> None:
+        body = json.loads(answer.body)
+        found = [one for one in [body, *body.get("results", ())] if one.get("id") == record_id]
+        for one in found:
+            if name in one["properties"]:
+                one["properties"][name] = "<here>"
+        before, here, after = json.dumps(body).encode().partition(b"<here>")
+        wire.send(answer.head(len(before) + (size if here else 0) + len(after)) + before)
+        for start in range(0, size if here else 0, 1 << 20):
+            wire.send(b"x" * min(size - start, 1 << 20))
+        wire.send(after)
+
+    return fault
 
 
 def _send_for_ever(wire: Wire, data: bytes) -> None:

@@ -145,6 +145,24 @@ def test_a_delayed_commit_keeps_its_timestamp(api: Api, sandbox: Sandbox) -> Non
     assert {late[one]["updatedAt"] for one in made} == {"2026-11-23T10:00:00.000Z"}
 
 
+def test_calculated_values_change_without_a_modified_date(api: Api, sandbox: Sandbox) -> None:
+    found = {p["name"]: p for p in api.get("/crm/v3/properties/deals").json()["results"]}
+    assert found["custom_score"]["calculated"] is True
+    assert found["amount"]["calculated"] is False
+    world = sandbox.hubspot
+    live, archived = world.ids("deals")[0], world.ids("deals", "archived")[0]
+    before = world.get("deals", live)
+    world.recalculate("deals", [live, archived], {"custom_score": "12.5"})
+    after = world.get("deals", live)
+    assert after["properties"] == before["properties"] | {"custom_score": "12.5"}
+    assert after["updatedAt"] == before["updatedAt"]
+    shown = api.get(f"/crm/v3/objects/deals/{live}", properties="custom_score").json()
+    assert shown["properties"]["custom_score"] == "12.5"
+    assert world.get("deals", archived)["state"] == "archived"
+    with pytest.raises(ValueError, match="not calculated"):
+        world.recalculate("deals", [live], {"amount": "1"})
+
+
 def test_operations_refuse_what_cannot_be(sandbox: Sandbox) -> None:
     world = sandbox.hubspot
     one = world.ids("contacts")[0]

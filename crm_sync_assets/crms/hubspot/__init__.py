@@ -57,4 +57,5 @@ CRM = Crm(
     groups={"associations": ASSOCIATIONS},
     owners=("team:data-engineering",),
     kinds=("hubspot",),
+    calculates=True,
 )

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 WINDOWS = ("burst", "daily")
 REMEMBER_SECONDS = 600.0
+UNCHANGING = ("hs_object_id", "createdate", "hs_createdate")
 
 
 class HubSpot:
@@ -128,6 +129,24 @@ class HubSpot:
             return reading.outline()
         return self.pages(read, usage)
 
+    def calculated(self, entity: Entity, usage: Usage) -> list[str]:
+        """Formulas, roll-ups, scores; what never changes or is the modified date is left out."""
+        source = entity.source
+        if not isinstance(source, Objects):
+            return []
+        session = self._http.session(entity.name, usage)
+        found = self.properties(self.type_id(source.type), session)
+        left_out = {*UNCHANGING, source.modified}
+        return sorted(n for n, (_, calculated) in found.items() if calculated and n not in left_out)
+
+    def values_of(self, read: Read, names: Sequence[str], usage: Usage) -> Iterator[Page]:
+        """Every live record of an object, from the list, with these properties."""
+        source = read.entity.source
+        if not isinstance(source, Objects):
+            raise UsageError(f"{read.entity}: HubSpot calculates nothing of it")
+        session = self._http.session(read.entity.name, usage)
+        return ObjectReading(self, read, session, source).outline(names)
+
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now; the small kinds of source are read whole for it."""
         session = self._http.session(read.entity.name, usage)
@@ -198,19 +217,22 @@ class HubSpot:
         """What stands in a path for an object: its name, or the type id the environment gives."""
         return self._types.get(name, name)
 
-    def property_types(self, kind: str, session: Session) -> dict[str, str]:
-        """The types of an object's properties by name, remembered for ten minutes."""
+    def properties(self, kind: str, session: Session) -> dict[str, tuple[str, bool]]:
+        """An object's properties: name → (type, whether HubSpot calculates it); for ten minutes."""
 
-        def fetch() -> dict[str, str]:
+        def fetch() -> dict[str, tuple[str, bool]]:
             answer = session.get(self.paths.properties(kind), check=_has_properties)
-            return {one["name"]: str(one.get("type")) for one in answer.json["results"]}
+            return {
+                one["name"]: (str(one.get("type")), one.get("calculated") is True)
+                for one in answer.json["results"]
+            }
 
-        found: dict[str, str] = self._remember(("properties", kind), fetch)
+        found: dict[str, tuple[str, bool]] = self._remember(("properties", kind), fetch)
         return found
 
     def property_names(self, kind: str, session: Session) -> list[str]:
         """All of an object's properties, in alphabetical order."""
-        return sorted(self.property_types(kind, session))
+        return sorted(self.properties(kind, session))
 
     def account(self) -> dict[str, Any]:
         """portalId, uiDomain, accountType and more. Raises what a refused credential raises."""

@@ -12,6 +12,8 @@ A reading goes through phases, and its cursor says which one it is in:
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
 between two pages would move the rest. It has no upper bound in a delta, so that a record edited
 while we read stays in the set; it is over when a page comes back empty with a total of 0.
+
+What is too large for one answer is asked for in smaller `portions`.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from crm_sync_assets.clients.ahead import AT_ONCE, in_order
-from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.http import Answer, Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.crms.hubspot.portions import Portions, unread
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
 from crm_sync_assets.errors import FatalError, Gone, TooLong
@@ -68,6 +71,7 @@ class ObjectReading:
         self._kind = hub.type_id(source.type)
         self._subject = read.entity.name
         self._archived: set[str] = set()
+        self._bare = [source.modified or "hs_object_id"]
         most = read.limit or SEARCH_PAGE
         size = read.page_size
         self._list_size = min(size, LIST_PAGE, most)
@@ -118,28 +122,47 @@ class ObjectReading:
             else:
                 yield from self._list(phase, after, following)
 
-    def outline(self) -> Iterator[Page]:
-        """Every live record with its id and modified date: from the list, which never lags."""
-        self._names = [self._source.modified] if self._source.modified else []
+    def outline(self, more: Sequence[str] = ()) -> Iterator[Page]:
+        """Every live record with its id, its modified date and `more`: from the list, which never
+        lags."""
+        self._names = [self._source.modified, *more] if self._source.modified else [*more]
         yield from self._list("live", None, "done")
 
     def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
         """These records whole, live or archived; tombstones for the ones that are neither."""
         self._names = self._hub.property_names(self._kind, self._session)
         withheld = self._withheld()
-        calls = (partial(self._asked_for, some) for some in _batches(ids))
-        for page in in_order(calls, at_once(self._read)):
-            yield replace(page, withheld=withheld)
+        calls = (partial(self._asked_for, some) for some in _hundreds(ids))
+        for pages in in_order(calls, at_once(self._read)):
+            for page in pages:
+                yield replace(page, withheld=withheld)
 
-    def _asked_for(self, ids: Sequence[str]) -> Page:
-        records, unknown = self._batch(ids, archived=False)
-        rest = [key for key in ids if key not in records]
-        archived, _ = self._batch(rest, archived=True) if rest else ({}, [])
-        gone = [self._stone(key, ask=key in unknown) for key in rest if key not in archived]
-        return Page([*records.values(), *archived.values()], {}, tombstones=gone)
+    def _asked_for(self, ids: Sequence[str]) -> list[Page]:
+        pages = []
+        for some, records, unknown in self._batches(ids, archived=False):
+            pages.append(Page([*records.values()], {}))
+            rest = [key for key in some if key not in records]
+            for others, archived, _ in self._batches(rest, archived=True):
+                gone = [key for key in others if key not in archived]
+                stones = [self._stone(key, ask=key in unknown) for key in gone]
+                pages.append(Page([*archived.values()], {}, tombstones=stones))
+        return pages
 
-    def _batch(self, ids: Sequence[str], *, archived: bool) -> tuple[dict[str, Record], list[str]]:
-        return read_batch(self._hub, self._session, self._kind, ids, self._names, archived)
+    def _batches(
+        self, ids: Sequence[str], *, archived: bool
+    ) -> Iterator[tuple[Sequence[str], dict[str, Record], list[str]]]:
+        """Per batch its ids, the records found by id, and the ids HubSpot was silent about."""
+        portions, start = Portions(self._subject, BATCH), 0
+
+        def fetch(size: int, whole: bool) -> tuple[Sequence[str], dict[str, Record], list[str]]:
+            some, names = ids[start : start + size], self._names if whole else self._bare
+            found, unknown = read_batch(self._hub, self._session, self._kind, some, names, archived)
+            return some, found if whole else {k: unread(r) for k, r in found.items()}, unknown
+
+        while start < len(ids):
+            batch = portions.ask(fetch, left=len(ids) - start)
+            start += len(batch[0])
+            yield batch
 
     def _stone(self, record_id: str, *, ask: bool) -> Tombstone:
         """Of a record that is gone; one that HubSpot was silent about is asked for by itself."""
@@ -154,13 +177,11 @@ class ObjectReading:
     def _list(self, phase: str, after: str | None, following: str) -> Iterator[Page]:
         archived = phase == "archived"
         path = self._hub.paths.objects(self._kind)
-        params = {"limit": str(self._list_size), "archived": str(archived).lower()}
-        properties = {"properties": ",".join(self._names)}
-        length = len(path) + len(urlencode(properties))
+        names = ",".join(self._names)
+        length = len(path) + len(urlencode({"properties": names}))
         if length <= min(MOST_URL, self._hub.longest_url):
-            whole = params | properties
             try:
-                for records, cursor in self._listed(path, whole, phase, after, following):
+                for records, _, cursor in self._listed(path, names, phase, after, following):
                     after = cursor.get("after")
                     yield Page(records, cursor)
                 return
@@ -168,31 +189,36 @@ class ObjectReading:
                 self._hub.longest_url = length - 1
         # The next pages are listed while the properties of the ones before are read.
         calls = (
-            partial(self._filled, records, cursor, archived)
-            for records, cursor in self._listed(path, params, phase, after, following)
+            partial(self._filled, records, here, cursor, archived)
+            for records, here, cursor in self._listed(path, None, phase, after, following)
         )
-        yield from in_order(calls, at_once(self._read))
+        for pages in in_order(calls, at_once(self._read)):
+            yield from pages
 
     def _listed(
-        self,
-        path: str,
-        params: Mapping[str, str],
-        phase: str,
-        after: str | None,
-        following: str,
-    ) -> Iterator[tuple[list[Record], dict[str, str]]]:
-        """The list's pages, each with the cursor of the next."""
+        self, path: str, names: str | None, phase: str, after: str | None, following: str
+    ) -> Iterator[tuple[list[Record], dict[str, str], dict[str, str]]]:
+        """The list's pages, each with its own cursor and that of the next; without `names` they
+        hold ids and moments only."""
         archived = phase == "archived"
         guard = CursorGuard(self._subject)
         highest: int | None = None
+        portions = Portions(self._subject, self._list_size)
         if after is not None:
             guard.follow(after, records=1)
         began_anew = False
+
+        def fetch(size: int, whole: bool) -> Answer:
+            asked = {"limit": str(size), "archived": str(archived).lower()}
+            if after:
+                asked["after"] = after
+            if names is not None:
+                asked["properties"] = names if whole else ",".join(self._bare)
+            return _marked(self._session.get(path, asked, check=has_records), whole)
+
         while True:
             try:
-                answer = self._session.get(
-                    path, {**params, **({"after": after} if after else {})}, check=has_records
-                )
+                answer = portions.ask(fetch)
             except Gone:
                 if after is None or began_anew:
                     raise
@@ -207,12 +233,13 @@ class ObjectReading:
             highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
+            here = {"phase": phase} | ({"after": after} if after else {})
             after = following_page
             if after is None:
-                yield listed, {"phase": following}
+                yield listed, here, {"phase": following}
                 return
             guard.follow(after, records=len(listed))
-            yield listed, {"phase": phase, "after": after}
+            yield listed, here, {"phase": phase, "after": after}
 
     def _confirm_the_end(self, last: int | None) -> None:
         """FatalError unless the list ends after this id, though it had promised another page.
@@ -235,19 +262,21 @@ class ObjectReading:
     def _search(self, after: str | None) -> Iterator[Page]:
         self._check_modified()
         strategy, path = self._read.strategy, self._hub.paths.search(self._kind)
-        modified, size, first = self._source.modified, self._search_size, after is None
+        modified, first = self._source.modified, after is None
         last = int(after or 0)
+        portions = Portions(self._subject, self._search_size)
         bounds = [
             {"propertyName": modified, "operator": operator, "value": str(epoch_ms(moment))}
             for operator, moment in (("GTE", strategy.since), ("LT", strategy.until))
             if moment is not None
         ]
-        while True:
+
+        def fetch(size: int, whole: bool) -> Answer:
             beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
             query = {
                 "filterGroups": [{"filters": [*bounds, beyond]}],
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names,
+                "properties": self._names if whole else self._bare,
                 "limit": size,
             }
             answer = self._session.post(
@@ -256,6 +285,10 @@ class ObjectReading:
                 windows=SEARCH_WINDOWS,
                 check=lambda body: has_records(body) or short_read(body, size),
             )
+            return _marked(answer, whole)
+
+        while True:
+            answer = portions.ask(fetch)
             records: list[Record] = answer.json["results"]
             if not records:
                 return
@@ -294,10 +327,9 @@ class ObjectReading:
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
-        calls = (partial(self._alive, ids) for ids in _batches(self._held_as_deleted(after)))
-        for page in in_order(calls, at_once(self._read)):
-            if page.records:
-                yield page
+        calls = (partial(self._alive, ids) for ids in _hundreds(self._held_as_deleted(after)))
+        for pages in in_order(calls, at_once(self._read)):
+            yield from (page for page in pages if page.records)
 
     def _held_as_deleted(self, after: str | None) -> Iterator[str]:
         """Ids the warehouse holds as deleted that are not in the recycle bin."""
@@ -309,10 +341,14 @@ class ObjectReading:
             after = keys[-1]
             yield from (key for key in keys if key not in self._archived)
 
-    def _alive(self, ids: Sequence[str]) -> Page:
-        found = self.by_id(ids, self._names, archived=False)
-        alive = [found[key] for key in ids if key in found]
-        return Page(alive, {"phase": "restored", "after": ids[-1]})
+    def _alive(self, ids: Sequence[str]) -> list[Page]:
+        return [
+            Page(
+                [found[key] for key in some if key in found],
+                {"phase": "restored", "after": some[-1]},
+            )
+            for some, found in self._found(ids, archived=False)
+        ]
 
     def _gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
         """Records with a value in one of these properties, a few properties at a time.
@@ -335,7 +371,9 @@ class ObjectReading:
 
     def _having(self, names: Sequence[str], last: int) -> Iterator[tuple[list[Record], int]]:
         """Records by id, after `last`, that have a value in one of these properties."""
-        while True:
+        portions = Portions(self._subject, self._search_size)
+
+        def fetch(size: int, whole: bool) -> Answer:
             query = {
                 "filterGroups": [
                     {
@@ -347,8 +385,8 @@ class ObjectReading:
                     for name in names
                 ],
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names,
-                "limit": self._search_size,
+                "properties": self._names if whole else self._bare,
+                "limit": size,
             }
             answer = self._session.post(
                 self._hub.paths.search(self._kind),
@@ -358,9 +396,13 @@ class ObjectReading:
                 check=lambda body: (
                     None
                     if isinstance(body, dict) and "results" not in body and "message" in body
-                    else has_records(body) or short_read(body, self._search_size)
+                    else has_records(body) or short_read(body, size)
                 ),
             )
+            return _marked(answer, whole)
+
+        while True:
+            answer = portions.ask(fetch)
             if answer.status == 400:
                 if len(names) > 1:
                     for name in names:
@@ -380,56 +422,62 @@ class ObjectReading:
             last = int(identified(fresh)[-1]["id"])
             yield fresh, last
 
-    def _filled(self, listed: Sequence[Record], cursor: Mapping[str, str], archived: bool) -> Page:
+    def _filled(
+        self,
+        listed: Sequence[Record],
+        here: Mapping[str, str],
+        cursor: Mapping[str, str],
+        archived: bool,
+    ) -> list[Page]:
         """A page of listed records with their properties, too many for the list's address.
 
-        One that is gone by now is left out: it is in the recycle bin, which comes after the list.
-        One that left the recycle bin is read as the live record it is.
+        In several parts, if there is no room for it in one answer; only the last has the next
+        page's `cursor`. A record that is gone by now is left out: it is in the recycle bin, which
+        comes after the list. One that left the recycle bin is read as the live record it is.
         """
-        whole = identified(listed)
-        ids = [record["id"] for record in whole]
-        found = self.by_id(ids, self._names, archived=archived)
-        records: list[Any] = [r for r in listed if not identified([r])]
-        records += [{**record, **found[record["id"]]} for record in whole if record["id"] in found]
-        missing = [key for key in ids if key not in found]
+        nameless = [record for record in listed if not identified([record])]
+        parts: list[list[Any]] = [nameless] if nameless else []
+        named = {record["id"]: record for record in identified(listed)}
+        missing: list[str] = []
+        for ids, found in self._found([*named], archived=archived):
+            parts.append([{**named[key], **found[key]} for key in ids if key in found])
+            missing += [key for key in ids if key not in found]
         if missing and archived:
-            records += self.by_id(missing, self._names, archived=False).values()
+            parts += [[*found.values()] for _, found in self._found(missing, archived=False)]
         elif missing:
             log.info("%s: %d records went while they were listed", self._subject, len(missing))
-        return Page(records, cursor)
+        *first, last = parts or [[]]
+        return [*(Page(part, here) for part in first), Page(last, cursor)]
 
-    def by_id(
-        self, ids: Sequence[str], names: Sequence[str], *, archived: bool
-    ) -> dict[str, Record]:
-        """The records HubSpot has of these ids, by id; the others are certainly gone or merged."""
-        if not ids:
-            return {}
-        found, unknown = read_batch(self._hub, self._session, self._kind, ids, names, archived)
-        if unknown:
-            again, unknown = read_batch(
-                self._hub, self._session, self._kind, unknown, names, archived
-            )
-            found |= again
-        if not archived:
-            for record_id in unknown:
+    def _found(
+        self, ids: Sequence[str], *, archived: bool
+    ) -> Iterator[tuple[Sequence[str], dict[str, Record]]]:
+        """Per batch its ids and the records HubSpot has of them; the others are certainly gone or
+        merged."""
+        for some, found, silent in self._batches(ids, archived=archived):
+            unknown: list[str] = []
+            for _, again, still in self._batches(silent, archived=archived):
+                found |= again
+                unknown += still
+            for record_id in [] if archived else unknown:
                 record = read_one(self._hub, self._session, self._kind, record_id)
                 if record is not None and record["id"] == record_id:
                     raise FatalError(
                         f"{self._subject}: short read: the batch read left out {record_id}, which "
                         "exists. The next sync resumes from the last stored page."
                     )
-        return found
+            yield some, found
 
     def _check_modified(self) -> None:
         """A filter by a field that is no date finds nothing and says nothing."""
         name = self._source.modified
-        known = self._hub.property_types(self._kind, self._session)
+        known = self._hub.properties(self._kind, self._session)
         if self._kind in ("contacts", "0-1") and name != "lastmodifieddate":
             problem = "contacts are only found by lastmodifieddate"
         elif name not in known:
             problem = "HubSpot has no such property"
-        elif known[name] != "datetime":
-            problem = f"its type is {known[name]}, not datetime"
+        elif known[name][0] != "datetime":
+            problem = f"its type is {known[name][0]}, not datetime"
         else:
             return
         raise FatalError(
@@ -466,7 +514,7 @@ def at_once(read: Read) -> int:
     return 1 if read.limit else AT_ONCE
 
 
-def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+def _hundreds(ids: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(ids)
     while some := list(islice(rest, BATCH)):
         yield some
@@ -510,6 +558,13 @@ def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Recor
     record: Record = answer.json
     record["id"] = str(record["id"])
     return record
+
+
+def _marked(answer: Answer, whole: bool) -> Answer:
+    """The answer, its records marked as unread if they came without their properties."""
+    if not whole:
+        answer.json["results"] = [unread(record) for record in answer.json["results"]]
+    return answer
 
 
 def has_records(body: Any) -> str | None:

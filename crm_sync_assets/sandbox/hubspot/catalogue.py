@@ -18,6 +18,11 @@ _SYSTEM_TEXTS = """
 _SYSTEM_NUMBERS = "hs_created_by_user_id hs_object_source_user_id hs_updated_by_user_id"
 _MADE_UP = "favourite_color hs_merged_object_ids"
 
+CALCULATED = frozenset(
+    {"custom_score", "hs_predictivecontactscore_v2", "num_notes", "num_contacted_notes"}
+)
+"""Scores and roll-ups: they change with other records, and no modified date with them."""
+
 DECLARED: Mapping[str, Mapping[str, str]] = {
     "contacts": {
         "string": """

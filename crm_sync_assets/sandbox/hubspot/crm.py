@@ -27,6 +27,7 @@ _WORLD = frozenset(
         "dissociate",
         "associated",
         "bulk_touch",
+        "recalculate",
         "move",
         "ids",
         "get",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from crm_sync_assets.sandbox.hubspot.catalogue import DECLARED, OPTIONS
+from crm_sync_assets.sandbox.hubspot.catalogue import CALCULATED, DECLARED, OPTIONS
 
 Type = Literal["string", "number", "bool", "enumeration", "datetime", "date", "phone_number"]
 
@@ -168,7 +168,7 @@ def definition(name: str, property_name: str) -> dict[str, Any]:
             for i, o in enumerate(options)
         ],
         "displayOrder": -1,
-        "calculated": property_name in SYSTEM,
+        "calculated": property_name in SYSTEM | CALCULATED,
         "externalOptions": property_name.startswith(("hs_all_", "hubspot_owner_id")),
         "archived": False,
         "hasUniqueValue": False,
@@ -177,7 +177,7 @@ def definition(name: str, property_name: str) -> dict[str, Any]:
         "modificationMetadata": {
             "archivable": not own,
             "readOnlyDefinition": own,
-            "readOnlyValue": property_name in READ_ONLY,
+            "readOnlyValue": property_name in READ_ONLY | CALCULATED,
         },
         "formField": not own,
         "dataSensitivity": "non_sensitive",

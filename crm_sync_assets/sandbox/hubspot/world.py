@@ -9,6 +9,7 @@ from typing import Any
 
 from crm_sync_assets.sandbox.clock import Clock, epoch_ms, iso
 from crm_sync_assets.sandbox.hubspot.associations import Associations
+from crm_sync_assets.sandbox.hubspot.catalogue import CALCULATED
 from crm_sync_assets.sandbox.hubspot.data import ARCHIVED_EVERY, END_MS, Base
 from crm_sync_assets.sandbox.hubspot.directory import Directory
 from crm_sync_assets.sandbox.hubspot.mover import move
@@ -322,6 +323,21 @@ class World:
                 merged = {**latest.changes, **changes}
                 self._write(table, record, replace(latest, modified=stamp, changes=merged))
             return chosen
+
+    def recalculate(
+        self, type: str, ids: Sequence[str], properties: Mapping[str, str | None]
+    ) -> None:
+        """Give calculated properties of records, of archived ones too, what a change elsewhere
+        makes of them, such as an edit of their parent; the modified date stays."""
+        with self.lock:
+            table = self.table(type)
+            if own := [name for name in properties if name not in CALCULATED]:
+                raise ValueError(f"{own} of {table.kind.name} are not calculated")
+            changes = self._checked(table, properties)
+            for record_id in ids:
+                record = table.record(self.find(type, record_id)[1])
+                merged = {**record.latest.changes, **changes}
+                self._write(table, record, replace(record.latest, changes=merged))
 
     def move(self, n: int = 1, seed: int = 0, types: Sequence[str] | None = None) -> list[str]:
         """`n` random believable mutations over all object types; what they were, one line each."""

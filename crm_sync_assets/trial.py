@@ -1,0 +1,79 @@
+"""Work on an entity beside its syncs: it has the entity's lock, and a row in SyncHistory.
+
+The row is a trial: it never carries a watermark, and no sync resumes from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from crm_sync_assets import history
+from crm_sync_assets.entity import Entity
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.schema import ensure_table
+from crm_sync_assets.session import Session
+from crm_sync_assets.sync import failure_message
+from crm_sync_assets.vault import Vault
+from crm_sync_assets.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`watermark` is that of the entity's newest complete sync."""
+
+    session: Session
+    sync_id: int
+    watermark: datetime
+
+
+@contextmanager
+def trial(
+    warehouse: Warehouse,
+    entity: Entity,
+    vault: Vault | None,
+    *,
+    run_id: str | None = None,
+    **configuration: Any,
+) -> Iterator[Trial]:
+    """Open the row with this configuration; who works closes it, an error closes it as failed.
+
+    Raises UsageError for an entity that was never synced, AlreadyRunning when a sync is running.
+    """
+    session = Session(warehouse, entity)
+    connection = session.connection
+    sync_id: int | None = None
+    try:
+        watermark = history.past(connection, entity).watermark
+        connection.commit()
+        if watermark is None:
+            raise UsageError(f"{entity}: it was never synced completely; do that first")
+        sync_id = history.insert(
+            connection,
+            entity,
+            run_id=run_id,
+            configuration={
+                **configuration,
+                "trial": True,
+                "fingerprint": entity.fingerprint,
+                "lock": history.resource(entity),
+            },
+            endpoint=str(entity.source)[:200],
+        )
+        ensure_table(connection, entity, vault)
+        connection.commit()
+        yield Trial(session, sync_id, watermark)
+    except BaseException as error:
+        if sync_id is not None and session.is_usable:
+            session.connection.rollback()
+            history.close_failed(session.connection, sync_id, failure_message(error))
+        if isinstance(error, psycopg.Error):
+            raise FatalError(f"{entity}: the warehouse failed: {error}") from error
+        raise
+    finally:
+        session.release()
