@@ -37,6 +37,7 @@ from crm_sync_assets.strategy import Strategy, choose
 from crm_sync_assets.told import words
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
+    FUTURE,
     Connection,
     Counts,
     Rejected,
@@ -54,9 +55,6 @@ log = logger(__name__)
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
 
-
-_FUTURE = timedelta(days=1)
-"""A record dated this far ahead of the source's clock is dated wrongly."""
 
 _COLLECT_EVERY = 100_000
 """Objects between two looks for garbage. Records are trees, and go when their batch goes; to look
@@ -429,7 +427,7 @@ class Sync:
             now = self._client.source_time()
             passed = datetime.now(UTC) - self._began
             self._started_at_source = self._began if now is None else now - passed
-        self._table.future = self._started_at_source + _FUTURE
+        self._table.future = self._started_at_source + FUTURE
 
     # A batch
 

@@ -20,7 +20,7 @@ from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.sync import failure_message
 from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import Warehouse, message_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def trial(
             session.connection.rollback()
             history.close_failed(session.connection, sync_id, failure_message(error))
         if isinstance(error, psycopg.Error):
-            raise FatalError(f"{entity}: the warehouse failed: {error}") from error
+            raise FatalError(f"{entity}: the warehouse failed: {message_of(error)}") from error
         raise
     finally:
         session.release()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from psycopg import sql
@@ -33,7 +33,16 @@ from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.trial import trial
 from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, bury, key_array, load
+from crm_sync_assets.warehouse import (
+    FUTURE,
+    Connection,
+    Counts,
+    Table,
+    Warehouse,
+    bury,
+    key_array,
+    load,
+)
 
 log = logger(__name__)
 
@@ -177,6 +186,7 @@ class _Verifying:
             entity, Strategy("full"), page_size=entity.source.max_page_size, known=warehouse
         )
         self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
+        self._table.future = (client.source_time() or datetime.now(UTC)) + FUTURE
         strict = settings.mode == "strict"
         self._processor = Processor(
             entity, strict=strict, record_url=lambda key: client.record_url(entity, key)
@@ -361,7 +371,7 @@ class _Verifying:
     ) -> set[Key]:
         """Store and mark these as any sync does, in one transaction; the keys that it worked for.
 
-        A newer stored row wins here too.
+        A newer stored row wins here too, and then it worked only if that row is as it should be.
         """
 
         def transaction() -> tuple[Counts, int, set[Key]]:
@@ -369,15 +379,14 @@ class _Verifying:
             encryption.hold(self._connection, self._vault)
             self._connection.execute(self._table.create_stage())
             if rows:
-                counts, rejected = load(
+                counts, _ = load(
                     self._connection,
                     self._table,
                     rows,
                     target=self._table.target,
                     fresh_stage=False,
                 )
-                bad = {self._table.key_of(one.row) for one in rejected}
-                kept = {self._table.key_of(row) for row in rows} - bad
+                kept = self._stored_well(rows)
             marked, _ = bury(self._connection, self._entity, stones)
             quarantine.add(
                 self._connection, self._entity, self._found.sync_id, failures, self._vault
@@ -388,6 +397,32 @@ class _Verifying:
         self._counts += counts
         self._deleted += marked
         return kept
+
+    def _stored_well(self, rows: Sequence[Row]) -> set[Key]:
+        """The keys of those whose stored row is no older, and live or deleted as they are."""
+        modified = self._entity.modified
+        moment = sql.Identifier(modified.name) if modified else sql.SQL("NULL::timestamptz")
+        keys = ["\x1f".join(self._table.key_of(row)) for row in rows]
+        stored = {
+            tuple(key): (at, gone)
+            for key, at, gone in self._connection.execute(
+                sql.SQL(
+                    "SELECT {key}, {moment}, deleted_at IS NOT NULL FROM {table} AS t "
+                    "WHERE {key} IN (SELECT string_to_array(k, E'\\x1f') "
+                    "FROM unnest(%s::text[]) AS k)"
+                ).format(key=key_array(self._entity, "t"), moment=moment, table=self._table.target),
+                (keys,),
+            )
+        }
+        well = set()
+        for row in rows:
+            key = self._table.key_of(row)
+            at, gone = stored.get(key, (None, None))
+            sent = self._moment(row, modified.name) if modified else None
+            is_older = at is not None and sent is not None and at < sent
+            if gone == (self._moment(row, "deleted_at") is not None) and not is_older:
+                well.add(key)
+        return well
 
     # The end
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, LiteralString, cast
 
@@ -233,6 +233,10 @@ class Warehouse:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+FUTURE = timedelta(days=1)
+"""A record dated this far ahead of the source's clock is dated wrongly."""
 
 
 class Table:

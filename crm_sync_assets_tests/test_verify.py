@@ -144,6 +144,27 @@ def test_a_verification_is_a_trial_in_history_and_moves_nothing(warehouse: Wareh
         assert _violations(connection, {PEOPLE.name: PEOPLE}, None) == []
 
 
+def test_a_row_that_a_repair_could_not_bring_back_is_not_called_repaired(
+    warehouse: Warehouse,
+) -> None:
+    """It is held as deleted in a version newer than the one that is live there."""
+    source = client()
+    sync(warehouse, source)
+    change(
+        warehouse,
+        "UPDATE test_people SET deleted_at = now(), modified = modified + interval '6 hours' "
+        "WHERE id = '3'",
+        "UPDATE test_people SET deleted_at = now(), modified = '2400-01-01' WHERE id = '4'",
+    )
+    seen = run(warehouse, source, repair=True)
+    assert found(seen) == {("3", "missing", False, False), ("4", "missing", False, True)}
+    assert {"3"} <= {
+        row[0] for row in rows(warehouse, "SELECT id FROM test_people WHERE deleted_at IS NOT NULL")
+    }, "the newer version stays"
+    assert people(warehouse)["4"] == "Person 4", "nothing is newer than a date nobody can mean"
+    assert seen.left
+
+
 def test_what_changed_since_the_last_sync_is_no_finding(warehouse: Warehouse) -> None:
     source = client()
     sync(warehouse, source)
