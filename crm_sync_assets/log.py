@@ -11,6 +11,7 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 PACKAGE = "crm_sync_assets"
@@ -227,7 +228,21 @@ def configure(
     Returns the handler that does so.
     Other libraries are heard from WARNING on. Calling it again replaces what it set up before.
     """
-    import structlog
+    handler = _Handler(stream or sys.stderr, json=json)
+    handler.addFilter(Redactor())
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    logging.getLogger(PACKAGE).setLevel(level.upper())
+    return handler
+
+
+def _formatter(json: bool) -> logging.Formatter:
+    with _unseen("rich"):
+        # It would prepare rich's tracebacks for a console of its own, which takes longer than all
+        # the rest of it.
+        import structlog
 
     def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         # `message` and `asctime` are what another handler's formatter left on the record.
@@ -238,7 +253,7 @@ def configure(
         event.pop("logger", None)
         return " ".join([head, *(f"{name}={value}" for name, value in event.items())])
 
-    formatter = structlog.stdlib.ProcessorFormatter(
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
@@ -251,21 +266,34 @@ def configure(
             structlog.processors.JSONRenderer(ensure_ascii=False) if json else as_text,
         ],
     )
-    handler = _Handler(stream or sys.stderr)
-    handler.setFormatter(formatter)
-    handler.addFilter(Redactor())
-    root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
-    logging.getLogger(PACKAGE).setLevel(level.upper())
-    return handler
+
+
+@contextmanager
+def _unseen(package: str) -> Iterator[None]:
+    """Whoever asks meanwhile whether it is installed hears that it is not."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # how Python says so
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, so that a second `configure` finds it; the last redaction is on the finished line."""
+    """Ours, so that a second `configure` finds it; the last redaction is on the finished line.
+
+    What renders the line is imported with the first one.
+    """
+
+    def __init__(self, stream: TextIO, *, json: bool) -> None:
+        super().__init__(stream)
+        self._json = json
 
     def format(self, record: logging.LogRecord) -> str:
+        if self.formatter is None:
+            self.setFormatter(_formatter(self._json))
         if record.exc_text:
             # structlog drops a foreign record's traceback; as an extra field it stays.
             record = logging.makeLogRecord({**record.__dict__, "exception": record.exc_text})

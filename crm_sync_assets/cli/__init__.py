@@ -37,6 +37,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Whatever goes wrong is one line on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # Looking for plugins of pydantic, which has none here, means reading every package's metadata.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     debug = "--debug" in words or "--verbose" in words
     try:
         status = _dispatch(words)
@@ -74,6 +76,8 @@ def _dispatch(words: list[str]) -> int:
     from crm_sync_assets.cli import sync
     from crm_sync_assets.errors import UsageError
 
+    if name == registry.ALL:
+        return sync.run_all(rest)
     if name in registry.names():
         return sync.run(registry.crm(name), rest)
     if name.startswith("sync_"):
@@ -83,7 +87,7 @@ def _dispatch(words: list[str]) -> int:
             file=sys.stderr,
         )
         return sync.run(crm, [selected, *rest])
-    known = [*registry.names(), *COMMANDS]
+    known = [*registry.names(), registry.ALL, *COMMANDS]
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
     raise UsageError(f"'{name}' is neither a CRM nor a command{meant}")
@@ -108,6 +112,7 @@ def usage() -> str:
     commands = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
     return (
         "usage: crm-sync <crm> <entity>... [flags]     sync entities, a group of them, or all\n"
+        "       crm-sync all [flags]                   sync every CRM the environment names\n"
         "       crm-sync <command> [options]\n\n"
         f"crms: {crms}   (`crm-sync <crm> --help` lists entities and flags)\n\n"
         f"commands:\n{commands}\n\n"

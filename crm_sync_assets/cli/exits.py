@@ -30,8 +30,8 @@ def worse(one: int, other: int) -> int:
     return max(one, other, key=(SUCCESS, PARTIAL, FAILED).index)
 
 
-def explain(error: BaseException, *, debug: bool = False) -> int:
-    """Print one line about this error; the exit status it asks for."""
+def explain(error: BaseException, *, debug: bool = False, about: str = "") -> int:
+    """Print one line about this error, of what it is `about`; the exit status it asks for."""
     from crm_sync_assets.log import one_line, redact
     from crm_sync_assets.settings import keep_secrets
     from crm_sync_assets.told import safe, words
@@ -43,7 +43,8 @@ def explain(error: BaseException, *, debug: bool = False) -> int:
         text += " (unexpected; --debug shows where)"
         if debug:
             print(redact("".join(traceback.format_exception(safe(error)))), file=sys.stderr)
-    say(one_line(" ".join(text.split())))
+    said = " ".join(text.split())
+    say(one_line(f"{about}: {said}" if about else said))
     return USAGE if isinstance(error, UsageError) else FAILED
 
 

@@ -1,7 +1,8 @@
-"""`crm-sync <crm> <entity>…`: sync entities through Dagster, and say how it went."""
+"""`crm-sync <crm> <entity>…` and `crm-sync all`: sync through Dagster, and say how it went."""
 
 from __future__ import annotations
 
+import argparse
 import gc
 import signal
 import sys
@@ -10,23 +11,35 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, add_flags, flags
 from crm_sync_assets.entity import Crm, Entity
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.flags import Flags
-from crm_sync_assets.launch import Cancelled, Outcome, launch, plan
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
+from crm_sync_assets.settings import environment, is_named, settings_for
 
 if TYPE_CHECKING:
     from crm_sync_assets.warehouse import Warehouse
 
+T = TypeVar("T")
 
-def parser(crm: Crm, kind: type[Flags] = Flags) -> Parser:
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The entities of one CRM that a command syncs, in one Dagster run; `job` is the UI's name."""
+
+    crm: Crm
+    tasks: Sequence[Task]
+    job: str | None
+
+
+def parser(crm: Crm) -> Parser:
     entities = registry.entities(crm.name)
     listed = ", ".join(entity.sync_type for entity in entities)
     groups = "".join(f"\n{name}: {', '.join(of)}" for name, of in crm.groups.items())
@@ -41,60 +54,102 @@ def parser(crm: Crm, kind: type[Flags] = Flags) -> Parser:
         + f"\n\n{exits.MEANINGS}",
     )
     parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
-    add_flags(parser, kind)
-    output = parser.add_argument_group("output")
-    output.add_argument("--quiet", action="store_true", help="Say nothing but what went wrong.")
-    output.add_argument("--no-progress", action="store_true", help="Plain lines, no progress bar.")
+    _add_options(parser)
     return parser
 
 
+def _add_options(parser: Parser) -> None:
+    add_flags(parser, Flags)
+    output = parser.add_argument_group("output")
+    output.add_argument("--quiet", action="store_true", help="Say nothing but what went wrong.")
+    output.add_argument("--no-progress", action="store_true", help="Plain lines, no progress bar.")
+
+
 def run(crm: Crm, words: Sequence[str]) -> int:
-    """Sync; 0 only if every entity ended as `success`."""
+    """Sync these entities of one CRM; 0 only if every one ended as `success`."""
     given = parser(crm).parse(words)
+    whole = [*given.entities] == [registry.ALL]
+    return _sync([(crm, chosen(crm, given.entities))], given, whole=whole)
+
+
+def run_all(words: Sequence[str]) -> int:
+    """Sync everything of every CRM the environment names; one that fails stops no other."""
+    parser = Parser(
+        prog="crm-sync all",
+        description="Sync all entities of every CRM that has a variable in the environment, one "
+        "CRM after the other.",
+        epilog=exits.MEANINGS,
+    )
+    _add_options(parser)
+    given = parser.parse(words)
+    named = [registry.crm(name) for name in registry.names() if is_named(name)]
+    if not named:
+        raise UsageError(
+            f"no variable of {', '.join(registry.names())} is set, so there is nothing to sync: "
+            "see .env.example"
+        )
+    return _sync([(crm, registry.selection(crm.name)) for crm in named], given, whole=True)
+
+
+def _sync(
+    wanted: Sequence[tuple[Crm, Sequence[Entity]]], given: argparse.Namespace, *, whole: bool
+) -> int:
     asked, warnings = flags(given, Flags)
     for warning in warnings:
         exits.say(warning)
-    entities = chosen(crm, given.entities)
-    tasks = plan(crm, entities, asked)
-    undated = [task.entity.sync_type for task in tasks if task.flags != asked]
+    works = [
+        Work(crm, plan(crm, entities, asked), f"{crm.name}_all" if whole else None)
+        for crm, entities in wanted
+    ]
+    undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
     if undated and not given.quiet:
         exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
     env = environment()
-    # Without a warehouse the client's constructor only reads the environment: a missing token is
-    # known before anything is started.
-    crm.client(env.model_copy(update={"warehouse_url": None}), settings_for(crm)).close()
+    for crm, _ in wanted:
+        # Without a warehouse the client's constructor only reads the environment: a missing token
+        # is known before anything is started.
+        crm.client(env.model_copy(update={"warehouse_url": None}), settings_for(crm)).close()
 
     from crm_sync_assets.cli import display
 
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
     signal.signal(signal.SIGTERM, _interrupt)
-    whole = [*given.entities] == [registry.ALL]
     with _nothing_collected():
-        ready = _beside(lambda: _prepare(crm, len(tasks) > 1))
+        ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
 
         import crm_sync_assets.assets  # noqa: F401
         from crm_sync_assets.instance import open_instance
 
-        warehouse = ready.result()
-
-    bars = display.Bars(len(tasks)) if show_bars else nullcontext()
+        warehouse, closed = ready.result()
+    if closed and len(works) == len(closed):
+        # Nothing can be read: the first of them says why, as it would alone.
+        raise next(iter(closed.values()))
+    for name, error in closed.items():
+        exits.explain(error, debug=asked.debug, about=name)
+    bars = display.Bars(sum(len(w.tasks) for w in works)) if show_bars else nullcontext()
+    outcomes: list[Outcome] = []
     cancelled = False
     with open_instance(env, to_run=True) as instance:
         try:
             with bars:
-                outcomes: Sequence[Outcome] = launch(
-                    crm,
-                    tasks,
-                    job=f"{crm.name}_all" if whole else None,
-                    instance=instance,
-                    warehouse=warehouse,
-                )
+                for work in works:
+                    if work.crm.name not in closed:
+                        outcomes += launch(
+                            work.crm,
+                            work.tasks,
+                            job=work.job,
+                            instance=instance,
+                            warehouse=warehouse,
+                        )
         except Cancelled as error:
-            outcomes, cancelled = error.outcomes, True
+            outcomes += error.outcomes
+            cancelled = True
     display.report(outcomes, quiet=given.quiet, dry_run=asked.dry_run)
-    return exits.CANCELLED if cancelled else status(outcomes)
+    if cancelled:
+        return exits.CANCELLED
+    return exits.FAILED if closed else status(outcomes)
 
 
 def chosen(crm: Crm, names: Sequence[str]) -> tuple[Entity, ...]:
@@ -115,21 +170,25 @@ def status(outcomes: Sequence[Outcome]) -> int:
     return exits.PARTIAL if "partial" in endings else exits.SUCCESS
 
 
-def _prepare(crm: Crm, ask_first: bool) -> Warehouse:
-    """The warehouse, started and migrated. For several entities also whether the CRM answers.
+def _prepare(works: Sequence[Work]) -> tuple[Warehouse, dict[str, SyncError]]:
+    """The warehouse, started and migrated, and which CRMs do not answer, by name, with the reason.
 
     A single sync finds out by its own first request; dozens would each fail on their own.
     """
     from crm_sync_assets.resources import open_client, open_warehouse
 
     warehouse = open_warehouse()
-    if ask_first:
-        client = open_client(crm.name)
-        try:
-            client.check()
-        finally:
-            client.close()
-    return warehouse
+    closed: dict[str, SyncError] = {}
+    for work in works:
+        if len(work.tasks) > 1:
+            client = open_client(work.crm.name)
+            try:
+                client.check()
+            except SyncError as error:
+                closed[work.crm.name] = error
+            finally:
+                client.close()
+    return warehouse, closed
 
 
 @contextmanager
@@ -143,9 +202,9 @@ def _nothing_collected() -> Iterator[None]:
         gc.enable()
 
 
-def _beside(work: Callable[[], Warehouse]) -> Future[Warehouse]:
+def _beside(work: Callable[[], T]) -> Future[T]:
     """Start it in a thread that does not keep a cancelled process alive."""
-    future: Future[Warehouse] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
