@@ -4,6 +4,7 @@
 #   make dev      Dagster's UI and daemon, with the sandbox or your own account
 #   make test     the tests
 #   make soak     random lives of sources and syncs against the truth, for MINUTES (30)
+#   make bench    side by side with dlt, Django and a bare loop (about half an hour)
 #   make check    format, lint, types, tests: what CI runs
 #   make entities docs/entities.md, from the declarations
 
@@ -19,7 +20,7 @@ DEV     := $(VENV)/.installed-dev
 NEEDS   := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak check static format entities clean
+.PHONY: help demo dev test soak bench check static format entities clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,9 @@ test: $(DEV)
 
 soak: $(DEV)
 	$(BIN)/python -m crm_sync_assets_tests.oracle.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks --latency
 
 check: static test
 

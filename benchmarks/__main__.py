@@ -43,32 +43,42 @@ class Contestant:
     full: str = "full"
     delta: str = "delta"
     again: str = "full"
+    options: tuple[str, ...] = ()
     peer: bool = False
 
     def words(self, phase: str) -> tuple[str, ...]:
         how = {PHASES[0]: self.full, PHASES[3]: self.again}.get(phase, self.delta)
-        return (*self.command, how)
+        return (*self.command, how, *self.options)
 
 
 DLT = (str(PEERS / "dlt_load.py"),)
 CONTESTANTS = {
     "ours": Contestant("crm_sync_assets", ("-m", "benchmarks.ours"), again="full-read"),
+    "unchecked": Contestant(
+        "the same without validation",
+        ("-m", "benchmarks.ours"),
+        again="full-read",
+        options=("--skip-validation",),
+    ),
     "bare": Contestant("bare loop, httpx", ("-m", "benchmarks.bare")),
     "django": Contestant("Django bulk_create", (str(PEERS / "django_load.py"),), peer=True),
     "dlt": Contestant("dlt rest_api", (*DLT, "default"), peer=True),
     "dlt-tuned": Contestant("dlt rest_api, tuned", (*DLT, "tuned"), peer=True),
     "dlt-arrow": Contestant("dlt, arrow tables by hand", (*DLT, "arrow"), peer=True),
 }
+STEP = Contestant("engine", ("-m", "benchmarks.ours"), again="full-read", options=("--engine",))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process: wall-clock and CPU seconds, peak memory in MiB, and the records it counted."""
+    """One process: wall-clock and CPU seconds, peak memory in MiB, the records it counted, and the
+    seconds of its step alone, imports left out, where it tells them."""
 
     seconds: float
     cpu: float
     memory: float
     records: int
+    step: float
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -87,6 +97,7 @@ def main(words: Sequence[str] | None = None) -> None:
         home.chmod(0o755)
         database = Database(home)
         side_by_side(database, home, chosen, python, given.records, given.repeats)
+        steps(database, home, given.records, given.repeats)
         if given.growth:
             growth(database, home, [int(size) for size in given.growth.split(",")])
         if given.latency:
@@ -155,6 +166,28 @@ def side_by_side(
                 f"{max(run.memory for run in runs):.0f} | {ratio if name != 'ours' else ''} |"
             )
         print(flush=True)
+
+
+def steps(database: Database, home: Path, count: int, repeats: int) -> None:
+    """The engine beside the bare loop, without Dagster and without the start of Python."""
+    contestants = (STEP, CONTESTANTS["bare"])
+    found: dict[tuple[str, str], list[float]] = {}
+    with serving(count) as server:
+        for repeat in range(repeats):
+            for contestant in contestants:
+                url, folder = database.fresh(), home / f"step_{contestant.title}_{repeat}"
+                folder.mkdir()
+                for phase in PHASES:
+                    if phase == PHASES[1]:
+                        control(server, {"change": count // 100})
+                    run = measured(contestant, phase, server, url, folder, "")
+                    found.setdefault((contestant.title, phase), []).append(run.step)
+    print("## The step alone, without imports and without Dagster\n")
+    print("| | the engine, s | the bare loop, s | engine / loop |\n|---|---:|---:|---:|")
+    for phase in PHASES:
+        ours, bare = (median(found[one.title, phase]) for one in contestants)
+        print(f"| {phase} | {ours:.2f} | {bare:.2f} | {ours / bare:.2f} |")
+    print(flush=True)
 
 
 def growth(database: Database, home: Path, sizes: Sequence[int]) -> None:
@@ -248,8 +281,10 @@ def measured(
         if process.returncode:
             raise SystemExit(f"{contestant.title}, {phase}:\n{errors.read()[-4000:]}")
         lines = output.read().split()
+        told = errors.read().split()
+        step = float(told[-1]) if told and told[-1].replace(".", "", 1).isdigit() else 0.0
     cpu = usage.ru_utime + usage.ru_stime
-    return Run(seconds, cpu, usage.ru_maxrss / 1024, int(lines[-1]))
+    return Run(seconds, cpu, usage.ru_maxrss / 1024, int(lines[-1]), step)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -136,4 +137,7 @@ def main(how: str) -> int:
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1]))
+    began = time.monotonic()
+    count = main(sys.argv[1])
+    print(f"{time.monotonic() - began:.3f}", file=sys.stderr)
+    print(count)

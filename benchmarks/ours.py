@@ -29,6 +29,7 @@ from crm_sync_assets.columns import (
 from crm_sync_assets.crms.hubspot.entities.shared import REST
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.flags import Flags
+from crm_sync_assets.measures import collecting_nothing
 
 
 def contacts() -> Entity:
@@ -61,10 +62,11 @@ def main(words: list[str]) -> int:
     crm, entity = registry.crm("hubspot"), contacts()
     if "--engine" in words:
         return _engine(entity, flags)
-    from crm_sync_assets.instance import open_instance
-    from crm_sync_assets.launch import launch, plan
-    from crm_sync_assets.resources import open_warehouse
-    from crm_sync_assets.settings import environment
+    with collecting_nothing():
+        from crm_sync_assets.instance import open_instance
+        from crm_sync_assets.launch import launch, plan
+        from crm_sync_assets.resources import open_warehouse
+        from crm_sync_assets.settings import environment
 
     with open_instance(environment(), to_run=True) as instance:
         tasks = plan(crm, [entity], flags)

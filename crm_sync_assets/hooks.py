@@ -8,8 +8,8 @@ from crm_sync_assets import history
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import redact
 from crm_sync_assets.resources import WarehouseResource
-from crm_sync_assets.sync import Sync, failure_message
-from crm_sync_assets.told import TellingSafely
+from crm_sync_assets.sync import Sync
+from crm_sync_assets.told import TellingSafely, failure_message
 
 _begun: WeakValueDictionary[tuple[str, str], Sync] = WeakValueDictionary()
 

@@ -121,7 +121,7 @@ def launch(
     if result is None or not result.success:
         from crm_sync_assets import history
         from crm_sync_assets.hooks import abandon_run
-        from crm_sync_assets.sync import failure_message
+        from crm_sync_assets.told import failure_message
 
         # Whatever kept a sync from its end, this process will not go on with it.
         stopped = KeyboardInterrupt()

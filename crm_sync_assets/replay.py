@@ -22,7 +22,7 @@ from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
-from crm_sync_assets.sync import failure_message
+from crm_sync_assets.told import failure_message
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     Connection,

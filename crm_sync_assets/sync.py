@@ -8,13 +8,9 @@ warehouse, a batch and its checkpoint per transaction, and closes the row with t
 
 from __future__ import annotations
 
-import gc
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,12 +25,13 @@ from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
+from crm_sync_assets.measures import Timing, collecting_rarely, metrics
 from crm_sync_assets.processor import Batch, Failure, Processor
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy, choose
-from crm_sync_assets.told import words
+from crm_sync_assets.told import failure_message
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (
     FUTURE,
@@ -55,10 +52,6 @@ log = logger(__name__)
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
 
-
-_COLLECT_EVERY = 100_000
-"""Objects between two looks for garbage. Records are trees, and go when their batch goes; to look
-through them every 700 objects took a sixth of a load's time."""
 
 _CLOCK_JITTER = timedelta(minutes=1)
 """A source's clock is read from answers, to the second, through the network."""
@@ -119,20 +112,6 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
                 f"{entity}: the warehouse failed before anything was read: {message_of(error)}"
             ) from error
         raise
-
-
-@dataclass(slots=True)
-class Timing:
-    """Wall-clock seconds by what they were spent on."""
-
-    started: float = field(default_factory=time.monotonic)
-    waiting: float = 0.0
-    processing: float = 0.0
-    loading: float = 0.0
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.started
 
 
 class Sync:
@@ -288,7 +267,7 @@ class Sync:
         try:
             self._prepare()
             pages = self._fetch()
-            with _collecting_rarely():
+            with collecting_rarely():
                 self._store_all(pages, report)
             self._finish()
             report(self)
@@ -635,7 +614,7 @@ class Sync:
             self.status,
             counts,
             watermark=self.watermark,
-            metrics=self._metrics(counts),
+            metrics=self._metrics_of(counts),
             extra_configuration={
                 name: value
                 for name, value in (
@@ -663,28 +642,8 @@ class Sync:
             return old
         return mark
 
-    def _metrics(self, counts: Counts) -> dict[str, Any]:
-        seconds = max(self.timing.elapsed, 1e-6)
-        calls = self.usage.api_calls
-        here = counts.processed - self._carried.processed
-        stored = counts.processed - counts.failed
-        return {
-            "duration_seconds": round(seconds, 3),
-            "records_per_second": round(here / seconds, 1),
-            "success_rate": round(stored / counts.processed, 4) if counts.processed else 1.0,
-            "unchanged": counts.unchanged,
-            "deleted": counts.deleted,
-            "warnings": counts.warnings,
-            "api_calls": calls,
-            "records_per_api_call": round(here / calls, 1) if calls else None,
-            "rate_limit_wait_seconds": round(self.usage.rate_limit_wait_seconds, 3),
-            "rate_limit_hits": self.usage.rate_limit_hits,
-            "retries": self.usage.retries,
-            "peak_memory_mb": peak_memory_mb(),
-            "seconds_waiting": round(self.timing.waiting, 3),
-            "seconds_processing": round(self.timing.processing, 3),
-            "seconds_loading": round(self.timing.loading, 3),
-        }
+    def _metrics_of(self, counts: Counts) -> dict[str, Any]:
+        return metrics(counts, carried=self._carried, usage=self.usage, timing=self.timing)
 
     # What interrupts it
 
@@ -728,7 +687,7 @@ class Sync:
             connection,
             self.sync_id,
             failure_message(error),
-            self._metrics(self.counts),
+            self._metrics_of(self.counts),
             start_over=self._must_start_over(error),
         )
 
@@ -738,31 +697,6 @@ class Sync:
             return True
         stuck = self.resumed and not self._stored_any
         return stuck and isinstance(error, FatalError) and not isinstance(error, Deferred)
-
-
-def failure_message(error: BaseException) -> str:
-    """Why a sync failed, in words a person can act on."""
-    if isinstance(error, Deferred):
-        return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
-    if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
-        return "cancelled; the next sync resumes from the checkpoint"
-    return words(error)
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process has held, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
-
-
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_COLLECT_EVERY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _cut(pages: Sequence[Page], most: int) -> list[Page]:

@@ -10,7 +10,7 @@ import re
 import traceback
 from types import TracebackType
 
-from crm_sync_assets.errors import SyncError
+from crm_sync_assets.errors import Deferred, SyncError
 from crm_sync_assets.log import redact
 
 
@@ -141,3 +141,12 @@ class TellingSafely:
             # Raising it here made the original its context.
             told.__cause__, told.__context__ = cause, context
             told.__suppress_context__ = suppressed
+
+
+def failure_message(error: BaseException) -> str:
+    """Why a sync failed, in words a person can act on."""
+    if isinstance(error, Deferred):
+        return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
+    if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
+        return "cancelled; the next sync resumes from the checkpoint"
+    return words(error)

@@ -18,7 +18,7 @@ from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
-from crm_sync_assets.sync import failure_message
+from crm_sync_assets.told import failure_message
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import Warehouse, message_of
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +21,7 @@ from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
+from crm_sync_assets.measures import collecting_nothing
 from crm_sync_assets.settings import environment, is_named, settings_for
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _sync(
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
     signal.signal(signal.SIGTERM, _interrupt)
-    with _nothing_collected():
+    with collecting_nothing():
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
 
@@ -189,17 +189,6 @@ def _prepare(works: Sequence[Work]) -> tuple[Warehouse, dict[str, SyncError]]:
             finally:
                 client.close()
     return warehouse, closed
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Keep the garbage collector from going through what is imported, over and over."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _beside(work: Callable[[], T]) -> Future[T]:
