@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crm_sync_assets.entity import Usage
-from crm_sync_assets.warehouse import Counts
+if TYPE_CHECKING:
+    from crm_sync_assets.entity import Usage
+    from crm_sync_assets.warehouse import Counts
 
 COLLECT_EVERY = 100_000
 """Objects between two looks for garbage. Records are trees, and go when their batch goes; to look
