@@ -232,7 +232,8 @@ class Warehouse:
         return found is not None
 
     def close(self) -> None:
-        self.engine.dispose()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
 
 FUTURE = timedelta(days=1)
