@@ -239,9 +239,7 @@ def configure(
 
 
 def _formatter(json: bool) -> logging.Formatter:
-    with _unseen("rich"):
-        # It would prepare rich's tracebacks for a console of its own, which takes longer than all
-        # the rest of it.
+    with without_rich():
         import structlog
 
     def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -269,16 +267,20 @@ def _formatter(json: bool) -> logging.Formatter:
 
 
 @contextmanager
-def _unseen(package: str) -> Iterator[None]:
-    """Whoever asks meanwhile whether it is installed hears that it is not."""
-    if package in sys.modules:
+def without_rich() -> Iterator[None]:
+    """Import structlog here: it hears that rich is not installed, unless somebody uses it already.
+
+    It would prepare rich's tracebacks for a console of its own, which takes longer than all the
+    rest of it.
+    """
+    if "rich" in sys.modules:
         yield
         return
-    sys.modules[package] = None  # type: ignore[assignment]  # how Python says so
+    sys.modules["rich"] = None  # type: ignore[assignment]  # how Python says so
     try:
         yield
     finally:
-        del sys.modules[package]
+        del sys.modules["rich"]
 
 
 class _Handler(logging.StreamHandler[TextIO]):

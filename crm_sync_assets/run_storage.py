@@ -40,12 +40,15 @@ from dagster._serdes import ConfigurableClassData
 
 
 def with_run_storage(ref: InstanceRef) -> InstanceRef:
-    """The same instance on this storage, if it is on Dagster's SQLite."""
+    """The same instance on this storage, if it is on Dagster's SQLite.
+
+    It has no storage for the state of components, as there are none: that imports fsspec.
+    """
     data = ref.storage_data
     if data is None or data.class_name != DagsterSqliteStorage.__name__:
         return ref
     ours = ConfigurableClassData(__name__, RunStorage.__name__, data.config_yaml)
-    return ref._replace(storage_data=ours)
+    return ref._replace(storage_data=ours, defs_state_storage_data=None)
 
 
 class RunStorage(DagsterSqliteStorage):

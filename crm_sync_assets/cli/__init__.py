@@ -72,9 +72,12 @@ def _dispatch(words: list[str]) -> int:
         module = import_module(f"{__name__}.{COMMANDS[name][0]}")
         status: int = module.run(rest)
         return status
-    from crm_sync_assets import registry
-    from crm_sync_assets.cli import sync
-    from crm_sync_assets.errors import UsageError
+    from crm_sync_assets.measures import collecting_nothing
+
+    with collecting_nothing():
+        from crm_sync_assets import registry
+        from crm_sync_assets.cli import sync
+        from crm_sync_assets.errors import UsageError
 
     if name == registry.ALL:
         return sync.run_all(rest)

@@ -84,7 +84,7 @@ class Direct:
         parts = urlsplit(origin)
         self._host, self._is_tls = parts.hostname or "", parts.scheme == "https"
         self._port = parts.port or (443 if self._is_tls else 80)
-        self._tls = _tls_context() if self._is_tls else None
+        self._tls: ssl.SSLContext | None = None
         self._idle: list[_Connection] = []
         self._is_closed = False
         self._guard = threading.Lock()
@@ -130,10 +130,17 @@ class Direct:
             with self._guard:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return _Connection(self._host, self._port, self._tls)
+                return _Connection(self._host, self._port, self._context())
             if connection.is_quiet:
                 return connection
             connection.hang_up()
+
+    def _context(self) -> ssl.SSLContext | None:
+        """Reading all certificates takes its time, and a client may be made and not used."""
+        with self._guard:
+            if self._is_tls and self._tls is None:
+                self._tls = _tls_context()
+            return self._tls
 
     def _give_back(self, connection: _Connection) -> None:
         with self._guard:
