@@ -123,8 +123,20 @@ class Environment(BaseSettings):
         return value
 
 
+_read: tuple[Mapping[str, str], Environment] | None = None
+"""The variables as they were read last, and what was made of them."""
+
+
 def environment() -> Environment:
     """The current environment. Raises UsageError for a CRM_SYNC_ value that cannot be read."""
+    global _read
+    given = variables()
+    if _read is None or _read[0] != given:
+        _read = given, _environment()
+    return _read[1]
+
+
+def _environment() -> Environment:
     keep_secrets()
     try:
         found = Environment()
