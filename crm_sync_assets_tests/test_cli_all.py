@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from crm_sync_assets import registry
-from crm_sync_assets.cli import exits, main
+from crm_sync_assets.cli import exits
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.test_cli import Run, run
 
-Run = Callable[..., tuple[int, str, str]]
+__all__ = ["run"]
+
 SMALL = {"deals": 3, "appointments": 3, "companies": 3, "tickets": 3, "line_items": 3}
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch) -> Iterator[Run]:
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(words)
-        return (status, *capsys.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -159,3 +159,12 @@ def test_a_bad_variable_of_the_environment_is_named(monkeypatch: pytest.MonkeyPa
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         SyncSettings().page_size = 5  # type: ignore[misc]
+
+
+def test_the_environment_is_read_anew_when_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = environment()
+    assert environment() is before
+    monkeypatch.setenv("CRM_SYNC_LOG_LEVEL", "DEBUG")
+    assert environment().log_level == "DEBUG"
+    monkeypatch.delenv("CRM_SYNC_LOG_LEVEL")
+    assert environment().log_level == before.log_level
