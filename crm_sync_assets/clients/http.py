@@ -366,6 +366,7 @@ class Session:
         self._waited = 0.0
         self._waits: list[float] = []
         self._counting = threading.Lock()
+        self._booked: tuple[str, ...] | None = None
 
     def get(self, path: str, params: Params | None = None, **options: Any) -> Answer:
         """The answer to a GET; the options are those of `request`."""
@@ -451,8 +452,25 @@ class Session:
                 kind = TooLarge if isinstance(error, TooLarge) else FatalError
                 raise kind(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
 
+    def book_ahead(self, windows: Sequence[str] | None = None) -> None:
+        """Take the next request's place in the account's budget now, if it can be had at once.
+
+        To be called before a page is passed on: then the thread that stores it wants the time.
+        """
+        wanted = tuple(self._http.windows if windows is None else windows)
+        try:
+            self._http.budget.take(wanted, most_wait=0.0)
+        except Deferred:
+            return
+        with self._counting:
+            self._booked = wanted
+
     def _take(self, windows: Sequence[str]) -> None:
-        """Wait for this request's place in the account's budget."""
+        """Wait for this request's place in the account's budget, unless it is booked."""
+        with self._counting:
+            booked, self._booked = self._booked, None
+        if booked == tuple(windows):
+            return
         try:
             waited = self._http.budget.take(
                 windows, most_wait=self._http.settings.budget_seconds, sleep=self._http.sleep

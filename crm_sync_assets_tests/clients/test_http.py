@@ -13,7 +13,7 @@ import httpx  # noqa: TID251 - scripts the network behind clients/http.py
 import pytest
 
 from crm_sync_assets.clients.http import Bearer, Http, masked
-from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.limits import Budget, Window
 from crm_sync_assets.errors import Deferred, FatalError, TransientError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests.clients.conftest import TOKEN, Wire, fails, reply
@@ -218,8 +218,6 @@ def test_the_source_clock_comes_from_the_newest_date_header(wire: MakeWire) -> N
 
 
 def test_a_wait_for_the_account_s_budget_is_bounded(wire: MakeWire) -> None:
-    from crm_sync_assets.clients.limits import Window
-
     server = wire(reply())
     session = server.session(windows={"day": Window("day", 1, 86_400)})
     session.get("/things", windows=["day"])
@@ -297,3 +295,27 @@ def test_a_server_that_drips_is_cut_off_in_time(
         http.session("crm.things").get("/things")
     http.close()
     assert 0.7 < time.monotonic() - began < 3
+
+
+def test_a_place_booked_ahead_is_the_next_requests_and_no_other_is_taken(wire: MakeWire) -> None:
+    server = wire(reply(200, {}))
+    session = server.session(windows={"day": Window("day", 3, 86_400)})
+    for _ in range(3):
+        session.book_ahead(["day"])
+        session.get("/things", windows=["day"])
+    with pytest.raises(Deferred):
+        session.get("/things", windows=["day"])
+    assert (len(server.requests), server.waits) == (3, [])
+
+
+def test_a_full_window_is_not_waited_for_ahead(wire: MakeWire) -> None:
+    server = wire(reply(200, {}))
+    session = server.session(
+        windows={"burst": Window("burst", 1, 30.0), "day": Window("day", 9, 86_400)}
+    )
+    session.get("/things", windows=["burst"])
+    session.book_ahead(["burst"])
+    assert server.waits == []
+    session.book_ahead(["day"])
+    session.get("/things", windows=["burst"])
+    assert len(server.waits) == 1, "what is booked elsewhere is no place here"

@@ -239,6 +239,7 @@ class ObjectReading:
                 yield listed, here, {"phase": following}
                 return
             guard.follow(after, records=len(listed))
+            self._session.book_ahead()
             yield listed, here, {"phase": phase, "after": after}
 
     def _confirm_the_end(self, last: int | None) -> None:
@@ -305,6 +306,7 @@ class ObjectReading:
                 return
             fresh = self._beyond(last, records)
             last = numbered(fresh)[-1]
+            self._session.book_ahead(SEARCH_WINDOWS)
             yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
 
     def _beyond(self, last: int, records: list[Record]) -> list[Record]:

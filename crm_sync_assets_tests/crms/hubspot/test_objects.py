@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from crm_sync_assets import registry
+from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Read, Record
@@ -350,3 +351,15 @@ def test_an_unknown_column_is_told_once(
         list(read.client.pages(Read(entity, FULL, 100, read.stored), read.usage))
     told = [r.getMessage() for r in caplog.records if "dealnme" in r.getMessage()]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("strategy", ["full", "delta"])
+def test_the_next_pages_place_is_booked_before_a_page_is_passed_on(
+    sandbox: Sandbox, reader: MakeReader, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    booked: list[object] = []
+    monkeypatch.setattr(Session, "book_ahead", lambda _, *windows: booked.append(windows))
+    sandbox.hubspot.bulk_touch("contacts", count=250)
+    pages = reader().pages("contacts", FULL if strategy == "full" else delta(sandbox, days=1))
+    next(pages)
+    assert booked == ([()] if strategy == "full" else [(objects.SEARCH_WINDOWS,)])
