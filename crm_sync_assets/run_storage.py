@@ -2,7 +2,7 @@
 
 Dagster opens every one of its databases anew for every event, compiles the statement again, waits
 for the disk, and for each run makes a database with a dozen migrations' worth of checks: 6 ms an
-event and 0.3 s a run. A command that syncs dozens of entities writes a thousand events. Here a
+event and 0.3 s a run. A command that syncs dozens of entities writes hundreds of events. Here a
 database stays open and its statements compiled, a new run's database is a copy of an empty one,
 and only the operating system is waited for: after a power failure the last events may be missing
 from Dagster's log. SyncHistory, which the next sync goes by, is in the warehouse.
