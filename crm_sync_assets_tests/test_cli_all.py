@@ -74,6 +74,17 @@ def test_a_crm_that_is_closed_is_named_and_the_others_are_synced(
     assert synced(warehouse) == {"genius": everything("genius")}
 
 
+def test_when_every_crm_is_closed_each_of_them_is_named(
+    run: Run, both: Sandbox, warehouse: Warehouse, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("HUBSPOT_TOKEN", "pat-na1-revoked-0000")
+    environment.setenv("GENIUS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    status, _, err = run("all", "--quiet")
+    assert (status, synced(warehouse)) == (exits.FAILED, {})
+    told = [line.split(": ")[1] for line in err.splitlines() if line.startswith("crm-sync: ")]
+    assert sorted(told) == ["genius", "hubspot"], err
+
+
 def test_a_crm_nobody_names_is_left_alone(
     run: Run, both: Sandbox, warehouse: Warehouse, environment: pytest.MonkeyPatch
 ) -> None:

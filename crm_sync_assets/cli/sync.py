@@ -123,11 +123,12 @@ def _sync(
         from crm_sync_assets.instance import open_instance
 
         warehouse, closed = ready.result()
-    if closed and len(works) == len(closed):
-        # Nothing can be read: the first of them says why, as it would alone.
-        raise next(iter(closed.values()))
     for name, error in closed.items():
+        if len(works) == 1:
+            raise error
         exits.explain(error, debug=asked.debug, about=name)
+    if len(works) == len(closed):
+        return exits.FAILED
     bars = display.Bars(sum(len(w.tasks) for w in works)) if show_bars else nullcontext()
     outcomes: list[Outcome] = []
     cancelled = False
