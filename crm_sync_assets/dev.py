@@ -202,15 +202,17 @@ def _say(name: str, line: str) -> None:
 
 def _watch(children: Mapping[str, subprocess.Popen[str]], url: str) -> int:
     """Wait for Ctrl-C, SIGTERM, or the first process that ends."""
-    asked = threading.Event()
+    asked: list[int] = []
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        asked.set()
+    def ask(number: int, _frame: FrameType | None) -> None:
+        # An Event's lock may be held by the very code that a signal interrupts.
+        asked.append(number)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     announced = False
     try:
-        while not asked.wait(0.5):
+        while not asked:
+            time.sleep(0.5)
             for name, process in children.items():
                 if process.poll() is not None:
                     _say("dev", f"{name} ended with status {process.returncode}; stopping the rest")
