@@ -43,7 +43,15 @@ from crm_sync_assets.clients.wire import (
     proxy_for,
 )
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLarge, TooLong, TransientError
+from crm_sync_assets.errors import (
+    Closed,
+    Deferred,
+    FatalError,
+    Gone,
+    TooLarge,
+    TooLong,
+    TransientError,
+)
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
@@ -566,7 +574,8 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        kind = {410: Gone, 414: TooLong}.get(status, FatalError)
+        kinds = {403: Closed, 404: Closed, 410: Gone, 414: TooLong}
+        kind = kinds.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
 
 
