@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
-from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport, masked
+from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
@@ -30,6 +30,7 @@ from crm_sync_assets.crms.hubspot.sources import (
     Removal,
     Zipcodes,
 )
+from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
@@ -295,33 +296,8 @@ class HubSpot:
         account = account_key("hubspot", base_url, client_id, refresh_token)
         tokens = self._open(base_url, None, budget=Budget({}), dialect=self._dialect)
 
-        def grant(refresh: str) -> Grant:
-            answer = tokens.session("hubspot: refreshing the OAuth token").post(
-                self.paths.token(),
-                form={
-                    "grant_type": "refresh_token",
-                    "client_id": client_id,
-                    "client_secret": client_secret,
-                    "refresh_token": refresh,
-                },
-                accept=(200, 400, 401),
-                check=lambda body: None if isinstance(body, dict) else "not an object",
-            )
-            body = answer.json or {}
-            if answer.status != 200 or not body.get("access_token"):
-                said = body.get("error_description") or body.get("message") or answer.status
-                reason = masked(str(said))
-                raise FatalError(
-                    f"HubSpot refused to refresh the OAuth token: {reason}. Authorise the app "
-                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET. "
-                    "(A refresh token may work only once: it is used up when a process dies, or "
-                    "the connection breaks, before the next one could be stored.)"
-                )
-            return Grant(
-                body["access_token"],
-                float(body.get("expires_in", 1_800)),
-                body.get("refresh_token"),
-            )
+        def endpoint(refresh: str) -> Grant:
+            return grant(tokens, self.paths.token(), client_id, client_secret, refresh)
 
         store = (
             TableStore(
@@ -330,7 +306,7 @@ class HubSpot:
             if self._database_url
             else MemoryStore(refresh_token)
         )
-        return OAuth(grant, store, "HUBSPOT_REFRESH_TOKEN"), account
+        return OAuth(endpoint, store, "HUBSPOT_REFRESH_TOKEN"), account
 
     def _budget(self, account: str, windows: tuple[tuple[str, int, float], ...]) -> Budget:
         budget = shared_budget(
