@@ -43,6 +43,10 @@ class Gone(FatalError):
     """The source no longer knows what was asked for (410), such as a cursor that expired."""
 
 
+class BadRequest(FatalError):
+    """The source refuses a request for what it asks (400)."""
+
+
 class Closed(FatalError):
     """The source does not let this be read (403), or says that there is no such thing (404)."""
 

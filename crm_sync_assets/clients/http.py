@@ -44,6 +44,7 @@ from crm_sync_assets.clients.wire import (
 )
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import (
+    BadRequest,
     Closed,
     Deferred,
     FatalError,
@@ -574,7 +575,7 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        kinds = {403: Closed, 404: Closed, 410: Gone, 414: TooLong}
+        kinds = {400: BadRequest, 403: Closed, 404: Closed, 410: Gone, 414: TooLong}
         kind = kinds.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
+from crm_sync_assets.crms.hubspot.closed import open_pages
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
 from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading, has_records
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
@@ -70,6 +71,9 @@ class HubSpot:
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
         self.longest_url: float = float("inf")
         """Characters of path and properties; what HubSpot answered with 414 had more."""
+        self.most_properties: float = float("inf")
+        """Names in one batch read, as far as HubSpot has refused more."""
+        self._closed: dict[str, frozenset[str]] = {}
         self._types = {
             "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
             "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",
@@ -102,7 +106,9 @@ class HubSpot:
         session = self._http.session(read.entity.name, usage)
         source = read.entity.source
         if isinstance(source, Objects):
-            return ObjectReading(self, read, session, source).pages()
+            return self._open_pages(
+                session, source, lambda: ObjectReading(self, read, session, source).pages()
+            )
         if isinstance(source, Associations):
             return pairs(self, read, session, source)
         if isinstance(source, Removal):
@@ -119,6 +125,11 @@ class HubSpot:
             file = self._zip_file(source)
             return zipcodes(read, file, api.session(name, usage), raw.session(name, usage))
         raise UsageError(f"{read.entity}: HubSpot has no source of kind {type(source).__name__}")
+
+    def _open_pages(
+        self, session: Session, source: Objects, read: Callable[[], Iterator[Page]]
+    ) -> Iterator[Page]:
+        return open_pages(self, self.type_id(source.type), session, read)
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record; objects with no more than their id and modified date."""
@@ -153,7 +164,10 @@ class HubSpot:
         session = self._http.session(read.entity.name, usage)
         source = read.entity.source
         if isinstance(source, Objects):
-            return ObjectReading(self, read, session, source).by_key([key[0] for key in keys])
+            ids = [key[0] for key in keys]
+            return self._open_pages(
+                session, source, lambda: ObjectReading(self, read, session, source).by_key(ids)
+            )
         if isinstance(source, Associations):
             return pairs_by_key(self, keys, session, source)
         return asked_for(self.pages(read, usage), read.entity, keys)
@@ -223,13 +237,20 @@ class HubSpot:
 
         def fetch() -> dict[str, tuple[str, bool]]:
             answer = session.get(self.paths.properties(kind), check=_has_properties)
+            self._closed.pop(kind, None)
             return {
                 one["name"]: (str(one.get("type")), one.get("calculated") is True)
                 for one in answer.json["results"]
             }
 
         found: dict[str, tuple[str, bool]] = self._remember(("properties", kind), fetch)
-        return found
+        closed = self._closed.get(kind, frozenset())
+        return {name: one for name, one in found.items() if name not in closed}
+
+    def leave_out(self, kind: str, names: Iterable[str]) -> None:
+        """Ask no more for these properties of an object, until its list is asked for anew."""
+        with self._remembering:
+            self._closed[kind] = self._closed.get(kind, frozenset()) | set(names)
 
     def property_names(self, kind: str, session: Session) -> list[str]:
         """All of an object's properties, in alphabetical order."""
