@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from crm_sync_assets.clients import addresses
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
 from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
@@ -67,7 +68,7 @@ class HubSpot:
         self._database_url = database_url
         self._transport = transport
         self._sleep = sleep
-        base_url = environment.get("HUBSPOT_BASE_URL") or "https://api.hubapi.com"
+        base_url = addresses.base_url(environment, "HUBSPOT_BASE_URL", "https://api.hubapi.com")
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
         self.longest_url: float = float("inf")
         """Characters of path and properties; what HubSpot answered with 414 had more."""
@@ -365,15 +366,21 @@ class HubSpot:
         with self._remembering:
             if self._github is None:
                 get = self._environment.get
-                api_url = get("GITHUB_BASE_URL") or "https://api.github.com"
-                raw_url = get("GITHUB_RAW_BASE_URL") or "https://raw.githubusercontent.com"
+                api_url, raw_url = (
+                    addresses.base_url(self._environment, name, default)
+                    for name, default in (
+                        ("GITHUB_BASE_URL", "https://api.github.com"),
+                        ("GITHUB_RAW_BASE_URL", "https://raw.githubusercontent.com"),
+                    )
+                )
                 name = "ZIPCODES_GITHUB_TOKEN" if get("ZIPCODES_GITHUB_TOKEN") else "GITHUB_TOKEN"
                 token = get(name)
                 auth = Bearer(token, name) if token else None
                 budget = self._budget(account_key("github", api_url, token or ""), ())
+                options = {"budget": budget, "dialect": GitHubDialect(), "is_live": False}
                 self._github = (
-                    self._open(api_url, auth, budget=budget, dialect=GitHubDialect()),
-                    self._open(raw_url, auth, budget=budget, dialect=GitHubDialect()),
+                    self._open(api_url, auth, **options),
+                    self._open(raw_url, auth, **options),
                 )
             return self._github
 
