@@ -255,7 +255,6 @@ class Http:
         usage: Usage,
     ) -> Answer:
         """One request and its whole answer. Raises _Again or FatalError when there is none."""
-        began = time.monotonic()
         shown = f"{method} {urlsplit(path).path}"
         limit = self.settings.timeout_seconds
         usage.add(api_calls=1)
@@ -279,10 +278,16 @@ class Http:
             raise _Again(f"{shown} broke: {error}") from error
         self._refuse_stale(response.headers, shown)
         date = _date(response.headers.get("date"))
+        return Answer(response.status, response.headers, content, None, shown, date)
+
+    def note_clock(self, date: datetime | None, began: float) -> None:
+        """Set the source's clock by an answer to a request of that moment.
+
+        By what the source itself answered: an error or a login page may be a proxy's, by its clock.
+        """
         if date is not None:
             now = time.monotonic()
             self._clock = (date - timedelta(seconds=now - began), now)
-        return Answer(response.status, response.headers, content, None, shown, date)
 
     def _refuse_stale(self, headers: Mapping[str, str], shown: str) -> None:
         """Raise _Again for what a cache on the way kept for longer than the source may lag.
@@ -446,6 +451,7 @@ class Session:
             token = http.auth.token() if http.auth else ""
             if token:
                 sent["Authorization"] = f"Bearer {token}"
+            began = time.monotonic()
             try:
                 answer = http.exchange(
                     method,
@@ -463,7 +469,9 @@ class Session:
                     continue
                 slowed = 0
                 if answer.status in accepted:
-                    return _decoded(answer, expect, check, token)
+                    decoded = _decoded(answer, expect, check, token)
+                    http.note_clock(answer.date, began)
+                    return decoded
                 if answer.status in (301, 302, 303, 307, 308):
                     redirects += 1
                     if redirects > MOST_REDIRECTS:

@@ -152,6 +152,31 @@ def test_pages_from_a_cache_move_no_watermark(
     assert wrong(sandbox, hubspot.warehouse, "deals") == []
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(502, "text/html"), (200, "text/html"), (200, "application/json")]
+)
+def test_the_source_s_clock_is_not_told_by_a_proxy(
+    serve: Serve, clients: Clients, status: int, kind: str
+) -> None:
+    """A clock that is hours ahead would move the watermark past changes nobody has read."""
+
+    def dated(year: int) -> Answer:
+        return Answer(headers={"Content-Type": kind, "Date": f"Thu, 01 Jan {year} 00:00:00 GMT"})
+
+    answers = [
+        replace(dated(2026), headers={**dated(2026).headers, "Content-Type": "application/json"}),
+        replace(dated(2031), status=status, body=b"<html>busy</html>"),
+    ]
+    server = serve(lambda _: answers[min(len(server.requests), 2) - 1])
+    session = clients.session(server.url)
+    session.get("/things")
+    with pytest.raises(SyncError):
+        session.get("/things")
+    told = clients.opened[0].source_time()
+    assert told is not None
+    assert told.year in (2025, 2026)
+
+
 def test_a_redirect_to_https_names_the_setting(serve: Serve, clients: Clients) -> None:
     server = serve()
     secure = server.url.replace("http://", "https://")

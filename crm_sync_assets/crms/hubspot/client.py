@@ -82,6 +82,10 @@ class HubSpot:
         }
         types = environment.get("HUBSPOT_PIPELINE_OBJECTS") or "deals,tickets,appointments"
         self.pipeline_types = [name.strip() for name in types.split(",") if name.strip()]
+        if not self.pipeline_types:
+            raise UsageError(
+                "HUBSPOT_PIPELINE_OBJECTS names no object type: write it like deals,tickets"
+            )
         self._dialect = HubSpotDialect()
         self._budgets: list[Budget] = []
         self._opened: list[Http] = []

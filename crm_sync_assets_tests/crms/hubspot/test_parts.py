@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.entity import Page
-from crm_sync_assets.errors import Incomplete, SyncError
+from crm_sync_assets.errors import Incomplete, SyncError, UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.hubspot.conftest import Reader
 from crm_sync_assets_tests.crms.hubspot.test_client import MakeReader
@@ -123,3 +123,10 @@ def test_leaving_the_closed_part_out_does_what_the_error_says(
     without.close()
     live = {row[0] for row in stored(syncs) if row[3]}
     assert live == {"tickets", "appointments"}
+
+
+def test_a_list_of_no_types_is_refused(reader: MakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read none of them would look as if all pipelines were gone."""
+    monkeypatch.setenv("HUBSPOT_PIPELINE_OBJECTS", " , ")
+    with pytest.raises(UsageError, match="HUBSPOT_PIPELINE_OBJECTS names no object type"):
+        reader()
