@@ -43,6 +43,14 @@ class Gone(FatalError):
     """The source no longer knows what was asked for (410), such as a cursor that expired."""
 
 
+class BadRequest(FatalError):
+    """The source refuses a request for what it asks (400)."""
+
+
+class Closed(FatalError):
+    """The source does not let this be read (403), or says that there is no such thing (404)."""
+
+
 class TooLong(FatalError):
     """The source takes no address of this length (414)."""
 
@@ -64,6 +72,10 @@ class Deferred(FatalError):
 
 class Refused(FatalError):
     """The outcome is too odd to be believed (mass deletion, mass failure); nothing to resume."""
+
+
+class Incomplete(Refused):
+    """Some parts of an entity are closed to us; the others were read and stored."""
 
 
 class UsageError(FatalError):

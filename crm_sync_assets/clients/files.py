@@ -27,24 +27,29 @@ _LFS = b"version https://git-lfs"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a CSV file below its header: its number in the file, its values by header."""
+    """One line of a CSV file below its header: its number in the file, its values by header.
+
+    `surplus` says that it has more values than the header has names, so that none can be trusted.
+    """
 
     number: int
     values: dict[str, str]
+    surplus: bool = False
 
 
 def lines(source: BinaryIO, *, required: Iterable[Sequence[str]] = ()) -> Iterator[Line]:
     """The lines of a CSV file. `source` is read twice, so it must be seekable.
 
-    UTF-8 with or without a byte order mark, else Windows-1252. Header names are trimmed and
+    UTF-8, or UTF-16 with a byte order mark, else Windows-1252. Header names are trimmed and
     compared in lower case; a name that comes twice gets its column's number (`city_4`). Blank
-    lines are skipped. Raises FatalError when none of the names of one of `required` is a header.
+    lines are skipped. Raises FatalError when none of the names of one of `required` is a header,
+    and for a quotation mark that is not closed: it would swallow the lines after it.
     """
     encoding = _encoding(source)
     source.seek(0)
     text = io.TextIOWrapper(source, encoding=encoding, newline="", errors="replace")
     try:
-        rows = csv.reader(text)
+        rows = csv.reader(text, strict=True)
         header = _header(next(rows, []))
         for names in required:
             if not set(names) & set(header):
@@ -54,8 +59,14 @@ def lines(source: BinaryIO, *, required: Iterable[Sequence[str]] = ()) -> Iterat
                 )
         for row in rows:
             if any(value.strip() for value in row):
-                values = (value.strip() for value in row)
-                yield Line(rows.line_num, dict(zip(header, values, strict=False)))
+                values = [value.strip() for value in row]
+                surplus = any(values[len(header) :])
+                yield Line(rows.line_num, dict(zip(header, values, strict=False)), surplus)
+    except csv.Error as error:
+        raise FatalError(
+            f"the file cannot be read beyond line {rows.line_num}: {error}. Look for a quotation "
+            "mark without its other one. Nothing was changed."
+        ) from error
     finally:
         text.detach()
 
@@ -69,6 +80,9 @@ def _header(row: Sequence[str]) -> list[str]:
 
 
 def _encoding(source: BinaryIO) -> str:
+    if source.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    source.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while chunk := source.read(1 << 20):

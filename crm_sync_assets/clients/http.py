@@ -43,7 +43,16 @@ from crm_sync_assets.clients.wire import (
     proxy_for,
 )
 from crm_sync_assets.entity import Usage
-from crm_sync_assets.errors import Deferred, FatalError, Gone, TooLarge, TooLong, TransientError
+from crm_sync_assets.errors import (
+    BadRequest,
+    Closed,
+    Deferred,
+    FatalError,
+    Gone,
+    TooLarge,
+    TooLong,
+    TransientError,
+)
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
 
@@ -176,8 +185,8 @@ class Http:
     """Requests to one host, from many threads at once.
 
     Straight to it, or by httpx through the proxy that the environment names. `windows` are the
-    budget windows of an ordinary request. `transport` replaces the network in tests, `sleep` the
-    waiting.
+    budget windows of an ordinary request. `is_live` says that answers must come from the source and
+    not from a cache. `transport` replaces the network in tests, `sleep` the waiting.
     """
 
     def __init__(
@@ -192,7 +201,9 @@ class Http:
         headers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        is_live: bool = True,
     ) -> None:
+        self.is_live = is_live
         self.base_url = base_url.rstrip("/")
         self.auth = auth
         self.budget = budget
@@ -212,6 +223,7 @@ class Http:
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
+            "Cache-Control": "no-cache",
             **(headers or {}),
         }
         self._clock: tuple[datetime, float] | None = None
@@ -243,7 +255,6 @@ class Http:
         usage: Usage,
     ) -> Answer:
         """One request and its whole answer. Raises _Again or FatalError when there is none."""
-        began = time.monotonic()
         shown = f"{method} {urlsplit(path).path}"
         limit = self.settings.timeout_seconds
         usage.add(api_calls=1)
@@ -265,11 +276,33 @@ class Http:
             ) from error
         except Broken as error:
             raise _Again(f"{shown} broke: {error}") from error
+        self._refuse_stale(response.headers, shown)
         date = _date(response.headers.get("date"))
+        return Answer(response.status, response.headers, content, None, shown, date)
+
+    def note_clock(self, date: datetime | None, began: float) -> None:
+        """Set the source's clock by an answer to a request of that moment.
+
+        By what the source itself answered: an error or a login page may be a proxy's, by its clock.
+        """
         if date is not None:
             now = time.monotonic()
             self._clock = (date - timedelta(seconds=now - began), now)
-        return Answer(response.status, response.headers, content, None, shown, date)
+
+    def _refuse_stale(self, headers: Mapping[str, str], shown: str) -> None:
+        """Raise _Again for what a cache on the way kept for longer than the source may lag.
+
+        What changed since then is not in it, and the watermark would pass over that. A file is
+        asked for by its version, and a cache of it does no more harm than a later sync mends.
+        """
+        age = headers.get("age", "").strip()
+        lag = self.settings.lag_seconds
+        if self.is_live and age.isdecimal() and int(age) > lag:
+            raise _Again(
+                f"{shown}: a cache on the way answered in the source's place, with what it kept "
+                f"{int(age)} s ago; no more than {lag:g} s may pass",
+                content=True,
+            )
 
     def _target(self, path: str, params: Params | None) -> str:
         """What stands in the request line for a path below the base URL, or for a whole address."""
@@ -291,6 +324,11 @@ class Http:
         except ValueError:
             raise FatalError(f"{answer.request} was redirected to what is no address") from None
         if not same:
+            if target.hostname == base.hostname and target.scheme == "https" != base.scheme:
+                raise FatalError(
+                    f"{answer.request} was redirected from http:// to https://: write the base URL "
+                    "with https://."
+                )
             raise FatalError(
                 f"{answer.request} was redirected to {target.scheme}://{target.hostname}, another "
                 "host, which would have received the token: refused. Check the base URL."
@@ -413,6 +451,7 @@ class Session:
             token = http.auth.token() if http.auth else ""
             if token:
                 sent["Authorization"] = f"Bearer {token}"
+            began = time.monotonic()
             try:
                 answer = http.exchange(
                     method,
@@ -430,7 +469,9 @@ class Session:
                     continue
                 slowed = 0
                 if answer.status in accepted:
-                    return _decoded(answer, expect, check, token)
+                    decoded = _decoded(answer, expect, check, token)
+                    http.note_clock(answer.date, began)
+                    return decoded
                 if answer.status in (301, 302, 303, 307, 308):
                     redirects += 1
                     if redirects > MOST_REDIRECTS:
@@ -566,7 +607,8 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        kind = {410: Gone, 414: TooLong}.get(status, FatalError)
+        kinds = {400: BadRequest, 403: Closed, 404: Closed, 410: Gone, 414: TooLong}
+        kind = kinds.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
 
 
@@ -601,8 +643,12 @@ def _decoded(
 
 def _says_it_is_whole(answer: Answer) -> bool:
     """Whether a body cut short would have been noticed; JSON that is cut does not parse."""
-    framed = answer.header("content-length") or answer.header("transfer-encoding")
-    return bool(framed) or "gzip" in (answer.header("content-encoding") or "")
+    is_counted = (answer.header("content-length") or "").isdecimal()
+    return (
+        is_counted
+        or bool(answer.header("transfer-encoding"))
+        or "gzip" in (answer.header("content-encoding") or "")
+    )
 
 
 def retry_after(answer: Answer) -> float | None:

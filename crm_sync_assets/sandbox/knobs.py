@@ -27,6 +27,11 @@ class Knobs:
     github_limit         requests per hour and GitHub token
     retry_after          value of Retry-After on 429s of the limits; None leaves the header out
     missing_scopes       scopes the app was not granted: 403 where they are needed
+    unlisted_properties  names of properties that answer when asked for, but are in no list
+    sensitive_properties names of properties that are highly sensitive: in the list of those only,
+                         and 403 to who asks for one without its scope
+    most_properties      properties one batch read may ask for; beyond: 400; 0 for any number
+    moving               the account moves to another data centre: seconds of Retry-After of 477s
     token_lifetime       seconds an OAuth access token lives, by the sandbox clock
     rotating_refresh_tokens  a refresh token works once; reuse revokes its whole family
     restore_bumps_modified   restoring sets the modified date
@@ -54,6 +59,10 @@ class Knobs:
     github_limit: int = 5_000
     retry_after: str | None = None
     missing_scopes: set[str] = field(default_factory=set)
+    unlisted_properties: set[str] = field(default_factory=set)
+    sensitive_properties: set[str] = field(default_factory=set)
+    most_properties: int = 0
+    moving: int | None = None
     token_lifetime: float = 1_800
     rotating_refresh_tokens: bool = False
     restore_bumps_modified: bool = False
@@ -73,7 +82,7 @@ class Knobs:
         if unknown := sorted(set(values) - known):
             raise ValueError(f"unknown knobs {unknown}, known are {sorted(known)}")
         for name, value in values.items():
-            setattr(self, name, set(value) if name == "missing_scopes" else value)
+            setattr(self, name, set(value) if isinstance(getattr(self, name), set) else value)
 
     def reset(self) -> None:
         """All back to the defaults."""
@@ -83,5 +92,4 @@ class Knobs:
     def as_dict(self) -> dict[str, Any]:
         """Name to value, JSON-able."""
         values = {knob.name: getattr(self, knob.name) for knob in fields(self)}
-        values["missing_scopes"] = sorted(self.missing_scopes)
-        return values
+        return {n: sorted(v) if isinstance(v, set) else v for n, v in values.items()}

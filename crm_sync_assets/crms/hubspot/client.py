@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from crm_sync_assets.clients import addresses
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
-from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport, masked
+from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
+from crm_sync_assets.crms.hubspot.closed import open_pages
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
 from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading, has_records
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
@@ -30,6 +32,7 @@ from crm_sync_assets.crms.hubspot.sources import (
     Removal,
     Zipcodes,
 )
+from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
@@ -65,10 +68,13 @@ class HubSpot:
         self._database_url = database_url
         self._transport = transport
         self._sleep = sleep
-        base_url = environment.get("HUBSPOT_BASE_URL") or "https://api.hubapi.com"
+        base_url = addresses.base_url(environment, "HUBSPOT_BASE_URL", "https://api.hubapi.com")
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
         self.longest_url: float = float("inf")
         """Characters of path and properties; what HubSpot answered with 414 had more."""
+        self.most_properties: float = float("inf")
+        """Names in one batch read, as far as HubSpot has refused more."""
+        self._closed: dict[str, frozenset[str]] = {}
         self._types = {
             "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
             "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",
@@ -76,6 +82,10 @@ class HubSpot:
         }
         types = environment.get("HUBSPOT_PIPELINE_OBJECTS") or "deals,tickets,appointments"
         self.pipeline_types = [name.strip() for name in types.split(",") if name.strip()]
+        if not self.pipeline_types:
+            raise UsageError(
+                "HUBSPOT_PIPELINE_OBJECTS names no object type: write it like deals,tickets"
+            )
         self._dialect = HubSpotDialect()
         self._budgets: list[Budget] = []
         self._opened: list[Http] = []
@@ -101,7 +111,9 @@ class HubSpot:
         session = self._http.session(read.entity.name, usage)
         source = read.entity.source
         if isinstance(source, Objects):
-            return ObjectReading(self, read, session, source).pages()
+            return self._open_pages(
+                session, source, lambda: ObjectReading(self, read, session, source).pages()
+            )
         if isinstance(source, Associations):
             return pairs(self, read, session, source)
         if isinstance(source, Removal):
@@ -118,6 +130,11 @@ class HubSpot:
             file = self._zip_file(source)
             return zipcodes(read, file, api.session(name, usage), raw.session(name, usage))
         raise UsageError(f"{read.entity}: HubSpot has no source of kind {type(source).__name__}")
+
+    def _open_pages(
+        self, session: Session, source: Objects, read: Callable[[], Iterator[Page]]
+    ) -> Iterator[Page]:
+        return open_pages(self, self.type_id(source.type), session, read)
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record; objects with no more than their id and modified date."""
@@ -152,7 +169,10 @@ class HubSpot:
         session = self._http.session(read.entity.name, usage)
         source = read.entity.source
         if isinstance(source, Objects):
-            return ObjectReading(self, read, session, source).by_key([key[0] for key in keys])
+            ids = [key[0] for key in keys]
+            return self._open_pages(
+                session, source, lambda: ObjectReading(self, read, session, source).by_key(ids)
+            )
         if isinstance(source, Associations):
             return pairs_by_key(self, keys, session, source)
         return asked_for(self.pages(read, usage), read.entity, keys)
@@ -222,13 +242,20 @@ class HubSpot:
 
         def fetch() -> dict[str, tuple[str, bool]]:
             answer = session.get(self.paths.properties(kind), check=_has_properties)
+            self._closed.pop(kind, None)
             return {
                 one["name"]: (str(one.get("type")), one.get("calculated") is True)
                 for one in answer.json["results"]
             }
 
         found: dict[str, tuple[str, bool]] = self._remember(("properties", kind), fetch)
-        return found
+        closed = self._closed.get(kind, frozenset())
+        return {name: one for name, one in found.items() if name not in closed}
+
+    def leave_out(self, kind: str, names: Iterable[str]) -> None:
+        """Ask no more for these properties of an object, until its list is asked for anew."""
+        with self._remembering:
+            self._closed[kind] = self._closed.get(kind, frozenset()) | set(names)
 
     def property_names(self, kind: str, session: Session) -> list[str]:
         """All of an object's properties, in alphabetical order."""
@@ -295,33 +322,8 @@ class HubSpot:
         account = account_key("hubspot", base_url, client_id, refresh_token)
         tokens = self._open(base_url, None, budget=Budget({}), dialect=self._dialect)
 
-        def grant(refresh: str) -> Grant:
-            answer = tokens.session("hubspot: refreshing the OAuth token").post(
-                self.paths.token(),
-                form={
-                    "grant_type": "refresh_token",
-                    "client_id": client_id,
-                    "client_secret": client_secret,
-                    "refresh_token": refresh,
-                },
-                accept=(200, 400, 401),
-                check=lambda body: None if isinstance(body, dict) else "not an object",
-            )
-            body = answer.json or {}
-            if answer.status != 200 or not body.get("access_token"):
-                said = body.get("error_description") or body.get("message") or answer.status
-                reason = masked(str(said))
-                raise FatalError(
-                    f"HubSpot refused to refresh the OAuth token: {reason}. Authorise the app "
-                    "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET. "
-                    "(A refresh token may work only once: it is used up when a process dies, or "
-                    "the connection breaks, before the next one could be stored.)"
-                )
-            return Grant(
-                body["access_token"],
-                float(body.get("expires_in", 1_800)),
-                body.get("refresh_token"),
-            )
+        def endpoint(refresh: str) -> Grant:
+            return grant(tokens, self.paths.token(), client_id, client_secret, refresh)
 
         store = (
             TableStore(
@@ -330,7 +332,7 @@ class HubSpot:
             if self._database_url
             else MemoryStore(refresh_token)
         )
-        return OAuth(grant, store, "HUBSPOT_REFRESH_TOKEN"), account
+        return OAuth(endpoint, store, "HUBSPOT_REFRESH_TOKEN"), account
 
     def _budget(self, account: str, windows: tuple[tuple[str, int, float], ...]) -> Budget:
         budget = shared_budget(
@@ -368,15 +370,21 @@ class HubSpot:
         with self._remembering:
             if self._github is None:
                 get = self._environment.get
-                api_url = get("GITHUB_BASE_URL") or "https://api.github.com"
-                raw_url = get("GITHUB_RAW_BASE_URL") or "https://raw.githubusercontent.com"
+                api_url, raw_url = (
+                    addresses.base_url(self._environment, name, default)
+                    for name, default in (
+                        ("GITHUB_BASE_URL", "https://api.github.com"),
+                        ("GITHUB_RAW_BASE_URL", "https://raw.githubusercontent.com"),
+                    )
+                )
                 name = "ZIPCODES_GITHUB_TOKEN" if get("ZIPCODES_GITHUB_TOKEN") else "GITHUB_TOKEN"
                 token = get(name)
                 auth = Bearer(token, name) if token else None
                 budget = self._budget(account_key("github", api_url, token or ""), ())
+                options = {"budget": budget, "dialect": GitHubDialect(), "is_live": False}
                 self._github = (
-                    self._open(api_url, auth, budget=budget, dialect=GitHubDialect()),
-                    self._open(raw_url, auth, budget=budget, dialect=GitHubDialect()),
+                    self._open(api_url, auth, **options),
+                    self._open(raw_url, auth, **options),
                 )
             return self._github
 

@@ -28,10 +28,10 @@ class HubSpotDialect(Dialect):
 
     def pause(self, answer: Answer, tries: int) -> Pause | None:
         told = retry_after(answer)
-        if answer.status == 477:
+        if is_moving(answer):
             reason = "the account is moving to another data centre"
             return Pause(told or 3_600.0, reason, defer=True)
-        if answer.status not in (200, 207, 429):
+        if answer.status not in (200, 207, 400, 429):
             return None
         body = said(answer)
         policy = str(body.get("policyName") or "").upper()
@@ -85,6 +85,19 @@ def said(answer: Answer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def is_moving(answer: Answer) -> bool:
+    """Whether the account moves to another data centre: 477, or a 400 whose body says so."""
+    if answer.status == 477:
+        return True
+    if not 400 <= answer.status < 500:
+        return False
+    body = said(answer)
+    texts = (body.get(name) for name in ("message", "error_description", "error", "category"))
+    if any("migration in progress" in str(text).lower().replace("_", " ") for text in texts):
+        return True
+    return "477" in (str(body.get(name)) for name in ("status", "statusCode", "code"))
 
 
 def required_scopes(body: dict[str, Any]) -> list[str]:

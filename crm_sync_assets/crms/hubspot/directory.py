@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.clients.parts import Parts
 from crm_sync_assets.crms.hubspot.objects import has_records, next_after
-from crm_sync_assets.entity import Page, Read, Record
+from crm_sync_assets.entity import Cursor, Page, Read, Record
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -40,24 +42,33 @@ def owners(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
 
 def pipelines(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
     """The pipelines of each object type, one page per type."""
-    for kind, records in _per_type(hub, read, session):
-        yield Page([{**record, "objectType": kind} for record in records], {"done": kind})
+    for kind, records, cursor in _per_type(hub, read, session):
+        yield Page([{**record, "objectType": kind} for record in records], cursor)
 
 
 def stages(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
     """The stages of each object type's pipelines, one page per type."""
-    for kind, records in _per_type(hub, read, session):
+    for kind, records, cursor in _per_type(hub, read, session):
         found = [
             {**stage, "objectType": kind, "pipelineId": record["id"]}
             for record in records
             for stage in record.get("stages") or ()
         ]
-        yield Page(found, {"done": kind})
+        yield Page(found, cursor)
 
 
-def _per_type(hub: HubSpot, read: Read, session: Session) -> Iterator[tuple[str, list[Record]]]:
-    kinds = hub.pipeline_types
-    done = (read.cursor or {}).get("done")
-    for kind in kinds[kinds.index(done) + 1 if done in kinds else 0 :]:
-        answer = session.get(hub.paths.pipelines(hub.type_id(kind)), check=has_records)
-        yield kind, answer.json["results"]
+def _per_type(
+    hub: HubSpot, read: Read, session: Session
+) -> Iterator[tuple[str, list[Record], Cursor]]:
+    """The pipelines of the types that are open to us, then Incomplete if one is not."""
+    parts = Parts(hub.pipeline_types, read.cursor)
+    for kind in parts.left:
+        path = hub.paths.pipelines(hub.type_id(kind))
+        answer = parts.read(kind, partial(session.get, path, check=has_records))
+        if answer is not None:
+            yield kind, answer.json["results"], parts.cursor()
+    parts.finish(
+        read.entity.name,
+        "Or leave it out of HUBSPOT_PIPELINE_OBJECTS, which lists the object types whose pipelines "
+        "are read; the next sync with --force then marks its stored rows as deleted.",
+    )

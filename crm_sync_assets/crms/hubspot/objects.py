@@ -31,6 +31,7 @@ from crm_sync_assets.clients.ahead import AT_ONCE, in_order
 from crm_sync_assets.clients.http import Answer, Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.crms.hubspot.batches import in_parts
 from crm_sync_assets.crms.hubspot.portions import Portions, unread
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
@@ -531,16 +532,20 @@ def read_batch(
     archived: bool,
 ) -> tuple[dict[str, Record], list[str]]:
     """The records found by id, and the ids HubSpot neither gave nor named as missing."""
-    answer = session.post(
-        hub.paths.batch_read(kind),
-        {"properties": list(names), "inputs": [{"id": record_id} for record_id in ids]},
-        params={"archived": "true"} if archived else None,
-        accept=(200, 207),
-        check=lambda body: has_records(body) or unexpected_errors(body),
-    )
-    asked = set(ids)
-    found = {r["id"]: r for r in identified(answer.json["results"]) if r["id"] in asked}
-    gone = missing_ids(answer.json)
+
+    def ask(some: Sequence[str]) -> dict[str, Any]:
+        body: dict[str, Any] = session.post(
+            hub.paths.batch_read(kind),
+            {"properties": list(some), "inputs": [{"id": record_id} for record_id in ids]},
+            params={"archived": "true"} if archived else None,
+            accept=(200, 207),
+            check=lambda body: has_records(body) or unexpected_errors(body),
+        ).json
+        return {**body, "results": identified(body["results"])}
+
+    body, asked = in_parts(hub, names, ask), set(ids)
+    found = {r["id"]: r for r in body["results"] if r["id"] in asked}
+    gone = missing_ids(body)
     return found, [key for key in ids if key not in found and key not in gone]
 
 

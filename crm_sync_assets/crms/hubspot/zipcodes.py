@@ -9,12 +9,16 @@ from io import BytesIO
 
 from crm_sync_assets.clients.files import GitHubFile, lines
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.entity import Page, Read, Record
+from crm_sync_assets.entity import UNREAD, Page, Read, Record
 
 log = logging.getLogger(__name__)
 
 FIELDS = ("division", "city", "county", "state")
 KNOWN_AT_ONCE = 10_000
+SURPLUS = (
+    "line {} has more values than the file has columns, so they may have moved: put a value that "
+    "holds a comma in quotation marks"
+)
 
 
 def zipcodes(read: Read, file: GitHubFile, session: Session, fallback: Session) -> Iterator[Page]:
@@ -82,11 +86,13 @@ def _records(read: Read, content: bytes) -> list[Record]:
             continue
         padded += code != sent
         record = {name: line.values.get(name) or None for name in FIELDS}
+        if line.surplus:
+            record = {UNREAD: SURPLUS.format(line.number)}
         earlier = found.pop(code, None)
         if earlier is not None:
             repeated += 1
-            if earlier["division"] != record["division"]:
-                conflicts.append(f"{code} ({earlier['division']}, {record['division']})")
+            if earlier.get("division") != record.get("division"):
+                conflicts.append(f"{code} ({earlier.get('division')}, {record.get('division')})")
         found[code] = {"zipcode": code, **record}
     if padded:
         log.warning("%s: %d zip codes had lost leading zeros, put back", read.entity, padded)

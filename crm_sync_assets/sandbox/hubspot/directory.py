@@ -12,6 +12,7 @@ from crm_sync_assets.sandbox.hubspot.values import pools
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _SEEDED = "2024-01-01T00:00:00Z"
+WRITE_PERMISSIONS = "CRM_PERMISSIONS_ENFORCEMENT"
 _PIPELINES = {
     "deals": [
         ("default", "Sales Pipeline", [
@@ -59,6 +60,7 @@ def _pipeline(
                 "label": name,
                 "displayOrder": n,
                 "metadata": _metadata(kind, value),
+                "writePermissions": WRITE_PERMISSIONS,
                 **common,
             }
             for n, (stage, name, value) in enumerate(stages)
@@ -134,6 +136,7 @@ class Directory:
                         "label": id,
                         "displayOrder": len(stages),
                         "metadata": {"isClosed": "false"},
+                        "writePermissions": WRITE_PERMISSIONS,
                         "createdAt": self._now(),
                         "archived": False,
                     }

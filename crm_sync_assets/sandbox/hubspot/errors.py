@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from crm_sync_assets.sandbox.faults import BODIES
+
 SCOPES_URL = "https://developers.hubspot.com/scopes"
 
 
@@ -27,6 +29,11 @@ def invalid(message: str, **more: Any) -> Refusal:
 def not_found(message: str = "resource not found") -> Refusal:
     """404 with `OBJECT_NOT_FOUND`."""
     return Refusal(404, {"message": message, "category": "OBJECT_NOT_FOUND"})
+
+
+def moving(retry_after: int, status: int = 477) -> Refusal:
+    """The account is on its way to another data centre, for so many seconds."""
+    return Refusal(status, BODIES["migration"], {"Retry-After": str(retry_after)})
 
 
 def missing_scope(scope: str) -> Refusal:

@@ -8,7 +8,7 @@ from typing import Any
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.hubspot.errors import Refusal, invalid, not_found
 from crm_sync_assets.sandbox.hubspot.portal import Answer, Call, Portal
-from crm_sync_assets.sandbox.hubspot.properties import object_type
+from crm_sync_assets.sandbox.hubspot.properties import OTHERS, object_type
 from crm_sync_assets.sandbox.hubspot.records import Table, Version
 from crm_sync_assets.sandbox.hubspot.render import text
 from crm_sync_assets.sandbox.hubspot.search import parse
@@ -67,6 +67,7 @@ class Objects:
     ) -> "Callable[[int, Version | None], str]":
         # With history the values come from both lists.
         asked = (*(names or ()), *history) if history else names
+        self._portal.need_for(table, asked or ())
         renderer = self._portal.renderer(table.base, asked)
         others = associations or (call.names("associations") if call.body is None else None) or ()
 
@@ -103,6 +104,8 @@ class Objects:
         found: dict[str, Any] = {}
         for other in others:
             kind = object_type(other)
+            if kind is None and other in OTHERS:
+                continue
             if kind is None:
                 raise invalid(f"Unable to infer object type from: {other}")
             ids = self._world.associated(table.kind.name, table.id_of(number), kind.name)
@@ -173,6 +176,9 @@ class Objects:
         inputs = batch_inputs(call, MAX_BATCH)
         archived = call.flag("archived")
         names, history = _names(call.body, "properties"), _names(call.body, "propertiesWithHistory")
+        if history and len(inputs) > MAX_PAGE_WITH_HISTORY:
+            raise too_many_inputs(f"for property histories is {MAX_PAGE_WITH_HISTORY}")
+        _check_width(len(names or ()) + len(history or ()), self._knobs.most_properties)
         id_property = call.body.get("idProperty")
         results, missing = {}, []
         with self._world.lock:
@@ -339,11 +345,28 @@ def batch_inputs(call: Call, most: int) -> list[str]:
     if not inputs:
         raise invalid("inputs must not be empty")
     if len(inputs) > most:
-        raise invalid(f"The maximum number of inputs supported in a batch request is {most}")
+        raise too_many_inputs(f"is {most}")
     ids = [one.get("id") if isinstance(one, Mapping) else None for one in inputs]
     if not all(isinstance(i, str | int) and not isinstance(i, bool) for i in ids):
         raise invalid("Invalid input JSON: every input needs an id")
     return [str(i) for i in ids]
+
+
+def _check_width(properties: int, most: int) -> None:
+    """Refusal for more properties than one batch read takes; HubSpot publishes no such number."""
+    if most and properties > most:
+        raise invalid(
+            f"The maximum number of properties supported in a batch request is {most}. Please "
+            "reduce the number of properties and try again"
+        )
+
+
+def too_many_inputs(limit: str) -> Refusal:
+    """400, in the service's words."""
+    return invalid(
+        f"The maximum number of inputs supported in a batch request {limit}. Please reduce the "
+        "number of items and try again"
+    )
 
 
 def batch_answer(

@@ -1,7 +1,7 @@
 """What every HubSpot endpoint has in common: credentials, limits, bodies, errors."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,14 @@ from starlette.responses import Response
 
 from crm_sync_assets.sandbox.faults import BODIES
 from crm_sync_assets.sandbox.hubspot.auth import Auth, Grant
-from crm_sync_assets.sandbox.hubspot.errors import Refusal, invalid, missing_scope, not_found
-from crm_sync_assets.sandbox.hubspot.properties import object_type
+from crm_sync_assets.sandbox.hubspot.errors import (
+    Refusal,
+    invalid,
+    missing_scope,
+    moving,
+    not_found,
+)
+from crm_sync_assets.sandbox.hubspot.properties import object_type, sensitive_scope
 from crm_sync_assets.sandbox.hubspot.records import Table
 from crm_sync_assets.sandbox.hubspot.render import renderers
 from crm_sync_assets.sandbox.hubspot.search import Searcher
@@ -120,6 +126,11 @@ class Portal:
         if scope in self.knobs.missing_scopes:
             raise missing_scope(scope)
 
+    def need_for(self, table: Table, names: Iterable[str]) -> None:
+        """Refusal 403 when one of these properties is sensitive and the app lacks its scope."""
+        if self.knobs.sensitive_properties.intersection(names):
+            self.need(sensitive_scope(table.kind))
+
     def endpoint(
         self, handle: Handler, search: bool = False, anonymous: bool = False, form: bool = False
     ) -> Callable[[Request], Any]:
@@ -149,6 +160,9 @@ class Portal:
         headers: dict[str, str] = {}
         try:
             self._check_url(request)
+            if self.knobs.moving is not None:
+                # The token endpoint answers a bad request, and says why in its body.
+                raise moving(self.knobs.moving, 400 if anonymous else 477)
             if not anonymous:
                 grant = self.auth.check(request.headers.get("authorization"))
                 request.scope["sandbox"].update(token=grant.token, account=grant.account)

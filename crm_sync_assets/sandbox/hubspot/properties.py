@@ -109,6 +109,14 @@ TYPES: Mapping[str, ObjectType] = {
         ),
     )
 }  # fmt: skip
+# Objects that an account may have beside these. The sandbox holds none of them.
+_OTHERS = """
+    carts communications contracts courses discounts feedback_submissions fees goal_targets
+    invoices leads listings orders partner_clients partner_services payments postal_mail quotes
+    services subscriptions taxes users 0-14 0-18 0-19 0-53 0-69 0-74 0-84 0-85 0-101 0-115 0-116
+    0-123 0-136 0-142 0-162 0-410 0-420
+"""
+OTHERS = frozenset(_OTHERS.split())
 _BY_ANY_NAME = {
     key: kind for kind in TYPES.values() for key in (kind.name, kind.type_id, kind.singular)
 }
@@ -117,6 +125,12 @@ _BY_ANY_NAME = {
 def object_type(name: str) -> ObjectType | None:
     """The type of a path segment: `contacts`, `contact`, `0-1`; None when there is none."""
     return _BY_ANY_NAME.get(name) or _BY_ANY_NAME.get(name.lower())
+
+
+def sensitive_scope(kind: ObjectType) -> str:
+    """What an app needs to read the highly sensitive properties of an object."""
+    name = "custom" if kind.custom else kind.name
+    return f"crm.objects.{name}.highly_sensitive.read.v2"
 
 
 @cache

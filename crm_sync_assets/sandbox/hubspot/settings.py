@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_sync_assets.sandbox.hubspot.directory import Directory
-from crm_sync_assets.sandbox.hubspot.errors import not_found
+from crm_sync_assets.sandbox.hubspot.errors import invalid, not_found
 from crm_sync_assets.sandbox.hubspot.portal import TIME_ZONE, Answer, Call, Portal
 from crm_sync_assets.sandbox.hubspot.properties import TYPES, ObjectType, definition, properties
 from crm_sync_assets.sandbox.hubspot.render import PORTAL_ID
@@ -67,19 +67,29 @@ class Settings:
         raise not_found()
 
     def properties(self, call: Call) -> Answer:
-        """All property definitions of an object type; none are archived or sensitive."""
-        kind = self._portal.table(call).kind
-        sensitive = (call.query("dataSensitivity") or "non_sensitive") != "non_sensitive"
-        if call.flag("archived") or sensitive:
-            return Answer({"results": []})
-        return Answer({"results": [definition(kind.name, n) for n in properties(kind.name)]})
+        """The property definitions of an object type in one class of sensitivity; none is archived.
+
+        https://developers.hubspot.com/docs/api-reference/latest/crm/properties/sensitive-data
+        """
+        kind, knobs = self._portal.table(call).kind, self._portal.knobs
+        wanted = call.query("dataSensitivity") or "non_sensitive"
+        if wanted not in ("non_sensitive", "sensitive", "highly_sensitive"):
+            raise invalid(f"dataSensitivity {wanted!r} is not one of non_sensitive, …")
+        listed = [] if call.flag("archived") else properties(kind.name)
+        found = [self._definition(kind, n) for n in listed if n not in knobs.unlisted_properties]
+        return Answer({"results": [one for one in found if one["dataSensitivity"] == wanted]})
+
+    def _definition(self, kind: ObjectType, name: str) -> dict[str, Any]:
+        secret = name in self._portal.knobs.sensitive_properties
+        found = definition(kind.name, name)
+        return {**found, "dataSensitivity": "highly_sensitive"} if secret else found
 
     def property(self, call: Call) -> Answer:
         """One property definition."""
         kind = self._portal.table(call).kind
         if call.path("name") not in properties(kind.name):
             raise not_found(f"Property {call.path('name')} does not exist")
-        return Answer(definition(kind.name, call.path("name")))
+        return Answer(self._definition(kind, call.path("name")))
 
     def schemas(self, call: Call) -> Answer:
         """The custom objects."""
