@@ -11,9 +11,10 @@ from typing import Literal
 
 from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
+from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
 from crm_sync_assets.vault import VARIABLE, key_id
-from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
+from crm_sync_assets.warehouse import Connection, Warehouse
 
 MOST_CLOCK_SECONDS = 60.0
 """Two clocks further apart than this make timestamps of one hard to read next to the other's."""
