@@ -69,6 +69,16 @@ _proven: set[str] = set()
 _proving = threading.Lock()
 
 
+def reading(seconds: float) -> dict[str, str]:
+    """The settings of a session that only reads, whose statements may take so long."""
+    return {
+        "idle_in_transaction_session_timeout": "0",
+        "lock_timeout": "0",
+        "statement_timeout": f"{int(seconds * 1_000)}",
+        "default_transaction_read_only": "on",
+    }
+
+
 def sqlalchemy_url(url: str, variable: str = VARIABLE) -> sa.URL:
     """The URL with the psycopg 3 driver, whatever scheme the user wrote.
 
