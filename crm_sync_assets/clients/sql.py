@@ -27,6 +27,7 @@ from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.told import setting_up
 
 log = logging.getLogger(__name__)
 
@@ -96,15 +97,16 @@ class Database:
         self.url = parsed_url(url, variable)
         self._settings = settings
         self._sleep = sleep
-        self.engine = sa.create_engine(
-            self.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=5,
-            max_overflow=20,
-            pool_pre_ping=True,
-            pool_recycle=1_800,
-            creator=self._opener(),
-        )
+        with setting_up(variable):
+            self.engine = sa.create_engine(
+                self.url,
+                isolation_level="AUTOCOMMIT",
+                pool_size=5,
+                max_overflow=20,
+                pool_pre_ping=True,
+                pool_recycle=1_800,
+                creator=self._opener(),
+            )
         self._columns: dict[str, dict[str, SourceColumn]] = {}
         self._looking = threading.Lock()
         self._ahead: timedelta | None = None
