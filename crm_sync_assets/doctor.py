@@ -29,7 +29,6 @@ MOST_CLOCK_SECONDS = 60.0
 """Two clocks further apart than this make timestamps of one hard to read next to the other's."""
 
 LEAST_FREE_GB = 1.0
-OLDEST_POSTGRESQL = 140_000
 
 Grade = Literal["ok", "note", "wrong"]
 
@@ -126,10 +125,7 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
     where = sqlalchemy_url(warehouse.url).render_as_string(hide_password=True)
     number = connection.info.server_version
     version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    if number < OLDEST_POSTGRESQL:
-        yield Finding("warehouse", "wrong", f"{version} is too old: 14 or newer is needed")
-    else:
-        yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
+    yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
     allowed = connection.execute(
         "SELECT has_schema_privilege(current_schema(), 'CREATE'), "
         "has_database_privilege(current_database(), 'TEMP'), current_schema(), current_user"

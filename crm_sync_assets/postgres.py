@@ -56,14 +56,15 @@ WRITING = {
 """The warehouse's sessions, beside `MEANING`."""
 
 OLDEST = 14
-_HAS_TRANSACTION_TIMEOUT = 170_000
+_NEWER_LIMITS = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
+"""Limits that not every server knows, with the version that brought them."""
 
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _KEYWORDS = frozenset(d.keyword.decode() for d in pq.Conninfo.get_defaults())
 _SCHEMES = ("postgresql", "postgres")
 
 _hurried: set[str] = set()
-"""What is connected to with a transaction_timeout that ends before it can be lifted."""
+"""What is connected to with a limit that ends a session before it can be lifted."""
 _proven: set[str] = set()
 """Poolers found to leave a session its server, by what is connected to."""
 _proving = threading.Lock()
@@ -151,7 +152,7 @@ def session_settings(
 ) -> dict[str, str]:
     """The session's settings: ours, and what the URL (else PGOPTIONS or the service) adds."""
     if str(url) in _hurried:
-        settings = {**settings, "transaction_timeout": "0"}
+        settings = {**settings, "transaction_timeout": "0", "idle_session_timeout": "0"}
     said = url.query.get("options")
     if said is None:
         ambient = dict(_split(_ambient_options(), "PGOPTIONS"))
@@ -225,9 +226,9 @@ def connect(
         return connection
     except psycopg.OperationalError:
         connection.close()
-        if str(url) in _hurried or version < _HAS_TRANSACTION_TIMEOUT:
+        if str(url) in _hurried or version < max(_NEWER_LIMITS.values()):
             raise
-        # Its transaction_timeout may have ended it, which older servers would not let us name.
+        # One of the newer limits may have ended it; older servers would not let us name them.
         _hurried.add(str(url))
         return connect(url, settings, variable=variable)
     except BaseException:
@@ -282,8 +283,9 @@ def begin(
     if _process(connection) != connection.info.backend_pid:
         _refuse_shared_sessions(connection, url, settings, variable)
     wanted = session_settings(url, settings, variable=variable)
-    if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
-        wanted = {"transaction_timeout": "0", **wanted}
+    for name, since in _NEWER_LIMITS.items():
+        if connection.info.server_version >= since:
+            wanted.setdefault(name, "0")
     row = connection.execute(_setting(wanted)).fetchone()
     connection.autocommit = False
     assert row is not None

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -23,6 +24,7 @@ from crm_sync_assets.doctor import examine
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.migrations import migrate
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests import conftest, truth
 from crm_sync_assets_tests.sealed import NEW
@@ -257,6 +259,28 @@ def test_options_are_read_as_the_server_reads_them(database_url: str) -> None:
     warehouse = Warehouse(with_options(database_url, r"-c search_path=\"$user\",\ public"))
     with warehouse.connection() as connection:
         assert settings_of(connection, "search_path") == ['"$user", public']
+
+
+def test_a_server_that_is_too_old_is_named(
+    database_url: str, environment: pytest.MonkeyPatch
+) -> None:
+    def connect(**_: Any) -> Any:
+        raise psycopg.OperationalError(
+            'FATAL:  unrecognized configuration parameter "idle_session_timeout"'
+        )
+
+    with environment.context() as patched:
+        patched.setattr(psycopg, "connect", connect)
+        with pytest.raises(UsageError, match=r"too old: 14 or newer is needed"):
+            Warehouse(database_url).checkout()
+
+
+def test_the_sandbox_s_genius_beside_it_has_schemas_of_its_own(in_schema: str) -> None:
+    found = beside(in_schema, "beside_it")
+    with psycopg.connect(found) as connection:
+        assert settings_of(connection, "search_path") == ['"$user", public']
+    with psycopg.connect(in_schema, autocommit=True) as connection:
+        connection.execute("DROP DATABASE beside_it WITH (FORCE)")
 
 
 def test_a_search_path_without_a_schema_is_named(database_url: str) -> None:

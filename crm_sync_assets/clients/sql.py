@@ -52,6 +52,7 @@ _NO_DATABASE = {1049}
 _DENIED_TABLE = {1142, 1143, 1370}
 _NO_TABLE = {1146, 1109}
 _NO_COLUMN = {1054}
+_NO_TEXT = "22021"
 _STATES = {
     "28000": _DENIED_LOGIN, "28P01": _DENIED_LOGIN, "3D000": _NO_DATABASE,
     "42501": _DENIED_TABLE, "42P01": _NO_TABLE, "42703": _NO_COLUMN, "57014": _TOO_LONG,
@@ -131,11 +132,6 @@ class Database:
             try:
                 with self.engine.connect() as connection:
                     return connection.execute(statement).all()
-            except UnicodeDecodeError as error:
-                raise FatalError(
-                    f"{subject}: {self.where} holds text that is not UTF-8, and does not say in "
-                    "which encoding it is (SQL_ASCII): convert the database to UTF8"
-                ) from error
             except SQLAlchemyError as error:
                 code = _code(error)
                 gone = code in _UNREACHABLE or code in _LOST or _is_disconnect(error)
@@ -257,6 +253,11 @@ class Database:
             advice = f"there is no such table in {self.where}. Check the name in {self.variable}"
         elif code in _NO_COLUMN:
             advice = "the table has changed; the declaration names a column it no longer has"
+        elif code == _NO_TEXT:
+            advice = (
+                f"{self.where} holds text in an encoding that it does not name (SQL_ASCII): "
+                "convert the database to UTF8"
+            )
         elif code in _TOO_LONG:
             advice = (
                 f"a query took longer than {self._settings.timeout_seconds:g} s. An index on the "
