@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pymysql
 import pytest
 import sqlalchemy as sa
 
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.clients.sql import Database, parsed_url
+from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.settings import environment as settings
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb, mysql_database
 
 __all__ = ["mariadb", "mysql_database"]
@@ -147,6 +150,37 @@ def test_any_password_works(
         assert ask(start(plain), "SELECT 1")[0][0] == 1
     with pytest.raises(FatalError, match="refuses the login"):
         ask(start(encoded.replace(":" + quote(password, safe=""), ":wrong")), "SELECT 1")
+
+
+def test_a_password_of_its_own_variable_may_be_anything(
+    mariadb: MariaDB, mysql_database: str, start: Open, environment: pytest.MonkeyPatch
+) -> None:
+    password = "пä$$@:/%41 #"
+    mariadb.execute(
+        f"CREATE OR REPLACE USER somebody IDENTIFIED BY '{password}'",
+        f"GRANT SELECT ON {mysql_database}.* TO somebody",
+    )
+    for name, value in {
+        "HOST": "127.0.0.1", "PORT": str(mariadb.port), "NAME": mysql_database,
+        "USER": "somebody", "PASSWORD": password,
+    }.items():  # fmt: skip
+        environment.setenv(f"GENIUS_DB_{name}", value)
+    assert ask(start(database_url(settings())), "SELECT CURRENT_USER()")[0][0] == "somebody@%"
+
+
+def test_a_login_that_the_driver_has_not_is_named(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(**_: Any) -> Any:
+        raise pymysql.OperationalError(
+            2059, "Authentication plugin 'b'auth_gssapi_client'' not configured"
+        )
+
+    monkeypatch.setattr(pymysql, "connect", connect)
+    with pytest.raises(FatalError, match="wants a login that this driver has not") as caught:
+        ask(start("mysql://somebody:pw@host/db"), "SELECT 1")
+    assert "auth_gssapi_client" in str(caught.value)
+    assert "GENIUS_DATABASE_URL" in str(caught.value)
 
 
 def test_a_missing_helper_library_is_named(

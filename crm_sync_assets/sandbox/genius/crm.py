@@ -69,8 +69,8 @@ def beside(server_url: str, name: str = "genius") -> str:
     finally:
         engine.dispose()
     # The options speak of the database that was given, of its schemas perhaps.
-    query = {key: value for key, value in url.query.items() if key != "options"}
-    found = url.set(drivername="postgresql", database=name, query=query)
+    kept = {key: value for key, value in url.query.items() if key != "options"}
+    found = url.set(drivername="postgresql", database=name, query=kept)
     return found.render_as_string(hide_password=False)
 
 
