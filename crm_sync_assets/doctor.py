@@ -9,17 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import psycopg
+
 from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
-from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
+from crm_sync_assets.postgres import sqlalchemy_url
+from crm_sync_assets.settings import (
+    Environment,
+    client_for,
+    environment,
+    settings_for,
+    unknown_overrides,
+)
+from crm_sync_assets.told import words
 from crm_sync_assets.vault import VARIABLE, key_id
-from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
+from crm_sync_assets.warehouse import Connection, Warehouse
 
 MOST_CLOCK_SECONDS = 60.0
 """Two clocks further apart than this make timestamps of one hard to read next to the other's."""
 
 LEAST_FREE_GB = 1.0
-OLDEST_POSTGRESQL = 140_000
 
 Grade = Literal["ok", "note", "wrong"]
 
@@ -106,8 +115,8 @@ def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
         warehouse = Warehouse(warehouse_url(env), keys)
         with warehouse.connection() as connection:
             return warehouse, list(_postgresql(connection, warehouse, kind))
-    except SyncError as error:
-        return None, [Finding("warehouse", "wrong", str(error))]
+    except (SyncError, psycopg.Error) as error:
+        return None, [Finding("warehouse", "wrong", words(error))]
 
 
 def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Finding]:
@@ -116,10 +125,7 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
     where = sqlalchemy_url(warehouse.url).render_as_string(hide_password=True)
     number = connection.info.server_version
     version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    if number < OLDEST_POSTGRESQL:
-        yield Finding("warehouse", "wrong", f"{version} is too old: 14 or newer is needed")
-    else:
-        yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
+    yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
     allowed = connection.execute(
         "SELECT has_schema_privilege(current_schema(), 'CREATE'), "
         "has_database_privilege(current_database(), 'TEMP'), current_schema(), current_user"
@@ -176,7 +182,7 @@ def _crm(
     crm = registry.crm(name)
     env = env.model_copy(update={"warehouse_url": None})
     try:
-        client = crm.client(env, settings_for(crm))
+        client = client_for(crm, env)
     except UsageError as error:
         # Nobody has all the CRMs; one that is not set up is wrong only if it was asked for.
         yield Finding(crm.title, "wrong" if asked_for else "note", f"not set up: {error}")
@@ -187,9 +193,7 @@ def _crm(
     if warehouse is not None and _has_tables(warehouse):
         # With the warehouse it shares the account's rate budget and tokens with running syncs.
         client.close()
-        client = crm.client(
-            env.model_copy(update={"warehouse_url": warehouse.url}), settings_for(crm)
-        )
+        client = client_for(crm, env.model_copy(update={"warehouse_url": warehouse.url}))
     try:
         answer, grade = _asked(client.check)
         yield Finding(crm.title, grade, answer)
@@ -209,6 +213,8 @@ def _asked(check: Callable[[], str]) -> tuple[str, Grade]:
         return str(error), "wrong"
     except SyncError as error:
         return str(error), "wrong"
+    except Exception as error:  # noqa: BLE001  the doctor goes on to the next patient
+        return words(error), "wrong"
 
 
 def _has_tables(warehouse: Warehouse) -> bool:

@@ -5,11 +5,17 @@ It is started by the first process that needs it, shared by all, and stopped by 
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.settings import Environment
+
+_PORT = 5432
+"""What a server without a TCP port calls its socket by."""
 
 
 def warehouse_url(environment: Environment) -> str:
@@ -32,7 +38,8 @@ def start(folder: Path) -> str:
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            server = get_server(folder, cleanup_mode="stop")
+            with _unheard("PGPORT", "PGDATA", "PGDATESTYLE", "PGTZ", "PGCLIENTENCODING"):
+                server = get_server(folder, cleanup_mode="stop")
         except Exception as error:
             log = folder / "log"
             tail = log.read_text(errors="replace")[-600:].strip() if log.exists() else ""
@@ -41,9 +48,20 @@ def start(folder: Path) -> str:
                 "Remove that folder to begin with an empty warehouse, or set "
                 "CRM_SYNC_WAREHOUSE_URL to a server of your own."
             ) from error
-    url = str(server.get_uri())
+    # Unsaid, the port would be PGPORT's.
+    url = f"{server.get_uri()}&port={_PORT}"
     _keep_rows_out_of_its_log(url, folder)
     return url
+
+
+@contextmanager
+def _unheard(*names: str) -> Iterator[None]:
+    """Without these variables: they speak of another server, and this one would heed them."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _keep_rows_out_of_its_log(url: str, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.settings import Environment, variables
+from crm_sync_assets.told import cause
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -67,3 +68,8 @@ def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterI
     except DagsterError as error:
         reason = str(error).strip().splitlines()[0]
         raise FatalError(f"the Dagster instance in {folder} cannot be opened: {reason}") from error
+    except Exception as error:
+        raise FatalError(
+            f"the Dagster instance in {folder} cannot be opened: {cause(error)}. "
+            "Check its dagster.yaml"
+        ) from error

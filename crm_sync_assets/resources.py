@@ -10,7 +10,7 @@ from crm_sync_assets import encryption, log, registry
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.entity import Client
 from crm_sync_assets.migrations import migrate
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.settings import client_for, environment
 from crm_sync_assets.warehouse import Warehouse
 
 _opening = threading.Lock()
@@ -92,4 +92,4 @@ def open_client(crm_name: str) -> Client:
     """A client of the CRM whose rate budget and tokens are shared through the warehouse."""
     crm = registry.crm(crm_name)
     url = open_warehouse().url
-    return crm.client(environment().model_copy(update={"warehouse_url": url}), settings_for(crm))
+    return client_for(crm, environment().model_copy(update={"warehouse_url": url}))

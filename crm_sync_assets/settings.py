@@ -22,10 +22,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.log import register_secret
+from crm_sync_assets.told import setting_up
 from crm_sync_assets.vault import read_keys
 
 if TYPE_CHECKING:
-    from crm_sync_assets.entity import Crm, Entity
+    from crm_sync_assets.entity import Client, Crm, Entity
 
 PREFIX = "CRM_SYNC_"
 
@@ -86,6 +87,14 @@ class Environment(BaseSettings):
     retention_days: int | None = Field(None, ge=7)
     alert_repeat_hours: float = Field(24.0, gt=0)
     alert_silence_hours: float = Field(26.0, gt=0)
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+        if value.upper() not in levels:
+            raise ValueError(f"it has to be one of {', '.join(levels)}")
+        return value
 
     @property
     def home_folder(self) -> Path:
@@ -220,6 +229,16 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
         return SyncSettings.model_validate(values)
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda n: came_from[n] + n.upper())) from None
+
+
+def client_for(crm: Crm, environment: Environment) -> Client:
+    """The CRM's client with its settings. UsageError says what is wrong with its variables.
+
+    Whatever a library finds wrong with them is told with its text: no record was read yet.
+    """
+    settings = settings_for(crm)
+    with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):
+        return crm.client(environment, settings)
 
 
 def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
-from crm_sync_assets.errors import Deferred, SyncError
+from crm_sync_assets.errors import Deferred, SyncError, UsageError
 from crm_sync_assets.log import redact
 
 
@@ -48,6 +50,34 @@ def words(error: BaseException) -> str:
     if not isinstance(error, Exception) or isinstance(error, _OF_THE_MACHINE):
         return redact(f"{name}: {error}")
     return f"{name}{_place(error)}; its text may quote a record and is left out"
+
+
+def cause(error: BaseException) -> str:
+    """What to say of an error while something is set up or connected to, in one line.
+
+    No record has been read by then that it could quote, so whatever it is, its text is shown.
+    """
+    original = getattr(error, "orig", None)
+    if isinstance(original, BaseException):
+        return cause(original)
+    if isinstance(error, _OURS) or _is_from(error, _DRIVERS):
+        return words(error)
+    text = " ".join(str(error).split())
+    return redact(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+@contextmanager
+def setting_up(what: str, kind: type[SyncError] = UsageError) -> Iterator[None]:
+    """`what` begins the message of whatever goes wrong in here, which shows its cause.
+
+    Only for what comes before the first record.
+    """
+    try:
+        yield
+    except SyncError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {cause(error)}") from error
 
 
 def safe(error: BaseException) -> BaseException:

@@ -19,11 +19,12 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
-from crm_sync_assets import keysums
+from crm_sync_assets import keysums, postgres
 from crm_sync_assets.columns import SqlType
 from crm_sync_assets.entity import Entity, Key, Tombstone
-from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.told import words
+from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.postgres import sqlalchemy_url
+from crm_sync_assets.told import cause, words
 from crm_sync_assets.vault import Vault, sealed_columns, sealer
 
 Row = tuple[Any, ...]
@@ -89,19 +90,6 @@ def is_worth_repeating(error: BaseException) -> bool:
     return isinstance(error, psycopg.Error) and error.sqlstate in _TRY_AGAIN
 
 
-def sqlalchemy_url(url: str) -> sa.URL:
-    """The URL with the psycopg 3 driver, whatever scheme the user wrote. UsageError: it is none."""
-    try:
-        return sa.make_url(url).set(drivername="postgresql+psycopg")
-    except (sa.exc.ArgumentError, ValueError):
-        # What these say quotes pieces of the URL, of its password perhaps.
-        raise UsageError(
-            "CRM_SYNC_WAREHOUSE_URL is no database URL: write "
-            "postgresql://user:password@host:5432/database, with @ : / in the password as "
-            "%40 %3A %2F"
-        ) from None
-
-
 class Warehouse:
     """A pool of connections to one PostgreSQL database.
 
@@ -114,16 +102,13 @@ class Warehouse:
 
     @cached_property
     def engine(self) -> sa.Engine:
+        url = sqlalchemy_url(self.url)
         return sa.create_engine(
-            sqlalchemy_url(self.url),
+            url,
+            creator=lambda: postgres.connect(url),
             pool_size=5,
             max_overflow=20,
             pool_pre_ping=True,
-            connect_args={
-                "application_name": "crm_sync_assets",
-                "options": "-c timezone=UTC -c lock_timeout=30s",
-                "connect_timeout": 10,
-            },
         )
 
     @contextmanager
@@ -143,12 +128,13 @@ class Warehouse:
     def checkout(self) -> sa.PoolProxiedConnection:
         try:
             return self.engine.raw_connection()
-        except (sa.exc.OperationalError, psycopg.OperationalError) as error:
+        except SyncError:
+            raise
+        except Exception as error:
             server = sqlalchemy_url(self.url).render_as_string(hide_password=True)
-            reason = words(error)
             raise FatalError(
-                f"the warehouse {server} cannot be reached: {reason}. "
-                "Check CRM_SYNC_WAREHOUSE_URL, or unset it to use the embedded PostgreSQL."
+                f"the warehouse {server} cannot be reached: {cause(error)}. "
+                f"Check {postgres.VARIABLE}, or unset it to use the embedded PostgreSQL."
             ) from error
 
     def keys(

@@ -29,7 +29,8 @@ _START_SECONDS = 60
 class MariaDB:
     """A server of our own on a loopback port, and an administrator's session on it."""
 
-    def __init__(self, folder: Path, mysqld: str) -> None:
+    def __init__(self, folder: Path, mysqld: str, *options: str) -> None:
+        self._options = options
         self._folder = folder
         self._mysqld = mysqld
         self.port = _free_port()
@@ -57,6 +58,7 @@ class MariaDB:
                     *("--innodb-buffer-pool-size=128M", "--innodb-flush-log-at-trx-commit=0"),
                     *("--innodb-log-file-size=64M", "--sync-binlog=0", "--skip-name-resolve"),
                     "--character-set-server=utf8mb4",
+                    *self._options,
                 ],
                 stdout=output,
                 stderr=output,

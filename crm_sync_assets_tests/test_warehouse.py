@@ -27,6 +27,7 @@ from crm_sync_assets.columns import (
 )
 from crm_sync_assets.entity import Entity, Tombstone
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.vault import Vault, new_index_key, new_key
 from crm_sync_assets.warehouse import (
@@ -42,7 +43,6 @@ from crm_sync_assets.warehouse import (
     is_worth_repeating,
     load,
     point_losers_to_survivors,
-    sqlalchemy_url,
 )
 from crm_sync_assets_tests.scripted import PEOPLE, START, Script, rows
 

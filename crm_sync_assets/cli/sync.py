@@ -22,7 +22,7 @@ from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
 from crm_sync_assets.measures import collecting_nothing
-from crm_sync_assets.settings import environment, is_named, settings_for
+from crm_sync_assets.settings import client_for, environment, is_named
 
 if TYPE_CHECKING:
     from crm_sync_assets.warehouse import Warehouse
@@ -108,7 +108,7 @@ def _sync(
     for crm, _ in wanted:
         # Without a warehouse the client's constructor only reads the environment: a missing token
         # is known before anything is started.
-        crm.client(env.model_copy(update={"warehouse_url": None}), settings_for(crm)).close()
+        client_for(crm, env.model_copy(update={"warehouse_url": None})).close()
 
     from crm_sync_assets.cli import display
 

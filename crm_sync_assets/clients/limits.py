@@ -26,6 +26,7 @@ import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from crm_sync_assets import postgres
 from crm_sync_assets.errors import Deferred, TransientError
 from crm_sync_assets.told import words
 
@@ -123,13 +124,14 @@ class Table:
 
     def __init__(self, database_url: str, account: str) -> None:
         self._account = account
+        self._url = postgres.sqlalchemy_url(database_url)
         self._pool = ConnectionPool(
-            libpq_url(database_url),
+            kwargs=postgres.parameters(self._url),
             min_size=1,
             max_size=MOST_CONNECTIONS,
             timeout=30.0,
             open=False,
-            configure=_configure,
+            configure=self._configure,
             num_workers=1,
             name="rate-budget",
         )
@@ -171,6 +173,13 @@ class Table:
             raise TransientError(
                 f"the warehouse that keeps the rate budget is not reachable: {words(error)}"
             ) from error
+
+    def _configure(self, connection: psycopg.Connection[Any]) -> None:
+        postgres.begin(connection, self._url)
+        # Losing the last places in a crash of the server costs nothing; waiting for its disk
+        # would cost every request some milliseconds.
+        connection.execute("SET synchronous_commit = off")
+        connection.commit()
 
     def _make_ready(self) -> None:
         """Open the pool, the first time only."""
@@ -264,16 +273,3 @@ def shared_budget(
 def account_key(*parts: str) -> str:
     """A name for an account that tells nothing about its credentials."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def libpq_url(url: str) -> str:
-    """A SQLAlchemy URL as libpq reads it: `postgresql+psycopg://` loses its driver."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme.partition('+')[0]}{separator}{rest}"
-
-
-def _configure(connection: psycopg.Connection[Any]) -> None:
-    # Losing the last places in a crash of the server costs nothing; waiting for its disk would
-    # cost every request some milliseconds.
-    connection.execute("SET synchronous_commit = off")
-    connection.commit()

@@ -18,8 +18,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from crm_sync_assets import encryption
-from crm_sync_assets.clients.limits import libpq_url
+from crm_sync_assets import encryption, postgres
 from crm_sync_assets.errors import FatalError, TransientError
 from crm_sync_assets.told import words
 from crm_sync_assets.vault import VARIABLE, Context, Vault
@@ -104,7 +103,7 @@ class TableStore:
     def __init__(
         self, database_url: str, account: str, refresh_token: str, keys: Sequence[str] = ()
     ) -> None:
-        self._url = libpq_url(database_url)
+        self._url = postgres.sqlalchemy_url(database_url)
         self._account = account
         self._refresh_token = refresh_token
         self._keys = keys
@@ -112,7 +111,8 @@ class TableStore:
     @contextmanager
     def locked(self) -> Iterator[Slot]:
         try:
-            with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
+            with postgres.connect(self._url) as connection:
+                connection.autocommit = True
                 connection.execute("SET lock_timeout = '120s'")
                 vault = self._vault(connection)
                 self._put_first_token(connection, vault)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +21,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from crm_sync_assets import postgres
+from crm_sync_assets.clients import mysql
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.told import setting_up
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +38,6 @@ DRIVERS = {
     "postgres": "postgresql+psycopg",
 }
 
-_CONNECT_SECONDS = 10
 _MOST_WAIT_SECONDS = 30.0
 
 # Error numbers of MySQL and MariaDB, SQLSTATEs of PostgreSQL.
@@ -42,11 +45,14 @@ _LOST = {2006, 2013, 2014, 2055, 1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160,
 _UNREACHABLE = {2001, 2002, 2003, 2004, 2005, 1040, 1129, 1203, 1226}
 _AGAIN = {1205, 1213, 1317, 1412}
 _TOO_LONG = {1969, 3024, 1028}
-_DENIED_LOGIN = {1045, 1698, 1044, 1130, 1251, 1862, 1820, 3118, 2059}
+_DENIED_LOGIN = {1045, 1698, 1044, 1130, 1251, 1862, 1820, 3118}
+_NO_PLUGIN = {2059, 2061}
+_NOT_ENCRYPTED = {2026, 3159}
 _NO_DATABASE = {1049}
 _DENIED_TABLE = {1142, 1143, 1370}
 _NO_TABLE = {1146, 1109}
 _NO_COLUMN = {1054}
+_NO_TEXT = "22021"
 _STATES = {
     "28000": _DENIED_LOGIN, "28P01": _DENIED_LOGIN, "3D000": _NO_DATABASE,
     "42501": _DENIED_TABLE, "42P01": _NO_TABLE, "42703": _NO_COLUMN, "57014": _TOO_LONG,
@@ -92,16 +98,16 @@ class Database:
         self.url = parsed_url(url, variable)
         self._settings = settings
         self._sleep = sleep
-        self.engine = sa.create_engine(
-            self.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=5,
-            max_overflow=20,
-            pool_pre_ping=True,
-            pool_recycle=1_800,
-            connect_args=self._connect_arguments(),
-        )
-        sa.event.listen(self.engine, "connect", self._prepare)
+        with setting_up(variable):
+            self.engine = sa.create_engine(
+                self.url,
+                isolation_level="AUTOCOMMIT",
+                pool_size=5,
+                max_overflow=20,
+                pool_pre_ping=True,
+                pool_recycle=1_800,
+                creator=self._opener(),
+            )
         self._columns: dict[str, dict[str, SourceColumn]] = {}
         self._looking = threading.Lock()
         self._ahead: timedelta | None = None
@@ -193,43 +199,23 @@ class Database:
 
     # A session
 
-    def _connect_arguments(self) -> dict[str, Any]:
+    def _opener(self) -> Callable[[], Any]:
+        """Opens a session of ours. Raises UsageError for what the URL says amiss."""
         seconds = self._settings.timeout_seconds
-        if not self.is_mysql:
-            limit = int(seconds * 1_000)
-            given = self.url.query.get("options", "")
-            options = given if isinstance(given, str) else " ".join(given)
-            return {
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": "crm_sync_assets",
-                "options": f"{options} -c timezone=UTC -c default_transaction_read_only=on "
-                f"-c statement_timeout={limit}".strip(),
-            }
-        return {
-            "charset": "utf8mb4",
-            "connect_timeout": _CONNECT_SECONDS,
-            # The server's own limit comes first and says so; this one is for a server that is
-            # silent.
-            "read_timeout": seconds + 15,
-            "write_timeout": seconds + 15,
-            "program_name": "crm_sync_assets",
-        }
+        if self.is_mysql:
+            address = mysql.address(self.url, self.variable)
 
-    def _prepare(self, connection: Any, _record: Any) -> None:
-        if not self.is_mysql:
-            return
-        # What is no UTF-8 in a text column must not cost the whole chunk.
-        connection.encoding = LENIENT
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SET time_zone = '+00:00', sql_mode = '', character_set_results = 'utf8mb4'"
-            )
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY")
-            if "mariadb" in str(connection.get_server_info()).lower():
-                cursor.execute("SET max_statement_time = %s", (self._settings.timeout_seconds,))
-            else:
-                limit = int(self._settings.timeout_seconds * 1_000)
-                cursor.execute("SET max_execution_time = %s", (limit,))
+            def opened() -> Any:
+                connection = address.connect(seconds)
+                # What is no UTF-8 in a text column must not cost the whole chunk.
+                connection.encoding = LENIENT
+                return connection
+
+            return opened
+        url = postgres.sqlalchemy_url(self.url.render_as_string(False), self.variable)
+        reading = postgres.reading(seconds)
+        postgres.parameters(url, reading, variable=self.variable)
+        return lambda: postgres.connect(url, reading, variable=self.variable)
 
     def _catalogue(self, table: str) -> sa.Select[Any]:
         schema = "DATABASE()" if self.is_mysql else "current_schema()"
@@ -248,6 +234,17 @@ class Database:
         user, name = self.url.username or "the user", self.url.database or "the database"
         if code in _DENIED_LOGIN:
             advice = f"{self.where} refuses the login. Check user and password in {self.variable}"
+        elif code in _NO_PLUGIN:
+            advice = (
+                f"{self.where} wants a login that this driver has not: give the user of "
+                f"{self.variable} another plugin (caching_sha2_password, mysql_native_password, "
+                "ed25519)"
+            )
+        elif code in _NOT_ENCRYPTED:
+            advice = (
+                f"no encrypted connection to {self.where} can be made. Check ssl_mode, ssl_ca, "
+                f"ssl_cert and ssl_key in {self.variable}"
+            )
         elif code in _NO_DATABASE:
             advice = f"{self.where} does not exist. Check the database's name in {self.variable}"
         elif code in _DENIED_TABLE:
@@ -256,6 +253,11 @@ class Database:
             advice = f"there is no such table in {self.where}. Check the name in {self.variable}"
         elif code in _NO_COLUMN:
             advice = "the table has changed; the declaration names a column it no longer has"
+        elif code == _NO_TEXT:
+            advice = (
+                f"{self.where} holds text in an encoding that it does not name (SQL_ASCII): "
+                "convert the database to UTF8"
+            )
         elif code in _TOO_LONG:
             advice = (
                 f"a query took longer than {self._settings.timeout_seconds:g} s. An index on the "
@@ -305,6 +307,8 @@ def _code(error: BaseException) -> int | str | None:
     """MySQL's error number, or the one that PostgreSQL's SQLSTATE stands for."""
     original = _original(error)
     first = original.args[0] if original.args else None
+    if isinstance(getattr(original, "original_exception", None), ssl.SSLError):
+        return min(_NOT_ENCRYPTED)
     if isinstance(first, int):
         return first
     state = getattr(original, "sqlstate", None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import sqlalchemy as sa
 
+from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
+from crm_sync_assets.warehouse import Connection, Warehouse, message_of
 
 log = logger(__name__)
 
@@ -40,7 +42,7 @@ def migrate(warehouse: Warehouse) -> bool:
             if revision(connection) == HEAD:
                 return False
             connection.commit()
-            _upgrade(warehouse.url)
+            _upgrade(warehouse)
         finally:
             connection.rollback()
             connection.execute("SELECT pg_advisory_unlock(hashtextextended('crm_sync migrate', 0))")
@@ -49,11 +51,17 @@ def migrate(warehouse: Warehouse) -> bool:
     return True
 
 
-def _upgrade(url: str) -> None:
+def _upgrade(warehouse: Warehouse) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["url"] = sqlalchemy_url(url)
-    command.upgrade(config, HEAD)
+    config.attributes["engine"] = warehouse.engine
+    try:
+        command.upgrade(config, HEAD)
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        raise FatalError(
+            f"the warehouse's core tables could not be brought up to date: {message_of(error)}. "
+            "Nothing was changed; `crm-sync doctor` names a right that is missing"
+        ) from error

@@ -1,12 +1,13 @@
-"""Alembic's entry: runs the revisions in one transaction on the URL that `migrate` hands over."""
+"""Alembic's entry: runs the revisions in one transaction on the engine it is handed."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import context
 
-engine = sa.create_engine(context.config.attributes["url"], poolclass=sa.NullPool)
+engine: sa.Engine = context.config.attributes["engine"]
 with engine.connect() as connection:
     context.configure(connection=connection, version_table="ingestion_schema_version")
     with context.begin_transaction():
+        connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
         context.run_migrations()

@@ -16,7 +16,6 @@ from crm_sync_assets.clients.limits import (
     Window,
     account_key,
     book,
-    libpq_url,
     shared_budget,
     windows_of,
 )
@@ -163,11 +162,6 @@ def test_a_restarted_warehouse_is_connected_to_again(database_url: str) -> None:
         )
     assert budget.take(["burst"]) == 0
     budget.close()
-
-
-def test_a_sqlalchemy_url_loses_its_driver() -> None:
-    assert libpq_url("postgresql+psycopg://u@h/db?x=1") == "postgresql://u@h/db?x=1"
-    assert libpq_url("postgresql://u@h/db") == "postgresql://u@h/db"
 
 
 def test_an_account_s_key_tells_nothing_about_its_token() -> None:

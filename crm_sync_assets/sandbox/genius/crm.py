@@ -68,7 +68,9 @@ def beside(server_url: str, name: str = "genius") -> str:
                 connection.execute(sa.text(f"CREATE DATABASE {quoted}"))
     finally:
         engine.dispose()
-    found = url.set(drivername="postgresql", database=name)
+    # The options speak of the database that was given, of its schemas perhaps.
+    kept = {key: value for key, value in url.query.items() if key != "options"}
+    found = url.set(drivername="postgresql", database=name, query=kept)
     return found.render_as_string(hide_password=False)
 
 
