@@ -218,5 +218,5 @@ def test_a_stage_has_an_address_of_its_own(api: Api, sandbox: Sandbox, path: str
     )
     assert api.get(f"{address}/nothing").status_code == 404
     assert api.get(f"{path}/deals/nothing/stages/closedwon").status_code == 404
-    sandbox.hubspot.edit_stage("deals", pipeline["id"], "closedwon", archived=True)
+    sandbox.hubspot.directory.edit_stage("deals", pipeline["id"], "closedwon", archived=True)
     assert api.get(f"{address}/closedwon").status_code == 404
