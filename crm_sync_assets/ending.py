@@ -11,13 +11,14 @@ from itertools import combinations, pairwise
 
 from psycopg import sql
 
-from crm_sync_assets.entity import Entity, Tombstone
+from crm_sync_assets.entity import Entity, Key, Tombstone
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,
     Table,
+    absent,
     bury,
     bury_absent,
     key_array,
@@ -132,11 +133,6 @@ class Shadow:
             warnings=counts.warnings,
         )
 
-    def keys(self) -> sql.Composed:
-        return sql.SQL("SELECT {} FROM {} AS s").format(
-            key_array(self.entity, "s"), self.identifier
-        )
-
 
 def _keys_named(record_id: str, parts: int) -> Iterator[list[str]]:
     """The keys of so many parts that are written `a/b`, should a part hold a slash itself.
@@ -196,6 +192,34 @@ def has_live_rows(connection: Connection, entity: Entity) -> bool:
         )
     ).fetchone()
     return bool(row and row[0])
+
+
+def absent_rows(connection: Connection, entity: Entity, seen: sql.Composable) -> int:
+    """How many live rows have a key that is not in `seen`, a query giving one text[] column."""
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
+            sql.Identifier(entity.table), absent(entity, seen)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def absent_keys(
+    connection: Connection, entity: Entity, seen: sql.Composable, *, after: Key, limit: int
+) -> list[Key]:
+    """The keys of such rows in the database's own order, up to `limit` of them after a key."""
+    query = sql.SQL(
+        "SELECT {key} FROM {table} AS t WHERE {absent} AND {key} > %s ORDER BY 1 LIMIT %s"
+    )
+    found = connection.execute(
+        query.format(
+            key=key_array(entity, "t"),
+            table=sql.Identifier(entity.table),
+            absent=absent(entity, seen),
+        ),
+        (list(after), limit),
+    ).fetchall()
+    return [tuple(key) for (key,) in found]
 
 
 def mark_absent(

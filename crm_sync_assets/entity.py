@@ -121,7 +121,8 @@ class Read:
     `cursor` is where an interrupted reading left off, None for the beginning. `page_size` is
     what the user asked for, already within the source's bounds. `limit` is the most records the
     engine will take, 0 for all. `state` is the newest complete sync's `Page.state`, where it can
-    be trusted, `memory` its `Page.memory`.
+    be trusted, `memory` its `Page.memory`. `lag` is how late the source may show its changes: the
+    next delta starts that much before this reading.
     """
 
     entity: Entity
@@ -133,6 +134,7 @@ class Read:
     state: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    lag: timedelta = timedelta(0)
 
 
 _counting = threading.Lock()
@@ -197,6 +199,20 @@ class Verifiable(Protocol):
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """The records of these keys as they are now, whole; a tombstone for each that is gone."""
+        ...
+
+
+@runtime_checkable
+class Provable(Protocol):
+    """What a client adds whose lists can be held against another place; see `completeness`."""
+
+    def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """What a read of everything, whose last page had `read.cursor`, may not have contained.
+
+        Nothing when a count proves the read complete; else at least the key of every live record
+        that was there when the read began, from another place than the list. Raises what `pages`
+        raises, and like it never ends early.
+        """
         ...
 
 

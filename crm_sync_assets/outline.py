@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from crm_sync_assets.entity import Entity, Key, Page, Tombstone
-from crm_sync_assets.processor import Processor
+from crm_sync_assets.processor import Batch, Processor
 
 
 def outline_of(entity: Entity) -> Entity:
@@ -20,6 +20,12 @@ def outline_of(entity: Entity) -> Entity:
     return replace(entity, columns=columns, indexes=(), rules=(), merged_ids=None)
 
 
+def keys_of(processor: Processor, batch: Batch) -> list[Key]:
+    """The keys of the rows that a processor of an outline made."""
+    places = [place for place, column in enumerate(processor.entity.columns) if column.key]
+    return [tuple(str(row[place]) for place in places) for row in batch.rows]
+
+
 def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
     """For sources that are read whole: of these pages the records of these keys, and no others.
 
@@ -27,13 +33,11 @@ def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Ite
     """
     wanted = set(keys)
     processor = Processor(outline_of(entity), validate=False)
-    places = [place for place, column in enumerate(outline_of(entity).columns) if column.key]
     seen: set[Key] = set()
     for page in pages:
         records = []
         for record in page.records:
-            for row in processor.process([record]).rows:
-                key = tuple(str(row[place]) for place in places)
+            for key in keys_of(processor, processor.process([record])):
                 if key in wanted:
                     seen.add(key)
                     records.append(record)

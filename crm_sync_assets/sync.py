@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine, resume
+from crm_sync_assets.completeness import Completeness, Seen
 from crm_sync_assets.ending import SeenKeys, Shadow
-from crm_sync_assets.entity import Client, Crm, Entity, Page, Read, Tombstone, Usage
+from crm_sync_assets.entity import Client, Crm, Cursor, Entity, Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
 from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.flags import Flags
@@ -186,6 +186,7 @@ class Sync:
         self._memory: Mapping[str, Any] = past.memory
         self._stored_any = False
         self._warned_of_the_future = False
+        self._cursor: Cursor | None = self._checkpoint.cursor if self._checkpoint else None
         self._last_beat = time.monotonic()
 
     @property
@@ -207,9 +208,20 @@ class Sync:
     @property
     def _proves_absence(self) -> bool:
         """Whether a row not read by the end is gone at the source."""
+        return self._reads_everything and self.entity.absent == "deleted"
+
+    @property
+    def _seen(self) -> Seen:
+        """What was read. Where keys are not kept, it is what is stored by now."""
+        if self._replaces:
+            return Seen(self._keys, self._shadow.identifier)
+        return Seen(self._keys, None if self._tracks_keys else self._table.target)
+
+    @property
+    def _reads_everything(self) -> bool:
+        """Whether the records read are, by the end, all that the source has."""
         return (
             self.strategy.reads_everything
-            and self.entity.absent == "deleted"
             and not self.flags.max_records
             and not self.entity.tombstones_of
             and not self._source_unchanged
@@ -269,6 +281,7 @@ class Sync:
             pages = self._fetch()
             with collecting_rarely():
                 self._store_all(pages, report)
+                self._ask_for_the_rest(report)
             self._finish()
             report(self)
         except psycopg.Error as error:
@@ -329,24 +342,25 @@ class Sync:
         connection.execute(self._table.create_stage())
 
     def _must_track_keys(self) -> bool:
-        """Whether the keys read must be remembered, to see at the end which rows vanished."""
-        return self._proves_absence and not self._replaces and self._had_rows
+        """Whether the keys read must be remembered, to see at the end what was not among them."""
+        return self._reads_everything and not self._replaces and self._had_rows
 
     def _fetch(self) -> Prefetch:
-        read = Read(
+        self._read = Read(
             entity=self.entity,
             strategy=self.strategy,
             page_size=self._page_size,
             known=self._session.warehouse,
-            cursor=self._checkpoint.cursor if self._checkpoint else None,
+            cursor=self._cursor,
             limit=self.flags.max_records,
             state=self._trusted_state(),
             memory=self.past.memory,
             options=resume.own_options(self.flags),
+            lag=self.request.settings.lag,
         )
         self._began = datetime.now(UTC)
         pages = Prefetch(
-            self._client.pages(read, self.usage),
+            self._client.pages(self._read, self.usage),
             ahead=self.request.settings.prefetch_pages,
             most_records=self.request.settings.load_rows,
         )
@@ -453,6 +467,7 @@ class Sync:
         seconds = time.monotonic() - clock
         self.timing.loading += seconds
         self._stored_any = True
+        self._cursor = pages[-1].cursor
         for page in pages:
             self._state = page.state if page.state is not None else self._state
             self._memory = page.memory if page.memory is not None else self._memory
@@ -518,7 +533,7 @@ class Sync:
         if failures:
             quarantine.add(self._connection, self.entity, self.sync_id, failures, self._vault)
             self._has_quarantine = True
-            if self._tracks_keys or self._replaces:
+            if self._tracks_keys or self._reads_everything:
                 self._keys.add_failed(self._connection, self.entity, failures)
         return Counts(
             processed=len(batch.failures),
@@ -560,6 +575,28 @@ class Sync:
 
     # The end
 
+    def _ask_for_the_rest(self, report: Progress) -> None:
+        """Ask for what a read of everything should have contained and did not; see there."""
+        if not self._reads_everything:
+            return
+
+        def beat() -> None:
+            self._beat()
+            report(self)
+
+        last = Completeness(
+            client=self._client,
+            read=replace(self._read, cursor=self._cursor),
+            usage=self.usage,
+            seen=self._seen,
+            connection=lambda: self._connection,
+            store=self._store,
+            beat=beat,
+        )
+        last.find_overlooked()
+        if self._proves_absence and (self._replaces or self._tracks_keys):
+            last.find_absent(forced=self.flags.force)
+
     def _finish(self) -> None:
         """Do what only a complete read may do, and close the row, in one transaction."""
         foreseen: Counts | None = None
@@ -598,9 +635,7 @@ class Sync:
                 self.entity,
             )
             return Counts()
-        seen = self._keys.query()
-        if self._replaces:
-            seen = sql.SQL("{} UNION ALL {}").format(self._shadow.keys(), seen)
+        seen = self._seen.query(stored)
         return ending.mark_absent(connection, stored, seen, forced=self.flags.force)
 
     def _close(self, counts: Counts) -> Counts:

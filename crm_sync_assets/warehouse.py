@@ -477,15 +477,19 @@ def bury_absent(connection: Connection, entity: Entity, seen: sql.Composable) ->
     """Mark live rows whose key is not in `seen` (a query giving one text[] column) as deleted."""
     query = sql.SQL(
         "UPDATE {table} AS t SET deleted_at = now(), sync_updated_at = now(){archived} "
-        "WHERE t.deleted_at IS NULL AND NOT EXISTS "
-        "(SELECT FROM ({seen}) AS seen(key) WHERE seen.key = {key})"
+        "WHERE {absent}"
     ).format(
-        table=sql.Identifier(entity.table),
-        archived=_archived(entity),
-        key=key_array(entity, "t"),
-        seen=seen,
+        table=sql.Identifier(entity.table), archived=_archived(entity), absent=absent(entity, seen)
     )
     return connection.execute(query).rowcount
+
+
+def absent(entity: Entity, seen: sql.Composable) -> sql.Composed:
+    """Of the table as `t`: live rows whose key is not in `seen`, a query of one text[] column."""
+    return sql.SQL(
+        "t.deleted_at IS NULL AND NOT EXISTS "
+        "(SELECT FROM ({seen}) AS seen(key) WHERE seen.key = {key})"
+    ).format(seen=seen, key=key_array(entity, "t"))
 
 
 def point_losers_to_survivors(connection: Connection, entity: Entity) -> int:

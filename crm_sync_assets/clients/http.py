@@ -571,6 +571,14 @@ class Session:
         self.usage.add(retries=1)
         self._wait(seconds)
 
+    def wait_to_ask_again(self, tries: int, why: str) -> None:
+        """Wait as after so many failures, because an answer cannot be true."""
+        seconds = jitter(min(0.5 * 2**tries, LONGEST_BACKOFF))
+        log.info("%s: %s; asking again in %.1f s", self.subject, why, seconds)
+        self.usage.add(retries=1)
+        if self._waited_after(seconds) <= self._http.settings.budget_seconds:
+            self._wait(seconds)
+
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         with self._counting:

@@ -1,5 +1,6 @@
 """The fault script: which request goes wrong, and how."""
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -7,6 +8,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 On = int | str | Iterable[int]
+Records = list[Any]
+
+
+def _without_one(records: Records) -> Records:
+    middle = len(records) // 2
+    return records[:middle] + records[middle + 1 :]
+
+
+def _with_one_twice(records: Records) -> Records:
+    middle = len(records) // 2
+    return records[:middle] + records[middle - 1 : middle] + records[middle + 1 :]
+
+
+LIES: dict[str, Callable[[Records], Records]] = {
+    "empty": lambda _: [],
+    "short": _without_one,
+    "swap": lambda records: _with_one_twice(records) if len(records) > 1 else records,
+}
+
+
+def untrue(lie: str, body: bytes) -> bytes:
+    """A page's body with such a lie about its `results`; what is no page stays as it is."""
+    try:
+        page = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(page, dict) or not isinstance(page.get("results"), list):
+        return body
+    return json.dumps({**page, "results": LIES[lie](page["results"])}).encode()
+
 
 HTML = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 
@@ -81,6 +112,8 @@ class Action:
     content_length  added to the true Content-Length; the connection closes after the body
     hang          seconds to wait before the answer (real time)
     drip          seconds between single bytes of the body (real time)
+    lie           what the page says of its records, while its cursor and total stay true: "empty"
+                  (none), "short" (one is left out), "swap" (one comes in place of its neighbour)
     mutate        world operations just before the request is handled: {"op": ..., "crm":
                   "hubspot", and the operation's own arguments}, one or a list
     callback      called with the request's number just before it is handled (Python only)
@@ -96,9 +129,14 @@ class Action:
     content_length: int = 0
     hang: float = 0
     drip: float = 0
+    lie: str | None = None
     mutate: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
     callback: Callable[[int], None] | None = None
     rewrite: Callable[[bytes], bytes] | None = None
+
+    def __post_init__(self) -> None:
+        if self.lie is not None and self.lie not in LIES:
+            raise ValueError(f"lie={self.lie!r}: want one of {', '.join(LIES)}")
 
 
 class Rule:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.faults import BODIES, HTML, USUAL, Action, Faults
+from crm_sync_assets.sandbox.faults import BODIES, HTML, USUAL, Action, Faults, untrue
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Entry, Ledger
 
@@ -129,8 +129,11 @@ class Gate:
             reply.set(name, value)
         if action.retry_after is not None:
             reply.set("Retry-After", str(action.retry_after))
-        if action.rewrite:
-            reply.body = action.rewrite(reply.body)
+        if action.rewrite or action.lie:
+            if action.lie:
+                reply.body = untrue(action.lie, reply.body)
+            if action.rewrite:
+                reply.body = action.rewrite(reply.body)
             reply.set("Content-Length", str(len(reply.body)))
         write(reply.status)
         if action.truncate is not None or action.content_length:

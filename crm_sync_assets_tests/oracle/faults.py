@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from crm_sync_assets.sandbox.faults import LIES as LIES_OF_A_PAGE
+
 Flags = dict[str, Any]
 
 DAYS = st.sampled_from([0, 1, 2, 30, 400])
@@ -60,13 +62,14 @@ _actions = st.one_of(
     MOVES.map(lambda move: {"mutate": move}),
     MOVES.map(lambda move: {"mutate": move}),
 )
+LIES = st.sampled_from(sorted(LIES_OF_A_PAGE)).map(lambda lie: {"lie": lie})
 _places = st.one_of(
     st.integers(1, 9), st.sampled_from(["2-", "4-", "3-5", "every 3"]), st.integers(1, 3)
 )
 _matches = st.sampled_from(["", "", "/search", "archived=true", "/batch/read", "/objects/"])
 SCRIPT = st.one_of(
     st.fixed_dictionaries({"match": _matches, "on": _places, "action": _actions}),
-    st.fixed_dictionaries({"match": _matches, "on": _places, "action": _actions}),
+    st.fixed_dictionaries({"match": _matches, "on": _places, "action": LIES}),
     # The source's clock is read from the first answers: a jump before those is none to the engine.
     st.fixed_dictionaries(
         {

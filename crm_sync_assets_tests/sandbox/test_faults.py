@@ -134,3 +134,28 @@ def test_python_can_step_in(api: Api, sandbox: Sandbox) -> None:
     assert "resluts" in api.get(CONTACTS).json()
     with pytest.raises(httpx.DecodingError):
         api.get(CONTACTS)
+
+
+@pytest.mark.parametrize(
+    ("lie", "left"),
+    [("empty", []), ("short", [0, 1, 3, 4]), ("swap", [0, 1, 1, 3, 4])],
+)
+def test_a_page_can_lie_about_its_records(
+    api: Api, sandbox: Sandbox, lie: str, left: list[int]
+) -> None:
+    """Its cursor and its total stay as they are."""
+    search = {"limit": 5, "sorts": ["hs_object_id"]}
+    honest = api.get(CONTACTS, limit=5).json()
+    counted = api.post(f"{CONTACTS}/search", search).json()
+    sandbox.faults.add("contacts", on=[1, 2], lie=lie)
+    listed = api.get(CONTACTS, limit=5).json()
+    assert listed["results"] == [honest["results"][n] for n in left]
+    assert listed["paging"] == honest["paging"]
+    searched = api.post(f"{CONTACTS}/search", search).json()
+    assert searched["results"] == [counted["results"][n] for n in left]
+    assert searched["total"] == counted["total"]
+
+
+def test_a_lie_that_is_unknown_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="want one of empty, short, swap"):
+        sandbox.faults.add("", lie="white")

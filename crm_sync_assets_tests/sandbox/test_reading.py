@@ -207,3 +207,16 @@ def test_records_can_be_written_through_the_api(api: Api, sandbox: Sandbox) -> N
     assert sandbox.hubspot.get("deals", one)["state"] == "archived"
     batch = api.post(f"{path}/batch/update", {"inputs": [{"id": "5", "properties": {}}]})
     assert batch.status_code == 207
+
+
+@pytest.mark.parametrize("path", ["/crm/v3/pipelines", "/crm/pipelines/2026-09"])
+def test_a_stage_has_an_address_of_its_own(api: Api, sandbox: Sandbox, path: str) -> None:
+    (pipeline, *_) = api.get(f"{path}/deals").json()["results"]
+    address = f"{path}/deals/{pipeline['id']}/stages"
+    assert api.get(f"{address}/closedwon").json() == next(
+        stage for stage in pipeline["stages"] if stage["id"] == "closedwon"
+    )
+    assert api.get(f"{address}/nothing").status_code == 404
+    assert api.get(f"{path}/deals/nothing/stages/closedwon").status_code == 404
+    sandbox.hubspot.directory.edit_stage("deals", pipeline["id"], "closedwon", archived=True)
+    assert api.get(f"{address}/closedwon").status_code == 404

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_sync_assets import keysums
-from crm_sync_assets.crms.genius.selection import Selection
+from crm_sync_assets.crms.genius.selection import MOST_EMPTY, Selection
 from crm_sync_assets.entity import Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import FatalError
 
@@ -105,19 +105,30 @@ class Comparison:
     # Text
 
     def _by_listing(self, after: str | None) -> Iterator[Page]:
-        key, size = self._selection.ordered_keys[0], self._read.page_size
         while True:
-            statement = sa.select(self._first).select_from(self._selection.table)
-            if after is not None:
-                statement = statement.where(self._selection.after([after]))
-            there = {(row[0],) for row in self._rows(statement.order_by(key).limit(size))}
-            last = max(there)[0] if len(there) == size else None
+            there = self._listed(after)
+            last = max(there)[0] if there else None
             yield from self._differences(
                 there, self._stored(after, last), {"phase": "deleted", "after": [last or after]}
             )
             if last is None:
                 return
             after = last
+
+    def _listed(self, after: str | None) -> Keys:
+        """The next keys; none only where the database counts none either."""
+        selection, first = self._selection, [] if after is None else [after]
+        statement = sa.select(self._first).select_from(selection.table)
+        if first:
+            statement = statement.where(selection.after(first))
+        statement = statement.order_by(selection.ordered_keys[0]).limit(self._read.page_size)
+        left = 0
+        for _ in range(MOST_EMPTY):
+            there = {(row[0],) for row in self._rows(statement)}
+            left = 0 if there else selection.left(first or None)
+            if not left:
+                return there
+        raise selection.nothing_comes(first or None, left)
 
     def _stored(self, after: str | None, last: str | None) -> Keys:
         """Live keys after one key, up to another one."""

@@ -12,6 +12,9 @@
 
 A bounded window reads `changed` alone, and one with only a beginning leaves out `deleted`: what it
 was not asked for is not its business. The cursor is the phase and the last key read.
+
+A chunk that is short is not the end: a full read is over when the database counts no rows after the
+last key, any other phase when a chunk is empty.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_sync_assets.crms.genius.comparing import Comparison
-from crm_sync_assets.crms.genius.selection import Selection
+from crm_sync_assets.crms.genius.selection import MOST_EMPTY, Selection
 from crm_sync_assets.entity import Page, Read, Usage
 from crm_sync_assets.errors import FatalError
 
@@ -86,17 +89,26 @@ class TableReading:
 
     def _chunks(self, phase: str, after: list[Any] | None) -> Iterator[Page]:
         condition = self._condition(phase)
+        empty = 0
         while True:
-            statement = self._selection.chunk(condition, after, self._size)
-            rows = self._selection.database.rows(statement, str(self._read.entity), self._usage)
-            if not rows:
+            rows = self._rows(self._selection.chunk(condition, after, self._size))
+            if rows:
+                empty = 0
+                keys = [self._selection.key_of(row) for row in rows]
+                self._check_order(after, keys)
+                after = [key if isinstance(key, str) else int(key) for key in keys[-1]]
+                yield Page(self._selection.records(rows), {"phase": phase, "after": after})
+                if phase != "all" or len(rows) == self._size:
+                    continue
+            left = self._selection.left(after) if phase == "all" else 0
+            if not left:
                 return
-            keys = [self._selection.key_of(row) for row in rows]
-            self._check_order(after, keys)
-            after = [key if isinstance(key, str) else int(key) for key in keys[-1]]
-            yield Page(self._selection.records(rows), {"phase": phase, "after": after})
-            if len(rows) < self._size:
-                return
+            empty += not rows
+            if empty == MOST_EMPTY:
+                raise self._selection.nothing_comes(after, left)
+
+    def _rows(self, statement: sa.Executable) -> Sequence[Any]:
+        return self._selection.database.rows(statement, str(self._read.entity), self._usage)
 
     def _check_order(self, after: list[Any] | None, keys: Sequence[list[Any]]) -> None:
         before = after

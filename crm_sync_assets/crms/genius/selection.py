@@ -23,6 +23,9 @@ _FIRST_DATE = datetime(1, 1, 1)
 _UTC = Zone("UTC")
 _BINARY = frozenset(["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bytea"])
 
+MOST_EMPTY = 3
+"""Results without a row, one after the other, though the database counts rows that belong there."""
+
 _said: set[tuple[str, str]] = set()
 
 
@@ -154,6 +157,23 @@ class Selection:
         if after is not None:
             statement = statement.where(self.after(after))
         return statement.order_by(*self.ordered_keys).limit(limit)
+
+    def left(self, after: Sequence[Any] | None) -> int:
+        """How many rows of the table come after a key.
+
+        A result cut short on its way looks like the end of the table; a count does not.
+        """
+        statement = sa.select(sa.func.count()).select_from(self.table)
+        if after is not None:
+            statement = statement.where(self.after(after))
+        return int(self.database.rows(statement, str(self.entity), self._usage)[0][0])
+
+    def nothing_comes(self, after: Sequence[Any] | None, left: int) -> FatalError:
+        """What it is called when rows are counted after a key, and none is given."""
+        return FatalError(
+            f"{self.entity}: short read: the database counts {left} rows after {after} and gives "
+            f"none, {MOST_EMPTY} times in a row. The next sync resumes there."
+        )
 
     @property
     def ordered_keys(self) -> list[sa.ColumnElement[Any]]:

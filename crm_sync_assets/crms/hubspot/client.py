@@ -16,9 +16,10 @@ from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
 from crm_sync_assets.crms.hubspot import directory
+from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
-from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading, has_records
+from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
 from crm_sync_assets.crms.hubspot.paths import Paths
 from crm_sync_assets.crms.hubspot.removal import removed
@@ -164,8 +165,25 @@ class HubSpot:
         session = self._http.session(read.entity.name, usage)
         return ObjectReading(self, read, session, source).outline(names)
 
+    def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Nothing where a count proves a list complete, else its records' ids from elsewhere.
+
+        Associations are not listed: every record is asked for its own, by name. The file of zip
+        codes comes whole, or not at all.
+        """
+        session = self._http.session(read.entity.name, usage)
+        source = read.entity.source
+        if isinstance(source, Objects):
+            yield from ObjectReading(self, read, session, source).overlooked()
+        elif isinstance(source, Owners):
+            yield from directory.owners_again(self, read, session)
+        elif isinstance(source, Pipelines):
+            yield from directory.pipelines(self, replace(read, cursor=None), session)
+        elif isinstance(source, PipelineStages):
+            yield from directory.stages(self, replace(read, cursor=None), session)
+
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
-        """These records as they are now; the small kinds of source are read whole for it."""
+        """These records as they are now; the file of zip codes is read whole for it."""
         session = self._http.session(read.entity.name, usage)
         source = read.entity.source
         if isinstance(source, Objects):
@@ -175,6 +193,12 @@ class HubSpot:
             )
         if isinstance(source, Associations):
             return pairs_by_key(self, keys, session, source)
+        if isinstance(source, Owners):
+            return directory.owners_by_key(self, keys, session)
+        if isinstance(source, Pipelines):
+            return directory.pipelines_by_key(self, keys, session)
+        if isinstance(source, PipelineStages):
+            return directory.stages_by_key(self, keys, session)
         return asked_for(self.pages(read, usage), read.entity, keys)
 
     def source_time(self) -> datetime | None:

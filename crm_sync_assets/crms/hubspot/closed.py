@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.crms.hubspot.objects import has_records
+from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.entity import Page
 from crm_sync_assets.errors import Closed
 from crm_sync_assets.log import logger

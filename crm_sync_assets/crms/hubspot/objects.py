@@ -11,7 +11,11 @@ A reading goes through phases, and its cursor says which one it is in:
 
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
 between two pages would move the rest. It has no upper bound in a delta, so that a record edited
-while we read stays in the set; it is over when a page comes back empty with a total of 0.
+while we read stays in the set; `searching` proves it complete.
+
+A page of a list that is empty with more to come is asked for again. Whether the list of everything
+was complete, `overlooked` says by the search's count. Of the recycle bin nobody counts the records:
+pages that may be short, the last one among them, are asked for twice.
 
 What is too large for one answer is asked for in smaller `portions`.
 """
@@ -19,11 +23,11 @@ What is too large for one answer is asked for in smaller `portions`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -31,9 +35,27 @@ from crm_sync_assets.clients.ahead import AT_ONCE, in_order
 from crm_sync_assets.clients.http import Answer, Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.crms.hubspot.answers import (
+    epoch_ms,
+    has_records,
+    identified,
+    missing_ids,
+    next_after,
+    numbered,
+    unexpected_errors,
+)
 from crm_sync_assets.crms.hubspot.batches import in_parts
-from crm_sync_assets.crms.hubspot.portions import Portions, unread
+from crm_sync_assets.crms.hubspot.portions import Portions, marked, unread
+from crm_sync_assets.crms.hubspot.searching import (
+    SEARCH_PAGE,
+    TRIES,
+    Filters,
+    Place,
+    Search,
+    Unsearchable,
+)
 from crm_sync_assets.crms.hubspot.sources import Objects
+from crm_sync_assets.crms.hubspot.tally import Tally
 from crm_sync_assets.entity import Page, Read, Record, Tombstone
 from crm_sync_assets.errors import FatalError, Gone, TooLong
 
@@ -43,10 +65,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIST_PAGE = 100
-SEARCH_PAGE = 200
 BATCH = 100
-# Digits of an id that a filter of a search takes.
-LONGEST_NUMBER = 18
 DEFAULT_PAGE = 100
 # Longer property lists go into a POST instead, which takes a second request per page. HubSpot does
 # not say how much it takes: a shorter address that it answers with 414 is remembered.
@@ -54,7 +73,6 @@ MOST_URL = 15_000
 # A record can be restored for 90 days.
 RECYCLE_BIN = timedelta(days=91)
 KNOWN_AT_ONCE = 1_000
-SEARCH_WINDOWS = ("search", "daily")
 
 
 class ObjectReading:
@@ -72,7 +90,8 @@ class ObjectReading:
         self._kind = hub.type_id(source.type)
         self._subject = read.entity.name
         self._archived: set[str] = set()
-        self._bare = [source.modified or "hs_object_id"]
+        self._bare = list(dict.fromkeys([source.modified or "hs_object_id", source.created]))
+        self._tally: Tally | None = None
         most = read.limit or SEARCH_PAGE
         size = read.page_size
         self._list_size = min(size, LIST_PAGE, most)
@@ -97,6 +116,9 @@ class ObjectReading:
         chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
         later = set(gained) - set(chosen)
         memory = gaining.memory(self._read, self._names, without=later)
+        if self._phases[0] == "live" and not self._read.limit:
+            self._tally = self._beginning() if self._read.cursor is None else None
+        self._tally = self._tally or Tally.of(self._read.cursor)
         for page in self._phase_by_phase(chosen):
             yield replace(page, withheld=withheld, memory=memory)
 
@@ -115,7 +137,7 @@ class ObjectReading:
             phase, following = phases[number], (*phases, "done")[number + 1]
             after = cursor.get("after") if phase == begin else None
             if phase == "search":
-                yield from self._search(after)
+                yield from self._changed(after)
             elif phase == "restored":
                 yield from self._restored(after)
             elif phase == "gained":
@@ -198,7 +220,7 @@ class ObjectReading:
 
     def _listed(
         self, path: str, names: str | None, phase: str, after: str | None, following: str
-    ) -> Iterator[tuple[list[Record], dict[str, str], dict[str, str]]]:
+    ) -> Iterator[tuple[list[Record], dict[str, Any], dict[str, Any]]]:
         """The list's pages, each with its own cursor and that of the next; without `names` they
         hold ids and moments only."""
         archived = phase == "archived"
@@ -208,40 +230,76 @@ class ObjectReading:
         if after is not None:
             guard.follow(after, records=1)
         began_anew = False
+        tally = None if archived else self._tally
 
         def fetch(size: int, whole: bool) -> Answer:
             asked = {"limit": str(size), "archived": str(archived).lower()}
             if after:
                 asked["after"] = after
-            if names is not None:
-                asked["properties"] = names if whole else ",".join(self._bare)
-            return _marked(self._session.get(path, asked, check=has_records), whole)
+            asked["properties"] = names if whole and names is not None else ",".join(self._bare)
+            return marked(self._session.get(path, asked, check=has_records), whole)
 
         while True:
             try:
-                answer = portions.ask(fetch)
+                ask = partial(portions.ask, fetch)
+                listed, following_page = self._list_page(ask, archived, promised=after is not None)
             except Gone:
                 if after is None or began_anew:
                     raise
                 log.warning("%s: the cursor %s expired, listing anew", self._subject, after)
                 after, began_anew, guard = None, True, CursorGuard(self._subject)
+                if tally is not None:
+                    tally.begin_anew()
                 continue
-            listed: list[Record] = answer.json["results"]
-            following_page = next_after(answer.json)
-            if not listed and following_page is None and after is not None and not archived:
+            broke_off = not listed and following_page is None and after is not None
+            if broke_off and not archived and tally is None:
                 self._confirm_the_end(highest)
             numbers = numbered(listed)
             highest = max([*numbers, *([] if highest is None else [highest])], default=None)
             if archived:
                 self._archived.update(record["id"] for record in identified(listed))
-            here = {"phase": phase} | ({"after": after} if after else {})
+            here = self._cursor(phase, after)
+            if tally is not None:
+                if after is None and following_page is not None:
+                    tally.counted = self._count(tally)
+                tally.add(listed)
             after = following_page
             if after is None:
-                yield listed, here, {"phase": following}
+                yield listed, here, self._cursor(following, None)
                 return
             guard.follow(after, records=len(listed))
             self._session.book_ahead()
-            yield listed, here, {"phase": phase, "after": after}
+            yield listed, here, self._cursor(phase, after)
+
+    def _cursor(self, phase: str, after: str | None) -> dict[str, Any]:
+        cursor: dict[str, Any] = {"phase": phase}
+        if after is not None:
+            cursor["after"] = after
+        if self._tally is not None:
+            cursor["tally"] = self._tally.as_cursor()
+        return cursor
+
+    def _list_page(
+        self, ask: Callable[[], Answer], archived: bool, *, promised: bool
+    ) -> tuple[list[Record], str | None]:
+        """A page and the cursor after it, asked for again where it may not be whole.
+
+        One was `promised` if the page before it had a cursor.
+        """
+        for tries in range(1, TRIES + 1):
+            answer = ask()
+            listed: list[Record] = answer.json["results"]
+            following = next_after(answer.json)
+            if listed or tries == TRIES or not (following or promised):
+                break
+            self._session.wait_to_ask_again(tries, "an empty page of the list where more was due")
+        ids = {record["id"] for record in identified(listed)}
+        is_full = following is not None and len(ids) >= self._list_size
+        if archived and not is_full and not self._read.limit:
+            again = ask()
+            following = following or next_after(again.json)
+            listed += [r for r in identified(again.json["results"]) if r["id"] not in ids]
+        return listed, following
 
     def _confirm_the_end(self, last: int | None) -> None:
         """FatalError unless the list ends after this id, though it had promised another page.
@@ -249,84 +307,100 @@ class ObjectReading:
         It may have: what was on that page can be gone by now. Or HubSpot answered with nothing.
         """
         beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last or 0)}
-        answer = self._session.post(
-            self._hub.paths.search(self._kind),
-            {"filterGroups": [{"filters": [beyond]}], "limit": 1},
-            windows=SEARCH_WINDOWS,
-            check=lambda body: has_records(body) or short_read(body, 1),
-        )
-        if last is None or answer.json["total"]:
+        left = self._search_for([[beyond]], [], size=1).count()
+        if last is None or left:
             raise FatalError(
                 f"{self._subject}: short read: the list ended with an empty page where more was "
-                f"promised, and {answer.json['total']} records lie beyond it. Run it again."
+                f"promised, and {left} records lie beyond it. Run it again."
             )
 
-    def _search(self, after: str | None) -> Iterator[Page]:
+    # What the list did not contain
+
+    def _beginning(self) -> Tally | None:
+        """A tally for a list that begins now; None where the search cannot count the records."""
+        created = self._source.created
+        kinds = self._hub.properties(self._kind, self._session)
+        if kinds.get(created, ("",))[0] != "datetime":
+            return None
+        now = self._hub.source_time() or datetime.now(UTC)
+        return Tally.beginning(created, now, self._read.lag)
+
+    def _count(self, tally: Tally) -> int | None:
+        try:
+            return self._search_for([tally.filters], [], size=1, may_be_refused=True).count()
+        except Unsearchable:
+            return None
+
+    def overlooked(self) -> Iterator[Page]:
+        """Nothing, when the search counts as many records as the list had; else the id of each
+        live record.
+
+        The ids come from the search, by id; where it does not know such objects, from the list once
+        more, in pages of another size. What the search shows late, and what was created or restored
+        while the list was read, is brought by the next delta.
+        """
+        tally = Tally.of(self._read.cursor)
+        filters: Filters = tally.filters if tally is not None else []
+        search = self._search_for(
+            [filters], ["hs_object_id"], size=SEARCH_PAGE, may_be_refused=True
+        )
+        begun = False
+        try:
+            for found in search.pages(Place()):
+                if not begun and tally is not None and tally.proves(found.total):
+                    return
+                if not begun:
+                    log.info(
+                        "%s: the list had %s records and the search counts %d: reading all ids",
+                        self._subject,
+                        tally.listed if tally is not None and tally.is_exact else "some",
+                        found.total,
+                    )
+                begun = True
+                yield Page(found.records, {})
+                if not found.place.low and not found.place.left:
+                    return
+        except Unsearchable as error:
+            log.info("%s: HubSpot cannot search: %s; listing the ids again", self._subject, error)
+            self._names = self._bare
+            self._list_size = self._list_size - 1 or 2
+            yield from self._list("live", None, "done")
+
+    # Searches
+
+    def _search_for(
+        self,
+        groups: Sequence[Filters],
+        names: Sequence[str],
+        *,
+        size: int | None = None,
+        may_be_refused: bool = False,
+    ) -> Search:
+        path = self._hub.paths.search(self._kind)
+        return Search(
+            self._session,
+            path,
+            groups,
+            names,
+            self._bare,
+            size=self._search_size if size is None else size,
+            may_be_refused=may_be_refused,
+        )
+
+    def _changed(self, after: str | None) -> Iterator[Page]:
+        """What changed since the watermark, or in a window."""
         self._check_modified()
-        strategy, path = self._read.strategy, self._hub.paths.search(self._kind)
-        modified, first = self._source.modified, after is None
-        last = int(after or 0)
-        portions = Portions(self._subject, self._search_size)
+        strategy, modified = self._read.strategy, self._source.modified or ""
         bounds = [
             {"propertyName": modified, "operator": operator, "value": str(epoch_ms(moment))}
             for operator, moment in (("GTE", strategy.since), ("LT", strategy.until))
             if moment is not None
         ]
-
-        def fetch(size: int, whole: bool) -> Answer:
-            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
-            query = {
-                "filterGroups": [{"filters": [*bounds, beyond]}],
-                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names if whole else self._bare,
-                "limit": size,
-            }
-            answer = self._session.post(
-                path,
-                query,
-                windows=SEARCH_WINDOWS,
-                check=lambda body: has_records(body) or short_read(body, size),
-            )
-            return _marked(answer, whole)
-
-        while True:
-            answer = portions.ask(fetch)
-            records: list[Record] = answer.json["results"]
-            if not records:
-                return
-            total = answer.json["total"] if first else None
-            first = False
-            if not numbered(records):
-                # Nothing to go on from; each is set aside, and nothing may come after them.
-                if answer.json["total"] > len(records):
-                    raise FatalError(
-                        f"{self._subject}: a search page without one record id, and more to come "
-                        f"after {last}. The next sync resumes from there."
-                    )
-                yield Page(records, {"phase": "search", "after": str(last)}, total=total)
-                return
-            fresh = self._beyond(last, records)
-            last = numbered(fresh)[-1]
-            self._session.book_ahead(SEARCH_WINDOWS)
-            yield Page(fresh, {"phase": "search", "after": str(last)}, total=total)
-
-    def _beyond(self, last: int, records: list[Record]) -> list[Record]:
-        """The records after `last`; FatalError when they are out of order or none is new."""
-        ids = numbered(records)
-        if any(later < earlier for earlier, later in pairwise(ids)):
-            raise FatalError(
-                f"{self._subject}: the search did not sort by id ({ids[0]} … {ids[-1]}), so its "
-                "pages cannot be trusted. Run it again; report it to HubSpot if it stays."
-            )
-        if ids[-1] <= last:
-            raise FatalError(
-                f"{self._subject}: pagination loop: the search repeated ids up to {ids[-1]} when "
-                f"asked for those after {last}. The next sync resumes from there."
-            )
-        if ids[0] <= last:
-            log.warning("%s: a search page repeats records, kept once", self._subject)
-        seen = {str(known) for known in ids if known <= last}
-        return [r for r in records if not (identified([r]) and r["id"] in seen)]
+        total_of = after is None
+        for found in self._search_for([bounds], self._names).pages(Place.of(after)):
+            cursor = {"phase": "search", "after": found.place.as_text()}
+            yield Page(found.records, cursor, total=found.total if total_of else None)
+            total_of = False
 
     def _restored(self, after: str | None) -> Iterator[Page]:
         """Records the warehouse holds as deleted that are neither archived nor gone."""
@@ -356,9 +430,9 @@ class ObjectReading:
     def _gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
         """Records with a value in one of these properties, a few properties at a time.
 
-        A cursor is how many properties are done and the last id found for the next ones.
+        A cursor is how many properties are done and the place in the search for the next ones.
         """
-        done, _, last = (after or "0:0").partition(":")
+        done, _, place = (after or "0").partition(":")
         if gained and after is None:
             log.info(
                 "%s: reading every record with a value in %s, new since the last sync",
@@ -367,63 +441,31 @@ class ObjectReading:
             )
         for start in range(int(done), len(gained), gaining.PER_SEARCH):
             names = gained[start : start + gaining.PER_SEARCH]
-            for records, last_id in self._having(names, int(last or 0)):
-                cursor = {"phase": "gained", "after": f"{start}:{last_id}", "gained": [*gained]}
+            for records, here in self._having(names, Place.of(place)):
+                mark = f"{start}:{here.as_text()}"
+                cursor = {"phase": "gained", "after": mark, "gained": [*gained]}
                 yield Page(records, cursor)
-            last = "0"
+            place = ""
 
-    def _having(self, names: Sequence[str], last: int) -> Iterator[tuple[list[Record], int]]:
-        """Records by id, after `last`, that have a value in one of these properties."""
-        portions = Portions(self._subject, self._search_size)
-
-        def fetch(size: int, whole: bool) -> Answer:
-            query = {
-                "filterGroups": [
-                    {
-                        "filters": [
-                            {"propertyName": name, "operator": "HAS_PROPERTY"},
-                            {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)},
-                        ]
-                    }
-                    for name in names
-                ],
-                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": self._names if whole else self._bare,
-                "limit": size,
-            }
-            answer = self._session.post(
-                self._hub.paths.search(self._kind),
-                query,
-                windows=SEARCH_WINDOWS,
-                accept=(200, 400),
-                check=lambda body: (
-                    None
-                    if isinstance(body, dict) and "results" not in body and "message" in body
-                    else has_records(body) or short_read(body, size)
-                ),
+    def _having(self, names: Sequence[str], place: Place) -> Iterator[tuple[list[Record], Place]]:
+        """Records by id, after a place, that have a value in one of these properties."""
+        groups = [[{"propertyName": name, "operator": "HAS_PROPERTY"}] for name in names]
+        search = self._search_for(groups, self._names, may_be_refused=True)
+        try:
+            for found in search.pages(place):
+                yield found.records, found.place
+        except Unsearchable as error:
+            if len(names) > 1:
+                for name in names:
+                    yield from self._having([name], place)
+                return
+            log.warning(
+                "%s: HubSpot cannot search by %s, which is new since the last sync (%s); "
+                "stored rows get its values with a full sync",
+                self._subject,
+                names[0],
+                error,
             )
-            return _marked(answer, whole)
-
-        while True:
-            answer = portions.ask(fetch)
-            if answer.status == 400:
-                if len(names) > 1:
-                    for name in names:
-                        yield from self._having([name], last)
-                else:
-                    log.warning(
-                        "%s: HubSpot cannot search by %s, which is new since the last sync (%s); "
-                        "stored rows get its values with a full sync",
-                        self._subject,
-                        names[0],
-                        answer.json.get("message"),
-                    )
-                return
-            if not answer.json["results"]:
-                return
-            fresh = self._beyond(last, answer.json["results"])
-            last = int(identified(fresh)[-1]["id"])
-            yield fresh, last
 
     def _filled(
         self,
@@ -565,81 +607,3 @@ def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Recor
     record: Record = answer.json
     record["id"] = str(record["id"])
     return record
-
-
-def _marked(answer: Answer, whole: bool) -> Answer:
-    """The answer, its records marked as unread if they came without their properties."""
-    if not whole:
-        answer.json["results"] = [unread(record) for record in answer.json["results"]]
-    return answer
-
-
-def has_records(body: Any) -> str | None:
-    """What keeps a body from being a page of records.
-
-    A single record without an id is no such thing: it is passed on, to be set aside alone.
-    """
-    results = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(results, list):
-        return "the answer has no results"
-    whole = identified(results)
-    if len(results) > 1 and not whole:
-        return "no record has an id"
-    for record in whole:
-        record["id"] = str(record["id"])
-    next_after(body)
-    return None
-
-
-def identified(results: Sequence[Any]) -> list[Record]:
-    """The records that say which they are, by text or a whole number."""
-    return [
-        record
-        for record in results
-        if isinstance(record, dict) and record.get("id") and type(record["id"]) in (str, int)
-    ]
-
-
-def numbered(records: Sequence[Any]) -> list[int]:
-    """The ids that a search can go on from; a record with another one is passed on all the same."""
-    ids = [record["id"] for record in identified(records)]
-    return [int(i) for i in ids if i.isascii() and i.isdecimal() and len(i) <= LONGEST_NUMBER]
-
-
-def short_read(body: Mapping[str, Any], size: int) -> str | None:
-    """What is wrong with the length of a search page."""
-    total, length = body.get("total"), len(body["results"])
-    if not isinstance(total, int):
-        return "the search gave no total"
-    if length < min(size, total):
-        return f"short read: {length} records on a page of {size}, with {total} left to read"
-    return None
-
-
-def missing_ids(body: Mapping[str, Any]) -> set[str]:
-    """The ids a batch answer names as not found; being left out of it proves nothing."""
-    return {
-        str(record_id)
-        for error in body.get("errors") or ()
-        if error.get("category") == "OBJECT_NOT_FOUND"
-        for record_id in (error.get("context") or {}).get("ids") or ()
-    }
-
-
-def unexpected_errors(body: Mapping[str, Any]) -> str | None:
-    """Errors of a batch answer other than ids it does not have."""
-    for error in body.get("errors") or ():
-        if error.get("category") != "OBJECT_NOT_FOUND":
-            return f"the batch has an error: {error.get('category')}: {error.get('message')}"
-    return None
-
-
-def next_after(body: Mapping[str, Any]) -> str | None:
-    """The cursor of the next page, None on the last."""
-    after = ((body.get("paging") or {}).get("next") or {}).get("after")
-    return None if after is None else str(after)
-
-
-def epoch_ms(moment: datetime) -> int:
-    """Milliseconds since 1970, rounded down."""
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
-from crm_sync_assets.crms.hubspot.objects import at_once, next_after
+from crm_sync_assets.crms.hubspot.answers import next_after
+from crm_sync_assets.crms.hubspot.objects import at_once
 from crm_sync_assets.crms.hubspot.sources import Associations
 from crm_sync_assets.entity import Key, Page, Read, Tombstone
 

@@ -43,8 +43,17 @@ class Paths:
     def pipelines(self, kind: str) -> str:
         return self._path("crm", "pipelines", kind)
 
+    def pipeline(self, kind: str, pipeline: str) -> str:
+        return f"{self.pipelines(kind)}/{quote(pipeline, safe='')}"
+
+    def stage(self, kind: str, pipeline: str, stage: str) -> str:
+        return f"{self.pipeline(kind, pipeline)}/stages/{quote(stage, safe='')}"
+
     def owners(self) -> str:
         return "/crm/v3/owners" if self.version == "v3" else f"/crm/owners/{self.version}"
+
+    def owner(self, owner: str) -> str:
+        return f"{self.owners()}/{quote(owner, safe='')}"
 
     def associations(self, of: str, to: str) -> str:
         if self.version == "v3":

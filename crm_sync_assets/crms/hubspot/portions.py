@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from crm_sync_assets.clients.http import MOST_BYTES
+from crm_sync_assets.clients.http import MOST_BYTES, Answer
 from crm_sync_assets.entity import UNREAD, Record
 from crm_sync_assets.errors import TooLarge
 from crm_sync_assets.log import logger
@@ -70,3 +70,10 @@ def unread(record: Any) -> Any:
         return record
     marked: Record = {name: value for name, value in record.items() if name != "properties"}
     return {**marked, UNREAD: TOO_LARGE}
+
+
+def marked(answer: Answer, whole: bool) -> Answer:
+    """The answer, its records marked as unread if they came without their properties."""
+    if not whole:
+        answer.json["results"] = [unread(record) for record in answer.json["results"]]
+    return answer

@@ -97,6 +97,7 @@ def _settings(portal: Portal, settings: Settings) -> Iterator[Route]:
             ("GET", "/{type}", settings.pipelines),
             ("GET", "/{type}/{id}", settings.pipeline),
             ("GET", "/{type}/{id}/stages", settings.stages),
+            ("GET", "/{type}/{id}/stages/{stage}", settings.stage),
         ],
     )
     yield from _routes(

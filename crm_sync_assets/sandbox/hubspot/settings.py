@@ -59,6 +59,13 @@ class Settings:
         """The stages of one pipeline."""
         return Answer({"results": self._pipeline(call)["stages"]})
 
+    def stage(self, call: Call) -> Answer:
+        """One stage of a pipeline."""
+        for stage in self._pipeline(call)["stages"]:
+            if stage["id"] == call.path("stage"):
+                return Answer(stage)
+        raise not_found()
+
     def _pipeline(self, call: Call) -> dict[str, Any]:
         kind = self._portal.table(call).kind
         for pipeline in self._directory.list_pipelines(kind):
