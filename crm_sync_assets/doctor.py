@@ -11,7 +11,13 @@ from typing import Literal
 
 from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
-from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
+from crm_sync_assets.settings import (
+    Environment,
+    environment,
+    is_named,
+    settings_for,
+    unknown_overrides,
+)
 from crm_sync_assets.vault import VARIABLE, key_id
 from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
 
@@ -178,8 +184,9 @@ def _crm(
     try:
         client = crm.client(env, settings_for(crm))
     except UsageError as error:
-        # Nobody has all the CRMs; one that is not set up is wrong only if it was asked for.
-        yield Finding(crm.title, "wrong" if asked_for else "note", f"not set up: {error}")
+        # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
+        meant = asked_for or is_named(name)
+        yield Finding(crm.title, "wrong" if meant else "note", f"not set up: {error}")
         return
     except SyncError as error:
         yield Finding(crm.title, "wrong", str(error))

@@ -21,6 +21,10 @@ from crm_sync_assets.settings import Environment, SyncSettings
 
 URL = "GENIUS_DATABASE_URL"
 ZONE = "GENIUS_TIME_ZONE"
+ZONE_WANTED = (
+    "the zone that the database's clock shows (its times do not say; a wrong one shifts them "
+    "all), like America/New_York"
+)
 
 
 class Genius:
@@ -37,8 +41,9 @@ class Genius:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.zone = Zone(environment.get(ZONE) or "UTC", ZONE)
-        self.database = Database(database_url(environment), settings, variable=URL, sleep=sleep)
+        url = database_url(environment)
+        self.zone = Zone(environment.require(ZONE, ZONE_WANTED), ZONE)
+        self.database = Database(url, settings, variable=URL, sleep=sleep)
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of rows by column name, moments aware in UTC; see `TableReading`.
