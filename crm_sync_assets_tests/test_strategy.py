@@ -155,7 +155,7 @@ def test_a_start_in_the_future_is_refused_and_today_is_not() -> None:
     Flags(start_date="2026-04-01").check(now=tonight)
     Flags(end_date="2099-01-01").check(now=tonight)
     for more in ({}, {"end_date": "2099-01-01"}, {"force": True}, {"dry_run": True}):
-        with pytest.raises(UsageError, match="start_date 2026-04-02 is in the future.*2026-04-01"):
+        with pytest.raises(UsageError, match=r"start_date 2026-04-02 is in the future.*2026-04-01"):
             Flags(start_date="2026-04-02", **more).check(now=tonight)
 
 
