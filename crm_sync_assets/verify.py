@@ -76,7 +76,9 @@ def verify(
     if not can_verify(entity, client):
         raise UsageError(f"{entity}: there is nothing to compare it with")
     vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
-    with trial(warehouse, entity, vault, run_id=run_id, verify=True, repair=repair) as opened:
+    with trial(
+        warehouse, entity, client, vault, run_id=run_id, verify=True, repair=repair
+    ) as opened:
         found = Verification(entity, opened.watermark - entity.clock_steps_back, opened.sync_id)
         session = opened.session
         _Verifying(session, client, warehouse, settings, found, vault, repair=repair).run()

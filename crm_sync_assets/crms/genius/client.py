@@ -14,7 +14,7 @@ from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.reading import TableReading
 from crm_sync_assets.crms.genius.selection import Selection
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
+from crm_sync_assets.entity import Entity, Key, Meant, Page, Read, Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
@@ -66,6 +66,14 @@ class Genius:
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These rows as they are now; tombstones for those that are not there."""
         yield self._selection(read.entity, usage).page_of(keys)
+
+    def meaning(self, entity: Entity) -> list[Meant]:  # noqa: ARG002  the same for every table
+        """The zone, the database, and how its text is read; not where the database stands."""
+        return [
+            Meant("time zone", self.zone.name, ZONE, equals=self.zone.shows_the_same),
+            Meant("database", self.database.url.database or "", f"{URL} (or GENIUS_DB_NAME)"),
+            Meant("character set", self.database.character_set, URL),
+        ]
 
     def _selection(self, entity: Entity, usage: Usage) -> Selection:
         if not isinstance(entity.source, Table):
