@@ -18,6 +18,7 @@ from crm_sync_assets.settings import (
     Environment,
     client_for,
     environment,
+    is_named,
     settings_for,
     unknown_overrides,
 )
@@ -184,8 +185,9 @@ def _crm(
     try:
         client = client_for(crm, env)
     except UsageError as error:
-        # Nobody has all the CRMs; one that is not set up is wrong only if it was asked for.
-        yield Finding(crm.title, "wrong" if asked_for else "note", f"not set up: {error}")
+        # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
+        meant = asked_for or is_named(name)
+        yield Finding(crm.title, "wrong" if meant else "note", f"not set up: {error}")
         return
     except SyncError as error:
         yield Finding(crm.title, "wrong", str(error))

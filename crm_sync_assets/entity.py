@@ -235,6 +235,35 @@ class Refreshable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """One thing that decides what stored values mean: a zone, an account, an object's type id.
+
+    No secret, and nothing that changes while the meaning stays, such as a host. `setting` is where
+    it comes from. `equals` says whether another value of it means the same.
+    """
+
+    name: str
+    value: str
+    setting: str
+    equals: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
+
+    def means_other_than(self, before: str | None) -> bool:
+        """Whether it differs from what it was; what is not known does not."""
+        if before is None or before == self.value:
+            return False
+        return self.equals is None or not self.equals(before)
+
+
+@runtime_checkable
+class Meaningful(Protocol):
+    """What a client adds whose settings or account decide what its records mean."""
+
+    def meaning(self, entity: Entity) -> Sequence[Meant]:
+        """All that decides it for this entity. Raises what `pages` raises before its first page."""
+        ...
+
+
 class Source(Protocol):
     """Where an entity's records come from; a CRM's client knows its own kinds of source."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -42,8 +43,8 @@ class Flags(BaseModel):
         None, description="YYYY-MM-DD: read what changed before that UTC midnight."
     )
 
-    def check(self) -> None:
-        """Raises UsageError for values and combinations that cannot be meant."""
+    def check(self, *, now: datetime | None = None) -> None:
+        """Raises UsageError for values and combinations that cannot be meant, `now` or at all."""
         if not 1 <= self.batch_size <= MOST_PER_PAGE:
             raise UsageError(
                 f"batch_size is {self.batch_size}: give a number from 1 to {MOST_PER_PAGE}"
@@ -67,6 +68,12 @@ class Flags(BaseModel):
             raise UsageError(
                 f"start_date {self.start_date} is not before end_date {self.end_date}: "
                 "the window is [start_date, end_date)"
+            )
+        today = (now or datetime.now(UTC)).astimezone(UTC).date()
+        if start and start.date() > today:
+            raise UsageError(
+                f"start_date {self.start_date} is in the future: nothing has changed since then. "
+                f"Today is {today} in UTC, which is the last day that can be given"
             )
 
     def given(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,7 +39,8 @@ class Outcome:
     """How one entity's sync ended, as SyncHistory has it.
 
     `sync_id` is None when there is no row: the sync was refused before it began, or the run was
-    stopped before its turn; `error` says which. `warnings` are values noted in `sync_issues`.
+    stopped before its turn; `error` says which. `is_usage` says that a flag or a setting is wrong,
+    so that nothing was read. `warnings` are values noted in `sync_issues`.
     """
 
     entity: Entity
@@ -57,6 +58,7 @@ class Outcome:
     per_second: float = 0.0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    is_usage: bool = False
 
 
 class Cancelled(SyncError):
@@ -118,6 +120,7 @@ def launch(
     except (KeyboardInterrupt, DagsterExecutionInterruptedError):
         interrupted = True
     refusals: dict[str, str] = {}
+    misused: set[str] = set()
     if result is None or not result.success:
         from crm_sync_assets import history
         from crm_sync_assets.hooks import abandon_run
@@ -131,7 +134,7 @@ def launch(
                 history.close_failed_run(
                     connection, run_id, entity.crm, entity.sync_type, failure_message(stopped)
                 )
-        refusals, cut_short = _refusals(instance, run_id)
+        refusals, misused, cut_short = _refusals(instance, run_id)
         interrupted = interrupted or cut_short
     found = _outcomes(warehouse, entities, run_id)
     run = instance.get_run_by_id(run_id)
@@ -145,8 +148,11 @@ def launch(
     if interrupted:
         missing = "cancelled before its turn"
     outcomes = [
-        found.get(entity.name)
-        or Outcome(entity, "failed", error=refusals.get(_step(entity)) or missing)
+        replace(
+            found.get(entity.name)
+            or Outcome(entity, "failed", error=refusals.get(_step(entity)) or missing),
+            is_usage=_step(entity) in misused,
+        )
         for entity in entities
     ]
     if interrupted:
@@ -234,14 +240,16 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
     return outcomes
 
 
-def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], bool]:
+def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], set[str], bool]:
     """Why steps failed, by step: the only trace of a sync that never opened a history row.
 
-    Under the empty name: why the run itself failed, if it did. And whether it was interrupted.
+    Under the empty name: why the run itself failed, if it did. Then the steps for which a flag or
+    a setting was wrong, and whether the run was interrupted.
     """
     from dagster import DagsterEventType
 
     reasons: dict[str, str] = {}
+    misused: set[str] = set()
     interrupted = False
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     for entry in instance.all_logs(run_id, of_type=kinds):
@@ -258,7 +266,9 @@ def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], b
             head, _, text = error.message.strip().partition(": ")
             reason = text if text and " " not in head else error.message.strip()
             reasons[event.step_key or ""] = reason
-    return reasons, interrupted
+            if error.cls_name == UsageError.__name__:
+                misused.add(event.step_key or "")
+    return reasons, misused, interrupted
 
 
 def _all_of(crm: Crm) -> tuple[Entity, ...]:

@@ -239,7 +239,8 @@ class Processor:
             self.entity.crm,
             one_line(_shortened("/".join(key))),
         )
-        if self._strict:
+        # What stands for nothing could be the opposite of what was meant and cannot be read.
+        if self._strict or not column.nullable:
             problem = f"{column.name} cannot be read as {word}: it {reason}"
             raise Refused("parse", problem, column.name)
         problem = f"cannot be read as {word}: it {reason}"

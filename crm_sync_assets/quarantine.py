@@ -104,6 +104,15 @@ def forget_staged(connection: Connection, entity: Entity, stage: sql.Composable)
     )
 
 
+def forget_before(connection: Connection, entity: Entity, sync_id: int) -> None:
+    """Drop what syncs before this one have set aside."""
+    connection.execute(
+        "DELETE FROM ingestion_quarantine WHERE crm_source = %s AND sync_type = %s "
+        "AND coalesce(sync_id, 0) < %s",
+        (entity.crm, entity.sync_type, sync_id),
+    )
+
+
 def entries(
     connection: Connection,
     *,

@@ -18,6 +18,7 @@ from crm_sync_assets import encryption, history, quarantine
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
+from crm_sync_assets.meaning import refuse_foreign
 from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.schema import ensure_table
@@ -59,19 +60,23 @@ def replay(
 
     An entry whose row was deleted at the source after it was set aside is dropped: loading it
     would bring a dead record back. Raises AlreadyRunning when a sync of the entity is running,
-    FatalError when the warehouse fails, and what `vault_for_writing` raises.
+    FatalError when the warehouse fails, UsageError for records that were read under another
+    meaning than the table's, and what `vault_for_writing` raises.
     """
     session: Session | None = None
     sync_id: int | None = None
     try:
         vault = encryption.vault_for_writing(warehouse, entity)
         session = Session(warehouse, entity)
+        sync_ids = {entry.sync_id for entry in entries if entry.sync_id is not None}
+        meaning = refuse_foreign(session.connection, entity, sorted(sync_ids))
         sync_id = history.insert(
             session.connection,
             entity,
             run_id=None,
             configuration={
                 "replay": True,
+                **meaning.as_configuration(),
                 "entries": len(entries),
                 "skip_validation": not validate,
                 "fingerprint": entity.fingerprint,

@@ -16,7 +16,13 @@ from crm_sync_assets.strategy import Strategy
 log = logger(__name__)
 
 
-def terms(entity: Entity, strategy: Strategy, flags: Flags, settings: SyncSettings) -> str:
+def terms(
+    entity: Entity,
+    strategy: Strategy,
+    flags: Flags,
+    settings: SyncSettings,
+    meaning: Mapping[str, str] | None = None,
+) -> str:
     """What a checkpoint must have been made with, to be continued with these flags."""
     values: dict[str, Any] = {
         "declaration": entity.fingerprint,
@@ -28,6 +34,7 @@ def terms(entity: Entity, strategy: Strategy, flags: Flags, settings: SyncSettin
         "skip_validation": flags.skip_validation,
         "mode": settings.mode,
         **own_options(flags),
+        **(meaning or {}),
     }
     return " ".join(f"{name}={value}" for name, value in values.items())
 

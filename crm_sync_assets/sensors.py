@@ -81,6 +81,7 @@ def mirror_all(
     deadline = time.monotonic() + TICK_SECONDS
     by_key = {asset_key(entity): entity for entity in entities}
     written = 0
+    looked_at: set[tuple[str, str]] = set()
     # One query tells which assets have anything new.
     for asset in instance.get_asset_records(list(by_key)):
         entity = by_key[asset.asset_entry.asset_key]
@@ -93,7 +94,12 @@ def mirror_all(
                 limit=PAGE,
                 ascending=True,
             )
-            written += sum(mirror(connection, entity, record) for record in page.records)
+            for record in page.records:
+                # A run over thousands of partitions has an event for each, and one sync.
+                name = (entity.name, _name(record))
+                if name not in looked_at:
+                    looked_at.add(name)
+                    written += mirror(connection, entity, record)
             cursors[entity.name] = page.records[-1].storage_id if page.records else latest
     newest = connection.execute("SELECT coalesce(max(id), 0) FROM ingestion_sync_history")
     cursors[NEWEST_ROW] = newest.fetchall()[0][0]
@@ -105,16 +111,7 @@ def mirror(connection: Connection, entity: Entity, record: dg.EventLogRecord) ->
 
     Such a row never carries a watermark: nobody proved what was read.
     """
-    event = record.asset_materialization
-    told = {name: value.value for name, value in event.metadata.items()} if event else {}
-    sync_id = _count(told.get("sync_id"))
-    # One run over several partitions has an event for each, and they share a sync. A storage
-    # that was made anew counts from one again, so an event is told by its time too.
-    name = (
-        f"sync {sync_id} of run {record.run_id}"
-        if sync_id and record.run_id
-        else f"{record.storage_id} at {record.timestamp}"
-    )
+    told, name = _told(record), _name(record)
     values: dict[str, Any] = {
         "crm": entity.crm,
         "type": entity.sync_type,
@@ -122,7 +119,7 @@ def mirror(connection: Connection, entity: Entity, record: dg.EventLogRecord) ->
         "status": "partial" if told.get("status") == "partial" else "success",
         "configuration": Jsonb({"mirrored_event": name}),
         "run": record.run_id or None,
-        "sync": sync_id,
+        "sync": _count(told.get("sync_id")),
         "event": name,
         **{column: _count(told.get(source)) for column, source in COUNTED.items()},
     }
@@ -141,6 +138,23 @@ def mirror(connection: Connection, entity: Entity, record: dg.EventLogRecord) ->
     )
     connection.commit()
     return done.rowcount == 1
+
+
+def _told(record: dg.EventLogRecord) -> dict[str, Any]:
+    event = record.asset_materialization
+    return {name: value.value for name, value in event.metadata.items()} if event else {}
+
+
+def _name(record: dg.EventLogRecord) -> str:
+    """What a row is mirrored from: the sync, which the events of all its partitions share.
+
+    An event that names none stands for itself. A storage that was made anew counts from one again,
+    so it is told by its time too.
+    """
+    sync_id = _count(_told(record).get("sync_id"))
+    if sync_id and record.run_id:
+        return f"sync {sync_id} of run {record.run_id}"
+    return f"{record.storage_id} at {record.timestamp}"
 
 
 def _count(told: object) -> int:

@@ -25,6 +25,7 @@ from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
+from crm_sync_assets.meaning import Meaning, judge
 from crm_sync_assets.measures import Timing, collecting_rarely, metrics
 from crm_sync_assets.processor import Batch, Failure, Processor
 from crm_sync_assets.schema import ensure_table
@@ -103,7 +104,14 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         past = history.past(session.connection, entity)
         session.connection.commit()
         strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
-        return Sync(request, client, session, strategy, past, vault)
+        meaning = judge(
+            session.connection,
+            entity,
+            client,
+            stored=request.stored,
+            replaces=strategy.replaces and not flags.max_records,
+        )
+        return Sync(request, client, session, strategy, past, vault, meaning)
     except BaseException as error:
         if session is not None:
             session.release()
@@ -125,6 +133,7 @@ class Sync:
         strategy: Strategy,
         past: Past,
         vault: Vault | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         self.request = request
         self.entity = request.entity
@@ -140,13 +149,16 @@ class Sync:
         self._client = client
         self._session = session
         self._vault = vault
+        self._meaning = meaning or Meaning()
         self._began = datetime.now(UTC)
         self._dry = self.flags.dry_run
         self._page_size = self._clamped_page_size()
-        self._terms = resume.terms(self.entity, strategy, self.flags, request.settings)
+        self._terms = resume.terms(
+            self.entity, strategy, self.flags, request.settings, self._meaning.values
+        )
         self._checkpoint = (
             None
-            if request.is_trial
+            if request.is_trial or self._meaning.refusal is not None
             else resume.checkpoint_to_follow(
                 self.entity, past, self._terms, request.settings, now=self._began
             )
@@ -263,7 +275,9 @@ class Sync:
             "page_size": self._page_size,
             "fingerprint": self.entity.fingerprint,
             "lock": history.resource(self.entity),
-            "trial": self.request.is_trial,
+            # One that was refused leaves the checkpoint of an interrupted one to the next.
+            "trial": self.request.is_trial or self._meaning.refusal is not None,
+            **self._meaning.as_configuration(),
             "resumes": self._checkpoint.lineage if self._checkpoint else None,
         }
 
@@ -277,6 +291,8 @@ class Sync:
         report = progress or (lambda _: None)
         pages: Prefetch | None = None
         try:
+            if self._meaning.refusal is not None:
+                raise self._meaning.refusal
             self._prepare()
             pages = self._fetch()
             with collecting_rarely():
@@ -614,6 +630,8 @@ class Sync:
         self._hold_key()
         if self._replaces:
             counts = self._shadow.swap_in(connection, self._table, counts)
+            if self._meaning.replaces:
+                quarantine.forget_before(connection, self.entity, self._keys.lineage)
         if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
                 counts += self._mark_absent()

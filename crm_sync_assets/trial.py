@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets import history
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.entity import Client, Entity
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.meaning import judge
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message
@@ -36,6 +37,7 @@ class Trial:
 def trial(
     warehouse: Warehouse,
     entity: Entity,
+    client: Client,
     vault: Vault | None,
     *,
     run_id: str | None = None,
@@ -43,7 +45,8 @@ def trial(
 ) -> Iterator[Trial]:
     """Open the row with this configuration; who works closes it, an error closes it as failed.
 
-    Raises UsageError for an entity that was never synced, AlreadyRunning when a sync is running.
+    Raises UsageError for an entity that was never synced or whose rows were read under another
+    meaning, AlreadyRunning when a sync is running.
     """
     session = Session(warehouse, entity)
     connection = session.connection
@@ -53,18 +56,22 @@ def trial(
         connection.commit()
         if watermark is None:
             raise UsageError(f"{entity}: it was never synced completely; do that first")
+        meaning = judge(connection, entity, client)
         sync_id = history.insert(
             connection,
             entity,
             run_id=run_id,
             configuration={
                 **configuration,
+                **meaning.as_configuration(),
                 "trial": True,
                 "fingerprint": entity.fingerprint,
                 "lock": history.resource(entity),
             },
             endpoint=str(entity.source)[:200],
         )
+        if meaning.refusal is not None:
+            raise meaning.refusal
         ensure_table(connection, entity, vault)
         connection.commit()
         yield Trial(session, sync_id, watermark)

@@ -9,7 +9,8 @@ from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import settings_for
-from crm_sync_assets.verify import Verification, can_verify, verify
+from crm_sync_assets.verified import Verification
+from crm_sync_assets.verify import can_verify, verify
 
 
 class VerifyConfig(dg.Config):

@@ -15,15 +15,16 @@ A verification writes one history row, flagged `verify`, that never carries a wa
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, LiteralString, cast
 
 from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine
-from crm_sync_assets.entity import Client, Entity, Key, Read, Tombstone, Usage, Verifiable
+from crm_sync_assets.entity import Client, Entity, Key, Read, Tombstone, Verifiable
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.outline import outline_of
@@ -33,6 +34,7 @@ from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.trial import trial
 from crm_sync_assets.vault import Vault
+from crm_sync_assets.verified import KINDS, Finding, Kind, Verification
 from crm_sync_assets.warehouse import (
     FUTURE,
     Connection,
@@ -46,91 +48,11 @@ from crm_sync_assets.warehouse import (
 
 log = logger(__name__)
 
-Kind = Literal["missing", "stale", "extra"]
-KINDS: tuple[Kind, ...] = ("missing", "stale", "extra")
-
 MOST_FINDINGS = 10_000
 """More suspects than this are counted, but not asked for one by one: a full read is cheaper."""
 
 AT_ONCE = 1_000
 """Keys asked for, and repaired, at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A record that differs. `stored` and `sent` are the modified moments here and there.
-
-    `dated` says that the difference is older than the watermark, so that a sync missed it. Of
-    the others the source does not say since when: they may have come about after the last sync.
-    """
-
-    kind: Kind
-    key: Key
-    dated: bool
-    repaired: bool = False
-    stored: datetime | None = None
-    sent: datetime | None = None
-
-
-@dataclass(slots=True)
-class Verification:
-    """What a verification found. `there` and `here` count live records.
-
-    `through` is the moment up to which was compared; `verified_through` is the same, or None when
-    it is not proven. `unchecked` counts suspects beyond MOST_FINDINGS, `quarantined` differences
-    that the quarantine explains.
-    """
-
-    entity: Entity
-    through: datetime
-    sync_id: int
-    there: int = 0
-    here: int = 0
-    quarantined: int = 0
-    unchecked: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
-
-    def count(self, kind: Kind) -> int:
-        return sum(finding.kind == kind for finding in self.findings)
-
-    @property
-    def repaired(self) -> int:
-        return sum(finding.repaired for finding in self.findings)
-
-    @property
-    def left(self) -> list[Finding]:
-        """What differs still."""
-        return [finding for finding in self.findings if not finding.repaired]
-
-    @property
-    def verified_through(self) -> datetime | None:
-        proven = not self.unchecked and not any(finding.dated for finding in self.left)
-        return self.through if proven else None
-
-    @property
-    def status(self) -> history.Status:
-        """`partial` when all that is left may have changed since the last sync."""
-        if self.verified_through is None:
-            return "failed"
-        return "partial" if self.left else "success"
-
-    def summary(self) -> str:
-        """What was found, in one line."""
-        counts = [f"{n} {kind}" for kind in KINDS if (n := self.count(kind))]
-        text = f"{self.there} records there, {self.here} here; "
-        text += ", ".join(counts) if counts else "nothing differs"
-        if self.repaired:
-            text += f"; {self.repaired} repaired"
-        undated = sum(not finding.dated for finding in self.left)
-        if undated:
-            text += f"; {undated} may have changed since the last sync"
-        if self.unchecked:
-            text += f"; {self.unchecked} more were not looked at one by one: run it with --full"
-        if self.quarantined:
-            text += f"; {self.quarantined} differ because they are in quarantine"
-        return text
 
 
 def can_verify(entity: Entity, client: Client) -> bool:
@@ -154,7 +76,9 @@ def verify(
     if not can_verify(entity, client):
         raise UsageError(f"{entity}: there is nothing to compare it with")
     vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
-    with trial(warehouse, entity, vault, run_id=run_id, verify=True, repair=repair) as opened:
+    with trial(
+        warehouse, entity, client, vault, run_id=run_id, verify=True, repair=repair
+    ) as opened:
         found = Verification(entity, opened.watermark - entity.clock_steps_back, opened.sync_id)
         session = opened.session
         _Verifying(session, client, warehouse, settings, found, vault, repair=repair).run()
@@ -258,13 +182,14 @@ class _Verifying:
                     "SELECT key, h.modified AS stored, t.modified AS sent, "
                     "CASE WHEN t.key IS NULL THEN 'extra' "
                     "WHEN h.key IS NULL OR h.deleted_at IS NOT NULL THEN 'missing' "
-                    "ELSE 'stale' END AS kind, h.deleted_at IS NOT NULL AS buried "
+                    "ELSE 'stale' END AS kind, h.deleted_at IS NOT NULL AS buried, "
+                    "(CASE WHEN t.key IS NULL THEN h.modified ELSE t.modified END > {through}) "
+                    "IS TRUE AS newer "
                     "FROM there AS t FULL JOIN here AS h USING (key) WHERE "
                     "CASE WHEN t.key IS NULL THEN h.deleted_at IS NULL "
-                    "AND (h.modified <= {through}) IS NOT FALSE "
-                    "ELSE (t.modified <= {through}) IS NOT FALSE AND (h.key IS NULL "
+                    "ELSE t.modified > {through} OR h.key IS NULL "
                     "OR h.deleted_at IS NOT NULL OR h.modified < t.modified "
-                    "OR (h.modified IS NULL AND t.modified IS NOT NULL)) END"
+                    "OR (h.modified IS NULL AND t.modified IS NOT NULL) END"
                 ).format(
                     key=key_array(entity, "h"),
                     modified=modified,
@@ -272,13 +197,14 @@ class _Verifying:
                     through=sql.Literal(found.through),
                 )
             )
+            found.newer = self._dropped("DELETE FROM verify_suspects WHERE newer RETURNING kind")
             # A record in quarantine is not lost, and why it is not here is known.
-            found.quarantined = self._connection.execute(
+            found.explained = self._dropped(
                 "DELETE FROM verify_suspects AS s USING ingestion_quarantine AS q "
                 "WHERE q.crm_source = %s AND q.sync_type = %s AND s.kind <> 'extra' "
-                "AND q.record_id = array_to_string(s.key, '/')",
+                "AND q.record_id = array_to_string(s.key, '/') RETURNING s.kind",
                 (entity.crm, entity.sync_type),
-            ).rowcount
+            )
             (found.there,) = self._one("SELECT count(DISTINCT key) FROM verify_there")
             found.here = ending.live_rows(self._connection, entity)
             total, extra = self._one(
@@ -295,6 +221,12 @@ class _Verifying:
                     (MOST_FINDINGS,),
                 )
             ]
+
+    def _dropped(self, delete: LiteralString, values: Sequence[Any] = ()) -> Counter[Kind]:
+        """How many suspects this deletes, by kind."""
+        counting = sql.SQL("WITH dropped AS ({}) SELECT kind, count(*) FROM dropped GROUP BY 1")
+        found = self._connection.execute(counting.format(sql.SQL(delete)), values)
+        return Counter(dict(found.fetchall()))
 
     def _refuse_mass_deletion(self, extra: int) -> None:
         entity, here = self._entity, self._found.here
@@ -321,6 +253,7 @@ class _Verifying:
         rows = {self._table.key_of(row): row for row in batch.rows}
         stones = {stone.key: stone for page in pages for stone in page.tombstones}
         findings = {s.key: f for s in suspects if (f := self._judged(s, rows, stones)) is not None}
+        self._found.settled.update(s.kind for s in suspects if s.key not in findings)
         refused = {failure.record_id for failure in batch.failures}
         for key in keys:
             if key not in rows and key not in stones and "/".join(key) not in refused:
@@ -455,6 +388,7 @@ class _Verifying:
             **{kind: found.count(kind) for kind in KINDS},
             "repaired": found.repaired,
             "quarantined": found.quarantined,
+            "left_out": found.newer.total(),
         }
         if found.status == "failed":
             history.close_failed(self._connection, found.sync_id, found.summary(), metrics)

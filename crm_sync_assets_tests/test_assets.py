@@ -132,6 +132,15 @@ def test_a_dry_run_does_not_look_like_a_materialization(runs: Runs, warehouse: W
 # Which window a run reads
 
 
+def test_a_start_in_the_future_is_refused_before_anything_is_read(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    result = runs.run(config={"start_date": ago(-1)})
+    assert f"start_date {ago(-1)} is in the future" in reason(result)
+    assert not runs.source.asked
+    assert history(warehouse) == []
+
+
 @pytest.mark.parametrize("how", ["no key", "today's key", "a range of today"])
 def test_a_run_of_now_is_a_delta_that_moves_the_watermark(
     runs: Runs, warehouse: Warehouse, how: str

@@ -61,6 +61,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         ("hubspot contacts --max-records=-1", "max_records is -1"),
         ("hubspot contacts --full --start-date=2025-01-01", "leave out one of them"),
         ("hubspot contacts --start-date=2025-02-01 --end-date=2025-01-01", "is not before"),
+        ("hubspot contacts --start-date=9999-01-01", "start_date 9999-01-01 is in the future"),
         ("hubspot contacts --since=2025-01-01 --start-date=2025-01-02", "give one of them"),
         ("hubspot owners --start-date=2025-01-01", "hubspot.owners: this entity cannot say"),
         ("hubspot associations --start-date=2025-01-01", "cannot say what changed"),
@@ -114,6 +115,19 @@ def test_a_missing_token_is_named_before_anything_is_started(run: Run) -> None:
     assert status == exits.USAGE
     assert "HUBSPOT_TOKEN is not set" in err
     assert out == ""
+
+
+def test_genius_without_its_zone_is_refused_before_anything_is_started(
+    run: Run, environment: pytest.MonkeyPatch
+) -> None:
+    """Read in another zone every time would be shifted, and the sync would call it a success."""
+    environment.setenv("GENIUS_DATABASE_URL", "mysql://user:password@127.0.0.1:1/genius")
+    for words in (["genius", "jobs"], ["all"], ["doctor"], ["doctor", "genius"]):
+        status, out, err = run(*words)
+        assert status == (exits.FAILED if words[0] == "doctor" else exits.USAGE), words
+        assert "GENIUS_TIME_ZONE is not set: give the zone that the database's clock" in out + err
+        assert out == "" or words[0] == "doctor"
+        assert "GENIUS_TIME_ZONE" in err or "✗ Genius" in out, words
 
 
 def test_a_mistyped_override_is_refused(

@@ -174,13 +174,26 @@ def test_strict_sets_aside_a_record_whose_value_will_not_parse() -> None:
     assert failure.reason.startswith("price cannot be read as decimal")
 
 
-def test_a_column_that_may_not_be_null_gets_its_default() -> None:
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_a_column_that_may_not_be_null_gets_its_default_for_nothing(nothing: str | None) -> None:
     sent = record()
-    sent["archived"] = "perhaps"
-    made = one(sent)
-    assert made["archived"] is False
-    assert "boolean" in problems(made)["archived"]
-    assert made["properties"] == {"archived": "perhaps"}
+    sent["archived"] = nothing
+    assert (one(sent)["archived"], one(sent)["issues"]) == (False, None)
+
+
+@pytest.mark.parametrize("sent", ["perhaps", 2, {"archived": True}, ["yes"]], ids=str)
+@pytest.mark.parametrize("validate", [True, False], ids=["checked", "skip_validation"])
+def test_what_cannot_be_read_is_set_aside_where_its_default_may_be_the_opposite(
+    sent: object, validate: bool
+) -> None:
+    """A default says what nothing means; of a value that was sent it says nothing."""
+    odd = record()
+    odd["archived"] = sent
+    batch = Processor(entity(), validate=validate).process([odd, record()])
+    (failure,) = batch.failures
+    assert (failure.stage, failure.field, len(batch.rows)) == ("parse", "archived", 1)
+    assert failure.reason.startswith("archived cannot be read as boolean: it is")
+    assert failure.record == odd
 
 
 def test_an_unreadable_sensitive_value_is_stored_nowhere_in_clear() -> None:

@@ -149,6 +149,16 @@ def test_flags_that_cannot_be_meant_are_refused(flags: dict[str, object], proble
         Flags(**flags).check()  # type: ignore[arg-type]
 
 
+def test_a_start_in_the_future_is_refused_and_today_is_not() -> None:
+    """Which day it is, is UTC's to say, whatever the clock on the wall shows."""
+    tonight = datetime.fromisoformat("2026-03-31T20:00:00-08:00")
+    Flags(start_date="2026-04-01").check(now=tonight)
+    Flags(end_date="2099-01-01").check(now=tonight)
+    for more in ({}, {"end_date": "2099-01-01"}, {"force": True}, {"dry_run": True}):
+        with pytest.raises(UsageError, match=r"start_date 2026-04-02 is in the future.*2026-04-01"):
+            Flags(start_date="2026-04-02", **more).check(now=tonight)
+
+
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
 days = st.none() | st.dates().map(str)
 

@@ -24,7 +24,8 @@ from crm_sync_assets.health import _violations
 from crm_sync_assets.outline import asked_for
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import settings_for
-from crm_sync_assets.verify import Verification, can_verify, verify
+from crm_sync_assets.verified import Verification
+from crm_sync_assets.verify import can_verify, verify
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.scripted import (
@@ -290,6 +291,56 @@ def test_a_newer_stored_version_is_not_overwritten_by_a_repair(warehouse: Wareho
     )
     run(warehouse, source, repair=True)
     assert rows(warehouse, "SELECT name FROM test_people WHERE id = '3'") == [("newer",)]
+
+
+def test_the_summary_says_what_was_left_out_so_that_its_numbers_add_up(
+    warehouse: Warehouse,
+) -> None:
+    """ "21 records there, 10420 here; nothing differs" left the reader to guess."""
+    source = client()
+    sync(warehouse, source)
+    later = START + timedelta(days=3)
+    change(
+        warehouse,
+        "INSERT INTO test_people (id, name, modified) SELECT 'late' || n, 'L', "
+        f"'{later.isoformat()}' FROM generate_series(1, 30) AS n",
+    )
+    source.records = [*source.records[1:], *(person(n, at=999_999) for n in (0, 300, 301))]
+    source.records += [person(n, at=999_999) for n in (1, 2)]
+    seen = run(warehouse, source)
+    assert (seen.there, seen.here, seen.findings) == (302, 330, [])
+    assert seen.there - seen.newer["missing"] == seen.here - seen.newer["extra"] == 300
+    assert seen.summary() == (
+        "302 records there, 330 here; nothing differs; 35 (30 here only, 2 there only, 3 both) "
+        f"changed after {seen.through:%Y-%m-%d %H:%M:%S} UTC, up to which the last complete sync "
+        "speaks, and were left out"
+    )
+    assert history(warehouse)[-1]["performance_metrics"]["left_out"] == 35
+
+
+def test_the_summary_says_what_differed_no_more_and_what_is_in_quarantine(
+    warehouse: Warehouse,
+) -> None:
+    source = client()
+    sync(warehouse, source)
+    change(
+        warehouse,
+        "DELETE FROM test_people WHERE id IN ('5', '7')",
+        "INSERT INTO ingestion_quarantine "
+        "(crm_source, sync_type, record_id, stage, reason, payload)"
+        " VALUES ('test', 'people', '7', 'load', 'no', '{}')",
+        "INSERT INTO test_people (id, name) VALUES ('300', 'Came back')",
+    )
+
+    def now_it_is_there() -> None:
+        source.records.append(person(300, at=999_999))
+
+    source.before_key = now_it_is_there
+    seen = run(warehouse, source)
+    assert [f.key for f in seen.findings] == [("5",)]
+    assert seen.there - seen.here == 300 - 299 == 1 + 1 - 1, "a finding, a quarantined, a settled"
+    assert "1 (1 there only) differ because they are in quarantine" in seen.summary()
+    assert "1 (1 here only) differed no more when asked for one by one" in seen.summary()
 
 
 def test_nothing_to_compare_with_is_said(warehouse: Warehouse) -> None:

@@ -166,6 +166,8 @@ def chosen(crm: Crm, names: Sequence[str]) -> tuple[Entity, ...]:
 
 def status(outcomes: Sequence[Outcome]) -> int:
     endings = {outcome.status for outcome in outcomes}
+    if outcomes and all(outcome.is_usage for outcome in outcomes):
+        return exits.USAGE
     if "failed" in endings or not endings:
         return exits.FAILED
     return exits.PARTIAL if "partial" in endings else exits.SUCCESS

@@ -9,7 +9,7 @@ from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import print_json
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.verify import Verification
+from crm_sync_assets.verified import KINDS, SIDES, Verification
 
 SHOWN = 20
 """Findings of an entity that are printed one by one; --json has all of them."""
@@ -94,6 +94,7 @@ def as_json(found: Verification) -> dict[str, Any]:
         "records_here": found.here,
         "unchecked": found.unchecked,
         "quarantined": found.quarantined,
+        "left_out": {SIDES[kind].replace(" ", "_"): found.newer[kind] for kind in KINDS},
         "api_calls": found.usage.api_calls,
         "sync_id": found.sync_id,
         "findings": [

@@ -117,6 +117,11 @@ class Database:
         return self.url.get_backend_name() == "mysql"
 
     @property
+    def character_set(self) -> str:
+        """What text is asked for in, whatever the columns are stored in."""
+        return "UTF-8"
+
+    @property
     def where(self) -> str:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)

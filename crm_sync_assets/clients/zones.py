@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from crm_sync_assets.errors import UsageError
 
 _ZERO = timedelta(0)
 _HOUR = timedelta(hours=1)
+_COMPARED = datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
+_COMPARED_HOURS = (_COMPARED[1] - _COMPARED[0]) // _HOUR
 _LOOK = 26
 """Hours; no zone has ever put its clock back by more than a day."""
 
@@ -36,6 +39,10 @@ class Zone:
                 "for example America/New_York, or UTC"
             ) from None
         object.__setattr__(self, "_zone", found)
+
+    def shows_the_same(self, other: str) -> bool:
+        """Whether a clock of the zone of this name has shown and will show the same."""
+        return _show_the_same(self.name, other)
 
     def to_utc(self, wall: datetime) -> datetime:
         """The aware UTC moment of a naive wall-clock time.
@@ -73,3 +80,14 @@ class Zone:
                 break
             offsets.append(seen.utcoffset() or timedelta(0))
         return offsets
+
+
+@lru_cache(maxsize=8)
+def _show_the_same(one: str, other: str) -> bool:
+    """Whether two names are of one zone, as US/Pacific and America/Los_Angeles are."""
+    try:
+        zones = ZoneInfo(one), ZoneInfo(other)
+    except (KeyError, ValueError, OSError):
+        return False
+    moments = (_COMPARED[0] + hours * _HOUR for hours in range(_COMPARED_HOURS))
+    return all(len({m.astimezone(zone).utcoffset() for zone in zones}) == 1 for m in moments)

@@ -340,6 +340,7 @@ def test_no_canary_is_in_any_sink_when_genius_refuses(
             world.environment.setenv(f"GENIUS_DB_{name}", value)
     else:
         world.environment.setenv("GENIUS_DATABASE_URL", url[how])
+    world.environment.setenv("GENIUS_TIME_ZONE", "UTC")
     world.environment.setenv("CRM_SYNC_GENIUS__MAX_ATTEMPTS", "1")
     for command in (["genius", "divisions", "--debug", "--no-progress"], ["doctor", "genius"]):
         status, said = world.run(*command)

@@ -14,13 +14,17 @@ from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.reading import TableReading
 from crm_sync_assets.crms.genius.selection import Selection
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
+from crm_sync_assets.entity import Entity, Key, Meant, Page, Read, Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
 
 URL = "GENIUS_DATABASE_URL"
 ZONE = "GENIUS_TIME_ZONE"
+ZONE_WANTED = (
+    "the zone that the database's clock shows (its times do not say; a wrong one shifts them "
+    "all), like America/New_York"
+)
 
 
 class Genius:
@@ -37,8 +41,9 @@ class Genius:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.zone = Zone(environment.get(ZONE) or "UTC", ZONE)
-        self.database = Database(database_url(environment), settings, variable=URL, sleep=sleep)
+        url = database_url(environment)
+        self.zone = Zone(environment.require(ZONE, ZONE_WANTED), ZONE)
+        self.database = Database(url, settings, variable=URL, sleep=sleep)
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of rows by column name, moments aware in UTC; see `TableReading`.
@@ -61,6 +66,14 @@ class Genius:
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These rows as they are now; tombstones for those that are not there."""
         yield self._selection(read.entity, usage).page_of(keys)
+
+    def meaning(self, entity: Entity) -> list[Meant]:  # noqa: ARG002  the same for every table
+        """The zone, the database, and how its text is read; not where the database stands."""
+        return [
+            Meant("time zone", self.zone.name, ZONE, equals=self.zone.shows_the_same),
+            Meant("database", self.database.url.database or "", f"{URL} (or GENIUS_DB_NAME)"),
+            Meant("character set", self.database.character_set, URL),
+        ]
 
     def _selection(self, entity: Entity, usage: Usage) -> Selection:
         if not isinstance(entity.source, Table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,8 +68,8 @@ class Selection:
         self._key_places = [names.index(name) for name in self.key_names]
         self._reads = [
             (place, read)
-            for place, (_, column) in enumerate(self._selected.values())
-            if (read := self._reader(column)) is not None
+            for place, (name, (_, column)) in enumerate(self._selected.items())
+            if (read := self._reader(name, column)) is not None
         ]
 
     @property
@@ -292,14 +293,25 @@ class Selection:
             records.append(record)
         return records
 
-    def _reader(self, column: SourceColumn) -> Callable[[Any], Any] | None:
+    def _reader(self, name: str, column: SourceColumn) -> Callable[[Any], Any] | None:
+        is_bits = column.type in ("bit", "bit varying")
+        if self._is_truth(name) and column.type not in _BINARY:
+            return _truth_of_bits if is_bits else _truth
         if column.is_wall_clock:
             return self._wall_to_utc
         if column.is_moment:
             return _moment_to_utc
-        if column.type in ("bit", "bit varying"):
+        if is_bits:
             return _bits
         return _text if column.type in _BINARY else None
+
+    def _is_truth(self, name: str) -> bool:
+        kinds = {
+            column.sql
+            for column in self.entity.columns
+            if not callable(column.at) and column.path("") == name
+        }
+        return kinds == {"boolean"}
 
     def _wall_to_utc(self, value: Any) -> Any:
         return self.zone.to_utc(value) if isinstance(value, datetime) else value
@@ -315,6 +327,15 @@ def _moment_to_utc(value: Any) -> Any:
 def _text(value: Any) -> Any:
     """Bytes as text; what is no UTF-8 stays recognisable, and parsing replaces and notes it."""
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def _truth(value: Any) -> Any:
+    """A number in a column of truths as the database judges it: whatever is not 0 is true."""
+    return value != 0 if isinstance(value, int | float | Decimal) else value
+
+
+def _truth_of_bits(value: Any) -> Any:
+    return _truth(_bits(value))
 
 
 def _bits(value: Any) -> Any:

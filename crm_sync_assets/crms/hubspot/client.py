@@ -19,6 +19,7 @@ from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
+from crm_sync_assets.crms.hubspot.meaning import of_account
 from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
 from crm_sync_assets.crms.hubspot.paths import Paths
@@ -35,7 +36,7 @@ from crm_sync_assets.crms.hubspot.sources import (
 )
 from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
-from crm_sync_assets.entity import Entity, Key, Page, Read, Usage
+from crm_sync_assets.entity import Entity, Key, Meant, Page, Read, Usage
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
 from crm_sync_assets.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
@@ -76,7 +77,7 @@ class HubSpot:
         self.most_properties: float = float("inf")
         """Names in one batch read, as far as HubSpot has refused more."""
         self._closed: dict[str, frozenset[str]] = {}
-        self._types = {
+        self.own_types = {
             "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
             "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",
             "genius_users": environment.get("HUBSPOT_GENIUS_USERS_OBJECT_ID") or "2-42119425",
@@ -201,6 +202,40 @@ class HubSpot:
             return directory.stages_by_key(self, keys, session)
         return asked_for(self.pages(read, usage), read.entity, keys)
 
+    def meaning(self, entity: Entity) -> list[Meant]:
+        """The account and the object types of this entity; of the zip codes, the repository."""
+        source = entity.source
+        if isinstance(source, Zipcodes):
+            file = self._zip_file(source)
+            where = f"{file.owner}/{file.repo}".lower()
+            return [Meant("repository", where, "ZIPCODES_OWNER and ZIPCODES_REPO")]
+        return of_account(self, source)
+
+    @property
+    def account_setting(self) -> str:
+        """The variables that choose the account."""
+        auth = self._http.auth
+        return f"{auth.variable if auth else 'HUBSPOT_TOKEN'} (and HUBSPOT_BASE_URL)"
+
+    def portal(self) -> str | None:
+        """The account's id; None, told once, where its credentials may not ask for it."""
+
+        def fetch() -> str | None:
+            try:
+                return str(self.account()["portalId"])
+            except Deferred:
+                raise
+            except FatalError as error:
+                log.warning(
+                    "hubspot: the account does not tell its id, so that it cannot be compared with "
+                    "the one of the last sync (%s)",
+                    error,
+                )
+                return None
+
+        found: str | None = self._remember("portal", fetch)
+        return found
+
     def source_time(self) -> datetime | None:
         return self._http.source_time()
 
@@ -231,7 +266,7 @@ class HubSpot:
         Raises FatalError when the credentials are refused or nothing can be read.
         """
         account = self.account()
-        names = [*TYPE_IDS, *self._types]
+        names = [*TYPE_IDS, *self.own_types]
         closed: list[str] = []
         for name in names:
             session = self._http.session(name)
@@ -259,7 +294,7 @@ class HubSpot:
 
     def type_id(self, name: str) -> str:
         """What stands in a path for an object: its name, or the type id the environment gives."""
-        return self._types.get(name, name)
+        return self.own_types.get(name, name)
 
     def properties(self, kind: str, session: Session) -> dict[str, tuple[str, bool]]:
         """An object's properties: name → (type, whether HubSpot calculates it); for ten minutes."""

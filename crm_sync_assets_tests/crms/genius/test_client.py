@@ -334,6 +334,8 @@ def test_what_is_missing_or_wrong_in_the_environment_is_named(
     with pytest.raises(UsageError, match="GENIUS_DATABASE_URL is not set"):
         crm.client(read_environment(), settings_for(crm))
     genius_environment.setenv("GENIUS_DATABASE_URL", "mysql://u:p@h/d")
+    with pytest.raises(UsageError, match=r"GENIUS_TIME_ZONE is not set.*like America/New_York"):
+        crm.client(read_environment(), settings_for(crm))
     genius_environment.setenv("GENIUS_TIME_ZONE", "Nowhere")
     with pytest.raises(UsageError, match="GENIUS_TIME_ZONE is 'Nowhere'"):
         crm.client(read_environment(), settings_for(crm))

@@ -119,6 +119,10 @@ def _expected(column: Any, raw: Row, kinds: dict[str, str], zone: ZoneInfo) -> A
             value = value.replace(tzinfo=zone).astimezone(UTC)
         elif value.tzinfo is None:
             value = value.replace(tzinfo=UTC)
+    if column.sql == "boolean" and isinstance(value, bytes):
+        value = int.from_bytes(value, "big")
+    if column.sql == "boolean" and value is not None and not isinstance(value, str):
+        return value != 0
     try:
         parsed = column.parse(value)
     except ValueError:
