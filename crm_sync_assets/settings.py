@@ -7,6 +7,7 @@ entity is overridden by CRM_SYNC_<CRM>__<SETTING> or CRM_SYNC_<CRM>__<ENTITY>__<
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -92,6 +93,10 @@ class Environment(BaseSettings):
         """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
         return self.home.expanduser().resolve()
 
+    def made_home(self) -> Path:
+        """The state folder, made where it is missing. Raises UsageError where it cannot be."""
+        return made_folder(self.home_folder, "CRM_SYNC_HOME", "the state folder")
+
     @property
     def encryption_keys(self) -> tuple[str, ...]:
         """The keys of sensitive values, the newest first. Raises UsageError for what is no key."""
@@ -121,6 +126,21 @@ class Environment(BaseSettings):
         if not value:
             raise UsageError(f"{name} is not set: give {what}, in the environment or in .env")
         return value
+
+
+def made_folder(folder: Path, variable: str, what: str) -> Path:
+    """The folder, made where it is missing and writable. Raises UsageError naming its variable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except OSError as error:
+        at = "" if error.filename in (None, str(folder)) else f" at {error.filename}"
+        raise UsageError(
+            f"{what} {folder} cannot be made or written ({error.strerror}{at}): set {variable} to "
+            "a folder that can"
+        ) from error
+    return folder
 
 
 _read: tuple[Mapping[str, str], Environment] | None = None
