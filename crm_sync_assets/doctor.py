@@ -11,7 +11,13 @@ from typing import Literal
 
 from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
-from crm_sync_assets.settings import Environment, environment, settings_for, unknown_overrides
+from crm_sync_assets.settings import (
+    Environment,
+    environment,
+    is_named,
+    settings_for,
+    unknown_overrides,
+)
 from crm_sync_assets.vault import VARIABLE, key_id
 from crm_sync_assets.warehouse import Connection, Warehouse, sqlalchemy_url
 
@@ -78,11 +84,12 @@ def _disk(env: Environment) -> Finding:
     folder = env.home_folder
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        at = "" if folder == env.home_folder else f" or made: {folder} is in the way"
         return Finding(
             "state folder",
             "wrong",
-            f"{env.home_folder} cannot be written: set CRM_SYNC_HOME to a folder that can",
+            f"{env.home_folder} cannot be written{at}: set CRM_SYNC_HOME to a folder that can",
         )
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_FREE_GB:
@@ -178,8 +185,9 @@ def _crm(
     try:
         client = crm.client(env, settings_for(crm))
     except UsageError as error:
-        # Nobody has all the CRMs; one that is not set up is wrong only if it was asked for.
-        yield Finding(crm.title, "wrong" if asked_for else "note", f"not set up: {error}")
+        # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
+        wrong = asked_for or is_named(name)
+        yield Finding(crm.title, "wrong" if wrong else "note", f"not set up: {error}")
         return
     except SyncError as error:
         yield Finding(crm.title, "wrong", str(error))

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.log import register_secret
 from crm_sync_assets.vault import read_keys
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crm_sync_assets.entity import Crm, Entity
 
 PREFIX = "CRM_SYNC_"
+WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
 
 
 class SyncSettings(BaseModel):
@@ -76,9 +77,7 @@ class SyncSettings(BaseModel):
 class Environment(BaseSettings):
     """CRM_SYNC_* variables, and everything else by name through `get` and `require`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=None, extra="ignore", frozen=True)
 
     warehouse_url: str | None = Field(None, repr=False)
     home: Path = Path(".crm_sync")
@@ -105,20 +104,17 @@ class Environment(BaseSettings):
     def get(self, name: str, default: str | None = None) -> str | None:
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""
         value = variables().get(name)
-        if value:
-            _keep_secret(name, value)
-            return value
         path = variables().get(f"{name}_FILE")
-        if not path:
+        if not value and path:
+            value = text_of(Path(path).expanduser(), f"{name}_FILE points to {path}, which")
+            if not value.strip():
+                raise UsageError(f"{name}_FILE points to {path}, which is empty")
+        if not value:
             return default
-        try:
-            value = Path(path).expanduser().read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{name}_FILE points to {path}, which cannot be read: {error}"
-            ) from error
         _keep_secret(name, value)
-        return value
+        value = cleaned(name, value)
+        _keep_secret(name, value)
+        return value or default
 
     def require(self, name: str, what: str) -> str:
         """The variable's value; UsageError says what it is for when it is not set."""
@@ -159,12 +155,25 @@ def environment() -> Environment:
 def _environment() -> Environment:
     keep_secrets()
     try:
-        found = Environment()
+        found = Environment(**_of_env_file())
+        if not found.warehouse_url:
+            found = found.model_copy(update={"warehouse_url": found.get(WAREHOUSE_URL)})
         _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
         _keep_secret("ENCRYPTION_KEYS", variables().get("CRM_SYNC_ENCRYPTION_KEYS") or "")
         return found
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
+
+
+def _of_env_file() -> dict[str, Any]:
+    """Fields as .env has them, where the environment itself has nothing."""
+    given = {name.upper() for name in os.environ}
+    fields = {f"{PREFIX}{field.upper()}": field for field in Environment.model_fields}
+    return {
+        fields[name.upper()]: value
+        for name, value in _dotenv(Path.cwd() / ".env").items()
+        if name.upper() in fields and name.upper() not in given
+    }
 
 
 SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
@@ -216,7 +225,7 @@ def variables() -> Mapping[str, str]:
 
 @lru_cache(maxsize=8)
 def _dotenv(path: Path) -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return env_file(path)
 
 
 def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
