@@ -11,6 +11,8 @@
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Not the script of that name: its first line cannot hold every path.
+CRM_SYNC := $(BIN)/python -m crm_sync_assets.cli
 WORKERS ?= 2
 MINUTES ?= 30
 
@@ -26,10 +28,10 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: $(RUNTIME)
-	@$(BIN)/crm-sync demo
+	@$(CRM_SYNC) demo
 
 dev: $(RUNTIME)
-	@$(BIN)/crm-sync dev
+	@$(CRM_SYNC) dev
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -52,7 +54,7 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 entities: $(RUNTIME)
-	$(BIN)/crm-sync entities --markdown
+	$(CRM_SYNC) entities --markdown
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

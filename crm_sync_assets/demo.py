@@ -93,7 +93,7 @@ def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
 
 def _own_folder() -> None:
     """An empty state folder, and an environment in which nothing of the user's own is left."""
-    folder = environment().home_folder / "demo"
+    folder = environment().made_home() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)

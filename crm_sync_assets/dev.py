@@ -151,7 +151,7 @@ def _shared_environment(
 
     warehouse = open_warehouse()
     given = {name: value for name, value in variables().items() if value}
-    shared = {**os.environ, "CRM_SYNC_HOME": str(env.home_folder)}
+    shared = {**os.environ, "CRM_SYNC_HOME": str(env.made_home())}
     if any(name in given for name in REAL_ACCOUNT):
         _say("dev", "the accounts your environment names")
     else:

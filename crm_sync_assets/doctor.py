@@ -88,11 +88,12 @@ def _disk(env: Environment) -> Finding:
     folder = env.home_folder
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        at = "" if folder == env.home_folder else f" or made: {folder} is in the way"
         return Finding(
             "state folder",
             "wrong",
-            f"{env.home_folder} cannot be written: set CRM_SYNC_HOME to a folder that can",
+            f"{env.home_folder} cannot be written{at}: set CRM_SYNC_HOME to a folder that can",
         )
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_FREE_GB:

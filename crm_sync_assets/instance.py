@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm_sync_assets.errors import FatalError
-from crm_sync_assets.settings import Environment, variables
+from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.settings import Environment, made_folder, variables
 from crm_sync_assets.told import cause
 
 if TYPE_CHECKING:
@@ -19,27 +19,32 @@ CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
 def instance_folder(environment: Environment) -> Path:
     """DAGSTER_HOME, else a folder in the state folder that follows the project's dagster.yaml.
 
-    Raises FatalError when the folder cannot be written.
+    It is made where it is missing. Raises UsageError naming the variable when it cannot be made or
+    written.
     """
     given = variables().get("DAGSTER_HOME")
     if given:
-        return Path(given).expanduser().resolve()
-    folder = environment.home_folder / "dagster"
+        # Dagster itself takes neither ~ nor a relative path nor a folder that does not exist.
+        folder = Path(given).expanduser().resolve()
+        return made_folder(folder, "DAGSTER_HOME", "Dagster's folder")
+    folder = environment.made_home() / "dagster"
     target = folder / CONFIGURATION.name
     wanted = (
-        CONFIGURATION.read_text() if CONFIGURATION.exists() else "telemetry: {enabled: false}\n"
+        CONFIGURATION.read_text("utf-8")
+        if CONFIGURATION.exists()
+        else "telemetry: {enabled: false}\n"
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or target.read_text() != wanted:
+        folder.mkdir(exist_ok=True)
+        if not target.exists() or target.read_text("utf-8") != wanted:
             # Other processes may be reading it: it is replaced whole.
             fresh = folder / f"{target.name}.{os.getpid()}"
-            fresh.write_text(wanted)
+            fresh.write_text(wanted, "utf-8")
             fresh.replace(target)
     except OSError as error:
-        raise FatalError(
-            f"the state folder {environment.home_folder} cannot be written ({error.strerror}): "
-            "set CRM_SYNC_HOME to a folder that can"
+        raise UsageError(
+            f"{error.filename} in the state folder cannot be written ({error.strerror}): set "
+            "CRM_SYNC_HOME to a folder that can, or DAGSTER_HOME to one of Dagster's own"
         ) from error
     return folder
 

@@ -7,6 +7,7 @@ entity is overridden by CRM_SYNC_<CRM>__<SETTING> or CRM_SYNC_<CRM>__<ENTITY>__<
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.log import register_secret
 from crm_sync_assets.told import setting_up
 from crm_sync_assets.vault import read_keys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from crm_sync_assets.entity import Client, Crm, Entity
 
 PREFIX = "CRM_SYNC_"
+WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
 
 
 class SyncSettings(BaseModel):
@@ -76,9 +78,7 @@ class SyncSettings(BaseModel):
 class Environment(BaseSettings):
     """CRM_SYNC_* variables, and everything else by name through `get` and `require`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=None, extra="ignore", frozen=True)
 
     warehouse_url: str | None = Field(None, repr=False)
     home: Path = Path(".crm_sync")
@@ -101,6 +101,10 @@ class Environment(BaseSettings):
         """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
         return self.home.expanduser().resolve()
 
+    def made_home(self) -> Path:
+        """The state folder, made where it is missing. Raises UsageError where it cannot be."""
+        return made_folder(self.home_folder, "CRM_SYNC_HOME", "the state folder")
+
     @property
     def encryption_keys(self) -> tuple[str, ...]:
         """The keys of sensitive values, the newest first. Raises UsageError for what is no key."""
@@ -109,20 +113,17 @@ class Environment(BaseSettings):
     def get(self, name: str, default: str | None = None) -> str | None:
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""
         value = variables().get(name)
-        if value:
-            _keep_secret(name, value)
-            return value
         path = variables().get(f"{name}_FILE")
-        if not path:
+        if not value and path:
+            value = text_of(Path(path).expanduser(), f"{name}_FILE points to {path}, which")
+            if not value.strip():
+                raise UsageError(f"{name}_FILE points to {path}, which is empty")
+        if not value:
             return default
-        try:
-            value = Path(path).expanduser().read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{name}_FILE points to {path}, which cannot be read: {error}"
-            ) from error
         _keep_secret(name, value)
-        return value
+        value = cleaned(name, value)
+        _keep_secret(name, value)
+        return value or default
 
     def require(self, name: str, what: str) -> str:
         """The variable's value; UsageError says what it is for when it is not set."""
@@ -130,6 +131,21 @@ class Environment(BaseSettings):
         if not value:
             raise UsageError(f"{name} is not set: give {what}, in the environment or in .env")
         return value
+
+
+def made_folder(folder: Path, variable: str, what: str) -> Path:
+    """The folder, made where it is missing and writable. Raises UsageError naming its variable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except OSError as error:
+        at = "" if error.filename in (None, str(folder)) else f" at {error.filename}"
+        raise UsageError(
+            f"{what} {folder} cannot be made or written ({error.strerror}{at}): set {variable} to "
+            "a folder that can"
+        ) from error
+    return folder
 
 
 _read: tuple[Mapping[str, str], Environment] | None = None
@@ -148,12 +164,25 @@ def environment() -> Environment:
 def _environment() -> Environment:
     keep_secrets()
     try:
-        found = Environment()
+        found = Environment(**_of_env_file())
+        if not found.warehouse_url:
+            found = found.model_copy(update={"warehouse_url": found.get(WAREHOUSE_URL)})
         _keep_secret("WAREHOUSE_URL", found.warehouse_url or "")
         _keep_secret("ENCRYPTION_KEYS", variables().get("CRM_SYNC_ENCRYPTION_KEYS") or "")
         return found
     except ValidationError as error:
         raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
+
+
+def _of_env_file() -> dict[str, Any]:
+    """Fields as .env has them, where the environment itself has nothing."""
+    given = {name.upper() for name in os.environ}
+    fields = {f"{PREFIX}{field.upper()}": field for field in Environment.model_fields}
+    return {
+        fields[name.upper()]: value
+        for name, value in _dotenv(Path.cwd() / ".env").items()
+        if name.upper() in fields and name.upper() not in given
+    }
 
 
 SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
@@ -205,7 +234,7 @@ def variables() -> Mapping[str, str]:
 
 @lru_cache(maxsize=8)
 def _dotenv(path: Path) -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return env_file(path)
 
 
 def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:

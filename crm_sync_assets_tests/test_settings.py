@@ -114,14 +114,14 @@ def test_overrides_that_name_nothing_are_found(monkeypatch: pytest.MonkeyPatch) 
 def test_a_secret_comes_from_the_variable_or_from_its_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text("from the file\n")
+    (tmp_path / "token").write_text("from-the-file\n")
     monkeypatch.setenv("TEST_TOKEN_FILE", str(tmp_path / "token"))
-    assert environment().get("TEST_TOKEN") == "from the file"
-    assert environment().require("TEST_TOKEN", "a token") == "from the file"
-    monkeypatch.setenv("TEST_TOKEN", "from the variable")
-    assert environment().get("TEST_TOKEN") == "from the variable"
+    assert environment().get("TEST_TOKEN") == "from-the-file"
+    assert environment().require("TEST_TOKEN", "a token") == "from-the-file"
+    monkeypatch.setenv("TEST_TOKEN", "from-the-variable")
+    assert environment().get("TEST_TOKEN") == "from-the-variable"
     monkeypatch.setenv("TEST_TOKEN", "")
-    assert environment().get("TEST_TOKEN") == "from the file"
+    assert environment().get("TEST_TOKEN") == "from-the-file"
 
 
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,14 +139,14 @@ def test_the_environment_beats_the_dotenv_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(
-        "TEST_TOKEN=from .env\nCRM_SYNC_LOG_LEVEL=DEBUG\nCRM_SYNC_TEST__PAGE_SIZE=9\n"
+        "TEST_TOKEN=from-env\nCRM_SYNC_LOG_LEVEL=DEBUG\nCRM_SYNC_TEST__PAGE_SIZE=9\n"
     )
-    assert environment().get("TEST_TOKEN") == "from .env"
+    assert environment().get("TEST_TOKEN") == "from-env"
     assert environment().log_level == "DEBUG"
     assert settings_for(CRM).page_size == 9
-    monkeypatch.setenv("TEST_TOKEN", "from the environment")
+    monkeypatch.setenv("TEST_TOKEN", "from-the-environment")
     monkeypatch.setenv("CRM_SYNC_TEST__PAGE_SIZE", "11")
-    assert environment().get("TEST_TOKEN") == "from the environment"
+    assert environment().get("TEST_TOKEN") == "from-the-environment"
     assert settings_for(CRM).page_size == 11
 
 

@@ -6,7 +6,6 @@ crm-sync history --crm hubspot
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from crm_sync_assets import __version__
-from crm_sync_assets.cli import exits
+from crm_sync_assets.cli import exits, streams
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "what was synced, and how it ended; prune what is old"),
@@ -34,27 +33,46 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+REPORTS = ("history", "health", "entities", "alerts", "quarantine", "doctor", "blind-index")
+"""Commands whose work is what they print; the others have done theirs whoever reads of it."""
+
+_AND_THEN = ("prune", "replay", "--markdown", "test", "check")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Whatever goes wrong is one line on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Looking for plugins of pydantic, which has none here, means reading every package's metadata.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    with streams.standard() as output:
+        status = _status(words)
+        sys.stdout.flush()
+        if output is None or output.lost is None or isinstance(output.lost, BrokenPipeError):
+            # Whoever read the output may go away (`| head`): that is no failure of ours.
+            return status
+        exits.say(f"standard output could not be written: {output.lost.strerror}")
+        return exits.FAILED if status == exits.SUCCESS and _only_reports(words) else status
+
+
+def _only_reports(words: Sequence[str]) -> bool:
+    head = words[0] if words else ""
+    if head in REPORTS:
+        return not set(words) & set(_AND_THEN)
+    return (
+        head.startswith("-") or head == "help" or bool({"--help", "--json", "--new"} & set(words))
+    )
+
+
+def _status(words: list[str]) -> int:
     debug = "--debug" in words or "--verbose" in words
     try:
-        status = _dispatch(words)
-        sys.stdout.flush()
-        return status
+        return _dispatch(words)
     except SystemExit as left:
         # argparse leaves by itself after --help.
         return left.code if isinstance(left.code, int) else exits.SUCCESS
     except KeyboardInterrupt:
         exits.say("cancelled")
         return exits.CANCELLED
-    except BrokenPipeError:
-        # Whoever read the output went away (`| head`): that is no failure of ours.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.SUCCESS
     except Exception as error:  # noqa: BLE001  the last line of defence: a sentence, no traceback
         return exits.explain(error, debug=debug)
 

@@ -20,7 +20,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse(words)
     if given.markdown:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(markdown())
+        PAGE.write_text(markdown(), "utf-8")
         print(f"wrote {PAGE}")
         return exits.SUCCESS
     from crm_sync_assets.cli.tables import print_table

@@ -36,7 +36,7 @@ def explain(error: BaseException, *, debug: bool = False, about: str = "") -> in
     from crm_sync_assets.settings import keep_secrets
     from crm_sync_assets.told import safe, words
 
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, SyncError):
         keep_secrets()
     text = words(error)
     if not isinstance(error, SyncError):

@@ -62,7 +62,8 @@ def moment(text: str) -> datetime:
 
 def print_json(value: Any) -> None:
     """JSON for programs; what a terminal would obey, or could not be written, is escaped."""
-    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    whole = sys.stdout.encoding.lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=not whole)
     lines = text.split("\n")
     print("\n".join(CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines))
 

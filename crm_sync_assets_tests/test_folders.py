@@ -1,0 +1,98 @@
+"""The state folder and Dagster's: made where they are meant, else named in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crm_sync_assets import cli
+from crm_sync_assets.instance import instance_folder, open_instance
+from crm_sync_assets.settings import environment as current
+
+COMMANDS = [
+    ["hubspot", "contacts"],
+    ["all"],
+    ["history"],
+    ["health"],
+    ["migrate"],
+    ["demo"],
+    ["dev"],
+    ["quarantine", "list"],
+    ["verify", "hubspot", "contacts"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("where", ["file", "under_file", "read_only"])
+def test_a_state_folder_that_cannot_be_made_is_named_by_every_command(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    where: str,
+) -> None:
+    if where == "read_only" and os.geteuid() == 0:
+        folder = Path("/proc/crm_sync")
+    elif where == "read_only":
+        (tmp_path / "closed").mkdir(mode=0o500)
+        folder = tmp_path / "closed" / "state"
+    else:
+        (tmp_path / "file").touch()
+        folder = tmp_path / ("file" if where == "file" else "file/state")
+    environment.delenv("CRM_SYNC_WAREHOUSE_URL")
+    environment.setenv("CRM_SYNC_HOME", str(folder))
+    environment.setenv("HUBSPOT_TOKEN", "pat-na1-12345678")
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert f"the state folder {folder} cannot be made or written" in line
+    assert "set CRM_SYNC_HOME to a folder that can" in line
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize("given", ["made", "deep/er", "~/dagster", "relative"])
+def test_dagsters_folder_is_made_where_it_is_meant(
+    environment: pytest.MonkeyPatch, tmp_path: Path, given: str
+) -> None:
+    environment.setenv("HOME", str(tmp_path / "user"))
+    meant = {"~/dagster": tmp_path / "user" / "dagster", "relative": tmp_path / "relative"}
+    value = given if given in meant else str(tmp_path / given)
+    environment.setenv("DAGSTER_HOME", value)
+    assert instance_folder(current()) == meant.get(given, tmp_path / given)
+    open_instance(current()).dispose()
+
+
+@pytest.mark.parametrize("where", ["file", "file/under"])
+@pytest.mark.parametrize("words", [["hubspot", "contacts"], ["dev"]], ids=" ".join)
+def test_a_dagster_home_that_is_no_folder_is_named(
+    sandbox: object,
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    where: str,
+) -> None:
+    (tmp_path / "file").touch()
+    environment.setenv("DAGSTER_HOME", str(tmp_path / where))
+    assert cli.main(words) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"Dagster's folder {tmp_path / where} cannot be made or written" in line
+    assert "set DAGSTER_HOME" in line
+
+
+def test_a_command_started_elsewhere_uses_the_folder_of_there(tmp_path: Path) -> None:
+    """A relative state folder is one of the current folder, and says so."""
+    given = {n: v for n, v in os.environ.items() if not n.startswith(("CRM_SYNC_", "HUBSPOT_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "crm_sync_assets.cli", "doctor", "hubspot"],
+        cwd=tmp_path,
+        env={**given, "CRM_SYNC_WAREHOUSE_URL": "postgresql://127.0.0.1:1/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"state folder: {tmp_path}/.crm_sync" in done.stdout
