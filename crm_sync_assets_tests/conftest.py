@@ -30,7 +30,11 @@ ENOUGH_BYTES = 4 * 1024**3
 HURRIED = ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'")
 """For a server that nobody kills; those that are killed are started by `Server`, as users' are."""
 
+THOROUGH = ("browser", "canaries", "end_to_end", "hostile", "oracle")
+"""Folders whose tests take their time: `make quick` leaves them out, `make test` does not."""
+
 _numbers = itertools.count()
+_dead: list[str] = []
 
 # A busy machine is no failure: how long an example took says nothing about it.
 hypothesis.settings.register_profile(
@@ -47,6 +51,26 @@ def pytest_configure() -> None:
         return
     if shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in THOROUGH:
+            item.add_marker("thorough")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """pytest-xdist calls a session green whose worker died after its last test."""
+    if error:
+        _dead.append(f"{node.gateway.id}: {error}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _dead and session.exitstatus == pytest.ExitCode.OK:
+        print(f"\na worker died: {', '.join(_dead)}")
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 @pytest.fixture(scope="session")
