@@ -1,12 +1,14 @@
 # Everything starts here, from a fresh clone with python 3.11 or newer, make and git.
 #
-#   make demo     a first sync and a delta against a sandbox, checked against its truth
-#   make dev      Dagster's UI and daemon, with the sandbox or your own account
-#   make test     the tests
-#   make soak     random lives of sources and syncs against the truth, for MINUTES (30)
-#   make bench    side by side with dlt, Django and a bare loop (about half an hour)
-#   make check    format, lint, types, tests: what CI runs
-#   make entities docs/entities.md, from the declarations
+#   make demo        a first sync and a delta against a sandbox, checked against its truth
+#   make dev         Dagster's UI and daemon, with the sandbox or your own account
+#   make test        all the tests
+#   make quick       those that take a few minutes: not end to end, hostile, browser, canaries, oracle
+#   make soak        random lives of sources and syncs against the truth, for MINUTES (30)
+#   make bench       side by side with dlt, Django and a bare loop (about half an hour)
+#   make check       format, lint, types, quick tests: before each commit
+#   make check-all   the same with all the tests: what CI runs
+#   make entities    docs/entities.md, from the declarations
 
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
 VENV   ?= .venv
@@ -22,7 +24,7 @@ DEV     := $(VENV)/.installed-dev
 NEEDS   := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak bench check static format entities clean
+.PHONY: help demo dev test quick soak bench check check-all static format entities clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,8 +35,15 @@ demo: $(RUNTIME)
 dev: $(RUNTIME)
 	@$(CRM_SYNC) dev
 
+# Each worker takes its share in order, so that a module's fixtures are made once or twice; who is
+# done first takes over from the other.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
 test: $(DEV)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST)
+
+quick: $(DEV)
+	$(PYTEST) -m 'not live and not slow and not thorough'
 
 soak: $(DEV)
 	$(BIN)/python -m crm_sync_assets_tests.oracle.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
@@ -42,7 +51,9 @@ soak: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m benchmarks --latency
 
-check: static test
+check: static quick
+
+check-all: static test
 
 static: $(DEV)
 	$(BIN)/ruff format --check .

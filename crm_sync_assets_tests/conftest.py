@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,18 @@ from crm_sync_assets.warehouse import Warehouse
 
 OURS = ("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")
 
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+ENOUGH_BYTES = 4 * 1024**3
+
+HURRIED = ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'")
+"""For a server that nobody kills; those that are killed are started by `Server`, as users' are."""
+
+THOROUGH = ("browser", "canaries", "end_to_end", "hostile", "oracle")
+"""Folders whose tests take their time: `make quick` leaves them out, `make test` does not."""
+
 _numbers = itertools.count()
+_dead: list[str] = []
 
 # A busy machine is no failure: how long an example took says nothing about it.
 hypothesis.settings.register_profile(
@@ -31,13 +43,48 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_configure() -> None:
+    """Temporary files live in memory where there is enough: a database is 300 files, made and
+    removed for nearly each test. TMPDIR says otherwise.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in THOROUGH:
+            item.add_marker("thorough")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """pytest-xdist calls a session green whose worker died after its last test."""
+    if error:
+        _dead.append(f"{node.gateway.id}: {error}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _dead and session.exitstatus == pytest.ExitCode.OK:
+        print(f"\na worker died: {', '.join(_dead)}")
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The URL of an embedded PostgreSQL that lives as long as this test process."""
     with tempfile.TemporaryDirectory(prefix="crm_sync_tests_", ignore_cleanup_errors=True) as home:
         # The server runs as an unprivileged user when the tests run as root.
         Path(home).chmod(0o755)
-        yield embedded.start(Path(home) / "postgres")
+        url = embedded.start(Path(home) / "postgres")
+        with psycopg.connect(url, autocommit=True) as connection:
+            for setting in HURRIED:
+                connection.execute(f"ALTER SYSTEM SET {setting}")  # type: ignore[arg-type]
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
 
 
 @pytest.fixture(scope="session")
