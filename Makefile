@@ -71,6 +71,10 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 $(BIN)/python:
+	@case "$(VENV)" in /*) in="" ;; *) in="$$PWD/" ;; esac; \
+	  case "$$in$(VENV)" in *'$$'*) \
+	    echo "setuptools cannot install below $$in, whose \$$ it takes for a variable:" \
+	      "make VENV=/another/folder …" >&2; exit 1 ;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \

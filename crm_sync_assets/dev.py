@@ -208,7 +208,11 @@ def _watch(children: Mapping[str, subprocess.Popen[str]], url: str) -> int:
         # An Event's lock may be held by the very code that a signal interrupts.
         asked.append(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # The terminal was closed; under nohup that is to change nothing.
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     announced = False
     try:
         while not asked:

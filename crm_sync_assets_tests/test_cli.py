@@ -24,7 +24,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs a command in this process: exit status, standard output, standard error."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -32,7 +32,8 @@ def run(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch) -> 
         return (status, *capsys.readouterr())
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def process(*words: str) -> subprocess.CompletedProcess[str]:
@@ -168,7 +169,10 @@ def test_a_first_sync_and_its_delta_as_processes(sandbox: Sandbox, warehouse: Wa
     assert live == (len(sandbox.hubspot.ids("contacts")),)
 
 
-def test_a_cancelled_sync_is_failed_in_history(sandbox: Sandbox, warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_cancelled_sync_is_failed_in_history(
+    sandbox: Sandbox, warehouse: Warehouse, number: signal.Signals
+) -> None:
     sandbox.knobs.turn({"latency": 1})
     running = subprocess.Popen(
         [sys.executable, "-m", "crm_sync_assets.cli", "hubspot", "contacts", "--no-progress"],
@@ -179,7 +183,7 @@ def test_a_cancelled_sync_is_failed_in_history(sandbox: Sandbox, warehouse: Ware
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not _history(warehouse):
         time.sleep(0.1)
-    os.kill(running.pid, signal.SIGTERM)
+    os.kill(running.pid, number)
     _, err = running.communicate(timeout=30)
     assert running.returncode == exits.CANCELLED
     assert "cancelled" in err
@@ -187,6 +191,23 @@ def test_a_cancelled_sync_is_failed_in_history(sandbox: Sandbox, warehouse: Ware
     [(status, error)] = _history(warehouse)
     assert status == "failed"
     assert error.startswith("cancelled")
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(sandbox: Sandbox, warehouse: Warehouse) -> None:
+    sandbox.knobs.turn({"latency": 0.2})
+    running = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "crm_sync_assets.cli", "hubspot", "owners"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not _history(warehouse):
+        time.sleep(0.1)
+    os.kill(running.pid, signal.SIGHUP)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == exits.SUCCESS, err
+    assert _history(warehouse) == [("success", None)]
 
 
 def _history(warehouse: Warehouse) -> list[Any]:

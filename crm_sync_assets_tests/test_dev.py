@@ -10,13 +10,15 @@ import pytest
 
 from crm_sync_assets import dev
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_it_and_handlers_are_as_before(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     """The signal comes in the middle of the wait, where a lock would be held."""
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(one) for one in SIGNALS]
     waits: list[float] = []
 
     def told_meanwhile(seconds: float) -> None:
@@ -26,7 +28,7 @@ def test_a_signal_ends_it_and_handlers_are_as_before(
     monkeypatch.setattr(dev.time, "sleep", told_meanwhile)
     assert dev._watch({}, "http://127.0.0.1:9") == 0
     assert len(waits) == 1
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(one) for one in SIGNALS] == before
 
 
 def test_the_first_process_that_ends_ends_it() -> None:

@@ -83,6 +83,38 @@ def test_a_failed_sync_stays_a_failure(
     assert "refused" in done.err or "HUBSPOT_TOKEN" in done.err
 
 
+SURROUNDINGS = {
+    "no_asserts_no_docstrings": {"PYTHONOPTIMIZE": "2"},
+    "warnings_are_errors": {"PYTHONWARNINGS": "error"},
+    "no_home": {"HOME": ""},
+    "dumb_terminal": {"TERM": "dumb", "COLUMNS": "0", "NO_COLOR": "1"},
+    "another_zone_and_language": {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8"},
+    "c_locale": {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "",
+    },
+}
+
+
+@pytest.mark.parametrize("variables", SURROUNDINGS.values(), ids=SURROUNDINGS)
+def test_a_sync_does_not_depend_on_the_shell_it_is_started_from(
+    sandbox: Any,
+    database_url: str,
+    variables: dict[str, str],
+) -> None:
+    done = run("hubspot", "owners", variables=variables)
+    assert (done.status, synced(database_url)) == (0, [("success",)]), done.err
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT count(*) > 0, bool_and(updated_at < now()), "
+            "bool_and(now() - start_time < interval '1 hour') "
+            "FROM hubspot_owner, ingestion_sync_history"
+        ).fetchone()
+    assert row == (True, True, True)
+
+
 REPORTS = [
     ["history"],
     ["history", "--json"],

@@ -115,6 +115,9 @@ def _sync(
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # The terminal was closed; under nohup that is to change nothing.
+        signal.signal(signal.SIGHUP, _interrupt)
     with collecting_nothing():
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start

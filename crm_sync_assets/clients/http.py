@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
 import random
 import re
 import ssl
@@ -33,7 +34,9 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 from crm_sync_assets.clients.decoding import dumps, loads
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.clients.wire import (
+    CERTIFICATES,
     CONNECT_SECONDS,
+    PROXIES,
     Arriving,
     Broken,
     Direct,
@@ -52,6 +55,7 @@ from crm_sync_assets.errors import (
     TooLarge,
     TooLong,
     TransientError,
+    UsageError,
 )
 from crm_sync_assets.log import redact
 from crm_sync_assets.settings import SyncSettings
@@ -755,7 +759,16 @@ class Proxied:
 
         self._httpx = httpx
         self._origin = origin
-        self._client = httpx.Client(transport=transport, follow_redirects=False)
+        try:
+            self._client = httpx.Client(transport=transport, follow_redirects=False)
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            # A scheme httpx does not know, SOCKS without its package, a file of certificates
+            # that is not there; the text may quote the proxy's password.
+            names = [*PROXIES, *CERTIFICATES]
+            given = ", ".join(n for n in names if n in os.environ or n.lower() in os.environ)
+            raise UsageError(
+                f"the way to {origin} by {given} cannot be used: {redact(str(error))}"
+            ) from error
 
     @contextmanager
     def send(

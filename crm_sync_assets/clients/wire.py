@@ -18,8 +18,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
+
+from crm_sync_assets.errors import UsageError
 
 CONNECT_SECONDS: Final = 10.0
 CHUNK: Final = 256 * 1024
@@ -268,9 +271,23 @@ def _trusted(context: ssl.SSLContext, plain: socket.socket, host: str) -> socket
         raise Untrusted(str(error)) from error
 
 
+CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
 def _tls_context() -> ssl.SSLContext:
-    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
-        context = ssl.create_default_context()
+    """Raises UsageError for a SSL_CERT_FILE or SSL_CERT_DIR that holds no certificates."""
+    file, folder = (os.environ.get(name) or None for name in CERTIFICATES)
+    if folder and not Path(folder).is_dir():
+        raise UsageError(f"SSL_CERT_DIR is {folder}, which is no folder: mend or unset it")
+    if file or folder:
+        try:
+            context = ssl.create_default_context(cafile=file, capath=folder)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(
+                f"SSL_CERT_FILE is {file}, which holds no certificates ({reason}): mend or unset it"
+            ) from error
     else:
         import certifi
 

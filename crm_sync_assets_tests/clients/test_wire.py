@@ -13,6 +13,7 @@ import pytest
 from crm_sync_assets.clients.http import Http, Proxied
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.clients.wire import Broken, Direct, proxy_for
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets.settings import SyncSettings
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -154,3 +155,52 @@ def test_nobody_listening_is_a_broken_connection(server: Server) -> None:
     server.server_close()
     with pytest.raises(Broken, match="refused"), Direct(url).send("GET", "/", {}, None, seconds=5):
         raise AssertionError("there is no answer")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "ALL_PROXY",
+            "socks5://u:hidden-word@127.0.0.1:1",
+            "ALL_PROXY .*cannot be used: .*SOCKS",
+        ),
+        ("HTTPS_PROXY", "ftp://u:hidden-word@127.0.0.1:1", "HTTPS_PROXY .*cannot be used: "),
+        ("https_proxy", "ftp://u:hidden-word@127.0.0.1:1", "HTTPS_PROXY .*cannot be used: "),
+    ],
+    ids=["socks", "scheme", "small_letters"],
+)
+def test_a_proxy_that_cannot_be_used_is_named_and_its_password_is_not(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=said) as caught:
+        http("https://crm.invalid/api")
+    assert "hidden-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("SSL_CERT_FILE", "/etc/passwd"),
+        ("SSL_CERT_DIR", "/nowhere"),
+    ],
+    ids=["missing_file", "no_certificates", "missing_folder"],
+)
+def test_certificates_that_are_not_there_are_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Left out, the source's own certificate would be blamed."""
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    wire = Direct("https://127.0.0.1:9")
+    with (
+        pytest.raises(UsageError, match=f"{name} is {value}, which .*: mend or unset it"),
+        wire.send("GET", "/", {}, None, seconds=5),
+    ):
+        pass
+    wire.close()
