@@ -16,7 +16,7 @@ from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verify import verify
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import START, FakeClient, history, people, person, rows, sync
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 TWO_YEARS = int(timedelta(days=730).total_seconds())
 
@@ -114,7 +114,7 @@ def test_an_empty_page_in_place_of_the_last_deletes_nobody(
     assert (told.status, told.counts.deleted) == ("success", 0)
     assert rows(hubspot.warehouse, live) == before
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(portal, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(portal, hubspot.warehouse, entity, True)) == []
     with pytest.raises(FatalError, match="short read: the list ended with an empty page"):
         verify(hubspot.warehouse, entity, hubspot.client, settings_for(hubspot.crm, entity))
     hubspot.close()
@@ -134,7 +134,7 @@ def test_a_last_page_whose_records_went_meanwhile_is_the_end(portal: Sandbox) ->
     portal.faults.add(LAST_PAGE, on=len(ids) // 100, callback=meanwhile)
     assert hubspot.sync("contacts", full=True).counts.deleted == len(last)
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(portal, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(portal, hubspot.warehouse, entity, True)) == []
     hubspot.close()
 
 
@@ -157,4 +157,4 @@ def test_a_start_date_that_is_lowered_reads_the_gap_and_hides_nothing(
     whole = hubspot.sync("contacts")
     assert whole.strategy.name == "initial_full"
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(sandbox, hubspot.warehouse, entity, True)) == []

@@ -18,7 +18,7 @@ from crm_sync_assets import registry
 from crm_sync_assets.errors import FatalError, SyncError, TransientError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 LIES = ("empty", "short", "swap")
 LISTS = {
@@ -63,7 +63,7 @@ def hubspot(sandbox: Sandbox) -> Iterator[HubSpotSyncs]:
 
 def wrong(sandbox: Sandbox, hubspot: HubSpotSyncs, name: str = "deals") -> list[str]:
     entity = registry.entity(f"hubspot.{name}")
-    return list(_entity_differences(sandbox, hubspot.warehouse, entity, True))
+    return list(entity_differences(sandbox, hubspot.warehouse, entity, True))
 
 
 def pages_of(sandbox: Sandbox, hubspot: HubSpotSyncs, name: str) -> list[str]:

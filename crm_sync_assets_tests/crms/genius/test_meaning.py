@@ -9,11 +9,11 @@ from crm_sync_assets.cli import exits
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets_tests.crms.genius.conftest import Start, point
+from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.crms.genius.truth import differences, stored_rows
+from crm_sync_assets_tests.crms.genius.worlds import Start, point
 from crm_sync_assets_tests.mariadb import MariaDB
 from crm_sync_assets_tests.scripted import history
-from crm_sync_assets_tests.test_cli import Run, run
 
 __all__ = ["run"]
 

@@ -14,10 +14,10 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import settings as account
 from crm_sync_assets.sandbox.hubspot.properties import TYPES
 from crm_sync_assets.sandbox.hubspot.render import PORTAL_ID
+from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.conftest import sandbox
 from crm_sync_assets_tests.scripted import history
-from crm_sync_assets_tests.test_cli import Run, run
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 __all__ = ["run", "sandbox"]
 
@@ -82,7 +82,7 @@ def test_another_account_is_refused_until_its_records_replace_the_table(
     assert run("hubspot", "companies", "--full", "--force", "--quiet") == (exits.SUCCESS, "", "")
     assert run("hubspot", "companies", "--quiet") == (exits.SUCCESS, "", "")
     entity = registry.entity("hubspot.companies")
-    assert list(_entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
     assert run("hubspot", "contacts", "--quiet")[0] == exits.USAGE, "each table for itself"
 
 
