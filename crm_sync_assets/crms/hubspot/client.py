@@ -231,6 +231,8 @@ class HubSpot:
                     "the one of the last sync (%s)",
                     error,
                 )
+                # Nor is it asked again for the links of odd records.
+                self._remembered["account for links"] = (time.monotonic(), None)
                 return None
 
         found: str | None = self._remember("portal", fetch)
