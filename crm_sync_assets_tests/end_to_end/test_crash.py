@@ -23,10 +23,13 @@ from crm_sync_assets_tests.end_to_end.killing import (
     ROOT,
     begin_within_a_second,
     differences,
+    hubspot,
     killed,
+    large,
     leftovers,
     locked,
     pages,
+    portal,
     present,
     process,
     until,
@@ -34,6 +37,8 @@ from crm_sync_assets_tests.end_to_end.killing import (
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.surroundings import Server
 from crm_sync_assets_tests.truth import HubSpotSyncs
+
+__all__ = ["hubspot", "large", "portal"]
 
 LAG = timedelta(minutes=10)
 
