@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, LiteralString, cast
@@ -24,10 +24,19 @@ from typing import Any, LiteralString, cast
 from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine
-from crm_sync_assets.entity import Client, Entity, Key, Read, Tombstone, Verifiable
+from crm_sync_assets.entity import (
+    Client,
+    Cursor,
+    Entity,
+    Key,
+    Provable,
+    Read,
+    Tombstone,
+    Verifiable,
+)
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.outline import outline_of
+from crm_sync_assets.outline import keys_of, outline_of
 from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
@@ -107,7 +116,11 @@ class _Verifying:
         self._repair = repair
         self._entity = entity = found.entity
         self._read = Read(
-            entity, Strategy("full"), page_size=entity.source.max_page_size, known=warehouse
+            entity,
+            Strategy("full"),
+            page_size=entity.source.max_page_size,
+            known=warehouse,
+            lag=settings.lag,
         )
         self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
         self._table.future = (client.source_time() or datetime.now(UTC)) + FUTURE
@@ -147,21 +160,33 @@ class _Verifying:
             self._connection.execute(
                 "CREATE TEMP TABLE verify_there (key text[], modified timestamptz)"
             )
+        cursor: Cursor | None = None
         for page in self._client.outline(self._read, self._found.usage):
+            cursor = page.cursor
             batch = processor.process(page.records)
-            rows = [
+            self._note(
                 ([str(row[i]) for i in order], None if moment is None else row[moment])
                 for row in batch.rows
                 if gone is None or row[gone] is None
-            ]
-            with (
-                self._connection.transaction(),
-                self._connection.cursor() as cursor,
-                cursor.copy("COPY verify_there FROM STDIN") as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
-            self._beat()
+            )
+        if not isinstance(self._client, Provable):
+            return
+        # A list may lie; what it left out is looked at like what it gave.
+        read = replace(self._read, cursor=cursor)
+        for page in self._client.overlooked(read, self._found.usage):
+            keys = keys_of(processor, processor.process(page.records))
+            self._note((list(key), None) for key in keys)
+
+    def _note(self, rows: Iterable[tuple[list[str], datetime | None]]) -> None:
+        """Into the temporary table: keys that are there, with their modified moments."""
+        with (
+            self._connection.transaction(),
+            self._connection.cursor() as cursor,
+            cursor.copy("COPY verify_there FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+        self._beat()
 
     def _compare(self) -> list[_Suspect]:
         """The records that seem to differ, in key order, up to MOST_FINDINGS."""

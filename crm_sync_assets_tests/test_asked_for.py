@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from crm_sync_assets import registry
-from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verify import verify
@@ -115,8 +114,8 @@ def test_an_empty_page_in_place_of_the_last_deletes_nobody(
     assert rows(hubspot.warehouse, live) == before
     entity = registry.entity("hubspot.contacts")
     assert list(entity_differences(portal, hubspot.warehouse, entity, True)) == []
-    with pytest.raises(FatalError, match="short read: the list ended with an empty page"):
-        verify(hubspot.warehouse, entity, hubspot.client, settings_for(hubspot.crm, entity))
+    found = verify(hubspot.warehouse, entity, hubspot.client, settings_for(hubspot.crm, entity))
+    assert (found.there, found.findings) == (len(portal.hubspot.ids("contacts")), [])
     hubspot.close()
 
 

@@ -277,7 +277,7 @@ def test_a_record_twice_on_a_page_is_stored_once(hubspot: Syncs, sandbox: Sandbo
     assert wrong(sandbox, hubspot.warehouse) == []
 
 
-def test_a_search_that_counts_more_than_it_gives_is_a_short_read(
+def test_a_search_that_gives_less_than_it_promised_is_a_short_read(
     hubspot: Syncs, sandbox: Sandbox
 ) -> None:
     hubspot.sync("contacts")

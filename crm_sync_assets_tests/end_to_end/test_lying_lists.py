@@ -17,6 +17,8 @@ import pytest
 from crm_sync_assets import registry
 from crm_sync_assets.errors import FatalError, SyncError, TransientError
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.settings import settings_for
+from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
@@ -323,3 +325,74 @@ def test_what_was_created_while_the_list_was_read_comes_with_the_delta(
     sandbox.clock.advance(timedelta(minutes=20).total_seconds())
     hubspot.sync("deals")
     assert wrong(sandbox, hubspot) == []
+
+
+# By key
+
+
+def test_what_left_the_small_lists_is_asked_for_where_it_may_be(
+    sandbox: Sandbox, hubspot: HubSpotSyncs
+) -> None:
+    """An owner who was deactivated meanwhile, a pipeline and a stage that were archived."""
+    directory = sandbox.hubspot.directory
+    for name in ("owners", "pipelines", "pipeline_stages"):
+        hubspot.sync(name)
+    before = len(sandbox.ledger.entries)
+    directory.edit_pipeline("deals", "renewals", archived=True)
+    directory.edit_stage("deals", "default", "closedlost", archived=True)
+    assert hubspot.sync("pipelines", force=True).counts.deleted == 1
+    # The stages of an archived pipeline went with it: 3 of 14 are more than may vanish at once.
+    assert hubspot.sync("pipeline_stages", force=True).counts.deleted == 3
+    asked = [e.path for e in list(sandbox.ledger.entries)[before:]]
+    assert sum("/deals/renewals" in path for path in asked) == 3
+    assert any(path.endswith("/deals/default/stages/closedlost") for path in asked)
+    owner = directory.list_owners(archived=False)[3]["id"]
+    rule = sandbox.faults.add(
+        LISTS["owners"], on=1, callback=lambda _: directory.archive_owner(owner)
+    )
+
+    def without(body: bytes) -> bytes:
+        page = json.loads(body)
+        return json.dumps({"results": [o for o in page["results"] if o["id"] != owner]}).encode()
+
+    sandbox.faults.add(r"GET /hubspot/crm/v3/owners\?.*archived=true", on="all", rewrite=without)
+    assert hubspot.sync("owners").counts.deleted == 0
+    assert rule.hits == 1
+    stored = "SELECT archived FROM hubspot_owner WHERE id = %s AND deleted_at IS NULL"
+    assert rows(hubspot.warehouse, stored, owner) == [(True,)]
+
+
+def test_a_pipeline_of_a_type_that_is_no_longer_read_is_gone(
+    sandbox: Sandbox, hubspot: HubSpotSyncs, environment: pytest.MonkeyPatch
+) -> None:
+    hubspot.sync("pipelines")
+    environment.setenv("HUBSPOT_PIPELINE_OBJECTS", "deals,tickets")
+    fewer = HubSpotSyncs()
+    before = len(sandbox.ledger.entries)
+    assert fewer.sync("pipelines", force=True).counts.deleted == 1
+    asked = [e.path for e in list(sandbox.ledger.entries)[before:]]
+    assert not [path for path in asked if "appointments" in path or "0-421" in path]
+    fewer.close()
+
+
+# Verification
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("name", ["deals", "pipelines"])
+def test_a_verification_believes_no_list_either(
+    sandbox: Sandbox, hubspot: HubSpotSyncs, name: str, lie: str
+) -> None:
+    """Of a row that is missing here a lie would say that nothing differs."""
+    hubspot.sync(name)
+    entity = registry.entity(f"hubspot.{name}")
+    missing = sandbox.hubspot.ids("deals")[23] if name == "deals" else "renewals"
+    with hubspot.warehouse.connection() as connection:
+        connection.execute(f"DELETE FROM {entity.table} WHERE id = %s", (missing,))  # noqa: S608
+        connection.commit()
+    sandbox.faults.add(LISTS[name], on=1, lie=lie)
+    found = verify(
+        hubspot.warehouse, entity, hubspot.client, settings_for(hubspot.crm, entity), repair=True
+    )
+    assert [(f.kind, f.key[-1], f.repaired) for f in found.findings] == [("missing", missing, True)]
+    assert wrong(sandbox, hubspot, name) == []

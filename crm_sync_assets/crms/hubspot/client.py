@@ -164,7 +164,7 @@ class HubSpot:
         if not isinstance(source, Objects):
             raise UsageError(f"{read.entity}: HubSpot calculates nothing of it")
         session = self._http.session(read.entity.name, usage)
-        return ObjectReading(self, read, session, source).outline(names)
+        return ObjectReading(self, read, session, source).values_of(names)
 
     def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Nothing where a count proves a list complete, else its records' ids from elsewhere.

@@ -145,10 +145,15 @@ class ObjectReading:
             else:
                 yield from self._list(phase, after, following)
 
-    def outline(self, more: Sequence[str] = ()) -> Iterator[Page]:
-        """Every live record with its id, its modified date and `more`: from the list, which never
-        lags."""
-        self._names = [self._source.modified, *more] if self._source.modified else [*more]
+    def outline(self) -> Iterator[Page]:
+        """Every live record with its id and modified date: from the list, which never lags."""
+        self._names = [name for name in self._bare if name != "hs_object_id"]
+        self._tally = self._beginning()
+        yield from self._list("live", None, "done")
+
+    def values_of(self, names: Sequence[str]) -> Iterator[Page]:
+        """Every live record with its id, its modified date and these properties, as listed."""
+        self._names = [self._source.modified, *names] if self._source.modified else [*names]
         yield from self._list("live", None, "done")
 
     def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
