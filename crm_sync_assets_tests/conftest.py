@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import shutil
@@ -14,14 +13,12 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
-from psycopg import sql
 
 from crm_sync_assets import embedded, resources
 from crm_sync_assets.log import PACKAGE
 from crm_sync_assets.migrations import migrate
 from crm_sync_assets.warehouse import Warehouse
-
-OURS = ("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")
+from crm_sync_assets_tests.surroundings import OURS, copy_of, database
 
 MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory."""
@@ -33,7 +30,6 @@ HURRIED = ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'")
 THOROUGH = ("browser", "canaries", "end_to_end", "hostile", "oracle")
 """Folders whose tests take their time: `make quick` leaves them out, `make test` does not."""
 
-_numbers = itertools.count()
 _dead: list[str] = []
 
 # A busy machine is no failure: how long an example took says nothing about it.
@@ -98,12 +94,6 @@ def template(server_url: str) -> str:
     return "template_for_tests"
 
 
-def database(url: str, name: str) -> str:
-    """The same server's URL, another database."""
-    head, _, options = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{name}?{options}"
-
-
 @pytest.fixture(autouse=True)
 def log_as_it_was() -> Iterator[None]:
     """The command line sets levels, handlers and filters for a whole process; a test is one."""
@@ -142,15 +132,8 @@ def closed_warehouses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield database(server_url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with copy_of(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from crm_sync_assets.columns import date, decimal, email, id_list, integer, rest, text, timestamp
@@ -15,7 +13,6 @@ from crm_sync_assets.entity import Entity, Record
 from crm_sync_assets.io_manager import read, read_sealed
 from crm_sync_assets.vault import Vault, new_key, sealed_columns
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.scripted import Script, person, rows
 
 OLD, NEW = new_key(), new_key()
@@ -109,15 +106,3 @@ def by_key(warehouse: Warehouse, entity: Entity = CLIENTS) -> dict[str, dict[str
         del row["sync_created_at"], row["sync_updated_at"]
         row["deleted_at"] = row["deleted_at"] is not None
     return {str(row[entity.key[0].name]): row for row in made}
-
-
-@contextmanager
-def another_database(server_url: str, template: str, name: str) -> Iterator[str]:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield database(server_url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

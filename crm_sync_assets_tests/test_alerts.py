@@ -27,6 +27,7 @@ from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.past import add
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,
@@ -39,7 +40,6 @@ from crm_sync_assets_tests.scripted import (
     start,
     sync,
 )
-from crm_sync_assets_tests.test_history import add
 
 ENTITIES = {entity.name: entity for entity in (PEOPLE, THINGS)}
 NOW = datetime.now(UTC)

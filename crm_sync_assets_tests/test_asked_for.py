@@ -14,7 +14,7 @@ from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import START, FakeClient, history, people, person, rows, sync
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 TWO_YEARS = int(timedelta(days=730).total_seconds())
 
@@ -114,7 +114,7 @@ def test_an_empty_page_in_place_of_the_last_deletes_nobody(
     portal.faults.clear()
     assert hubspot.sync("contacts", **full).counts.deleted == 0
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(portal, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(portal, hubspot.warehouse, entity, True)) == []
     hubspot.close()
 
 
@@ -132,7 +132,7 @@ def test_a_last_page_whose_records_went_meanwhile_is_the_end(portal: Sandbox) ->
     portal.faults.add(LAST_PAGE, on=len(ids) // 100, callback=meanwhile)
     assert hubspot.sync("contacts", full=True).counts.deleted == len(last)
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(portal, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(portal, hubspot.warehouse, entity, True)) == []
     hubspot.close()
 
 
@@ -155,4 +155,4 @@ def test_a_start_date_that_is_lowered_reads_the_gap_and_hides_nothing(
     whole = hubspot.sync("contacts")
     assert whole.strategy.name == "initial_full"
     entity = registry.entity("hubspot.contacts")
-    assert list(_entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(sandbox, hubspot.warehouse, entity, True)) == []

@@ -8,31 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from crm_sync_assets import __version__
-from crm_sync_assets.cli import COMMANDS, exits, main
+from crm_sync_assets.cli import COMMANDS, exits
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.commands import Run, run
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs a command in this process: exit status, standard output, standard error."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(words)
-        return (status, *capsys.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
+__all__ = ["run"]
 
 
 def process(*words: str) -> subprocess.CompletedProcess[str]:

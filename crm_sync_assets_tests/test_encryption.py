@@ -37,13 +37,13 @@ from crm_sync_assets_tests.sealed import (
     NEW,
     OLD,
     SEALED,
-    another_database,
     by_key,
     client,
     opened,
     plaintext,
     vault,
 )
+from crm_sync_assets_tests.surroundings import copy_of
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def safe(database_url: str) -> Iterator[Warehouse]:
 @pytest.fixture
 def bare(server_url: str, template: str) -> Iterator[Warehouse]:
     """Another warehouse, without one."""
-    with another_database(server_url, template, f"bare_{os.getpid()}") as url:
+    with copy_of(server_url, template) as url:
         warehouse = Warehouse(url)
         yield warehouse
         warehouse.close()

@@ -14,7 +14,6 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from crm_sync_assets import hooks, sensors
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.runs import Runs, instance_in, reason
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
@@ -24,6 +23,7 @@ from crm_sync_assets_tests.scripted import (
     people,
     person,
 )
+from crm_sync_assets_tests.surroundings import database
 
 BEFORE = [person(n) for n in range(150)]
 AFTER = [person(n, at=60, name="changed") for n in range(100, 250)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from crm_sync_assets import history as sync_history
 from crm_sync_assets.errors import (
@@ -22,10 +21,10 @@ from crm_sync_assets.errors import (
 from crm_sync_assets.history import Checkpoint
 from crm_sync_assets.session import Session
 from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets_tests.past import CHECKPOINT, NOW, add
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,
-    START,
     THINGS,
     FakeClient,
     history,
@@ -34,35 +33,6 @@ from crm_sync_assets_tests.scripted import (
     start,
     sync,
 )
-
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-CHECKPOINT = Checkpoint(
-    {"phase": "live", "after": "ü\n100"}, "a=1 b=None", 7, START, Counts(3, 1, 1, 1), True, NOW
-)
-
-
-def add(warehouse: Warehouse, **values: Any) -> int:
-    """A history row as some sync of people might have left it."""
-    row = {
-        "crm_source": "test",
-        "sync_type": "people",
-        "start_time": NOW,
-        "end_time": NOW + timedelta(minutes=1),
-        "status": "success",
-        "configuration": {"trial": False, "lock": "test.people"},
-        **values,
-    }
-    names = ", ".join(row)
-    marks = ", ".join(["%s"] * len(row))
-    kept = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
-    with warehouse.connection() as connection:
-        found = connection.execute(
-            f"INSERT INTO ingestion_sync_history ({names}) VALUES ({marks}) RETURNING id",  # noqa: S608  # type: ignore[arg-type]
-            kept,
-        ).fetchone()
-        connection.commit()
-    assert found is not None
-    return int(found[0])
 
 
 def past(warehouse: Warehouse) -> sync_history.Past:

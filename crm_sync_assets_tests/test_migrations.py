@@ -16,8 +16,8 @@ from psycopg import sql
 from crm_sync_assets import migrations
 from crm_sync_assets.migrations import HEAD, migrate, revision
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.scripted import FakeClient, person, rows, sync
+from crm_sync_assets_tests.surroundings import database
 
 
 @pytest.fixture

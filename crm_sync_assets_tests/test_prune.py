@@ -35,6 +35,7 @@ from crm_sync_assets.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets_tests.past import CHECKPOINT, add
 from crm_sync_assets_tests.runs import Runs, instance_in
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
@@ -47,7 +48,6 @@ from crm_sync_assets_tests.scripted import (
     start,
     sync,
 )
-from crm_sync_assets_tests.test_history import CHECKPOINT, add
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=400)

@@ -34,7 +34,7 @@ from crm_sync_assets.vault import new_key
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences, stored_rows
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences, stored_rows
 
 CONTACTS = registry.entity("hubspot.contacts")
 COLUMN, IN_REST = "hs_predictivecontactscore_v2", "custom_score"
@@ -57,7 +57,7 @@ def refreshed(hubspot: HubSpotSyncs, entity: Entity = CONTACTS, **options: Any) 
 
 def wrong(sandbox: Sandbox, hubspot: HubSpotSyncs) -> set[str]:
     """The contacts' columns that differ from the truth."""
-    found = _entity_differences(sandbox, hubspot.warehouse, CONTACTS, True)
+    found = entity_differences(sandbox, hubspot.warehouse, CONTACTS, True)
     return {line.partition(" is ")[0].partition(").")[2] for line in found}
 
 

@@ -40,7 +40,7 @@ from crm_sync_assets_tests.scripted import (
     rows,
     sync,
 )
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 
 class VerifiableClient(FakeClient):
@@ -375,7 +375,7 @@ def test_contacts_are_compared_by_the_list_and_mended_by_id(
     hubspot.sync("contacts")
     assert (
         list(
-            _entity_differences(
+            entity_differences(
                 sandbox, hubspot.warehouse, registry.entity("hubspot.contacts"), True
             )
         )
@@ -431,7 +431,7 @@ def test_pairs_are_compared_and_mended_pair_by_pair(
     assert requests(sandbox) - before <= -(-parents[0][0] // 1_000) + 1
     assert compared(hubspot, name).status == "success"
     entity = registry.entity(f"hubspot.{name}")
-    assert list(_entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
+    assert list(entity_differences(sandbox, hubspot.warehouse, entity, True)) == []
 
 
 @pytest.mark.parametrize("name", ["owners", "pipeline_stages", "zipcodes"])

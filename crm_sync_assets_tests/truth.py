@@ -61,20 +61,20 @@ def differences(sandbox: Any, warehouse: Warehouse, *, purges_seen: bool = True)
         if not entity.tombstones_of:
             found += [
                 f"{entity.table}: {problem}"
-                for problem in _entity_differences(sandbox, warehouse, entity, purges_seen)
+                for problem in entity_differences(sandbox, warehouse, entity, purges_seen)
             ]
     return found
 
 
-def _entity_differences(
+def entity_differences(
     sandbox: Any, warehouse: Warehouse, entity: Entity, purges_seen: bool
 ) -> Iterator[str]:
     stored = stored_rows(warehouse, entity)
     expected = set()
-    for true in _truth(sandbox, entity):
-        key, wire = _wire(entity, true)
+    for true in true_records(sandbox, entity):
+        key, wire = as_sent(entity, true)
         expected.add(key)
-        yield from _row_differences(entity, key, true, wire, stored.get(key), purges_seen)
+        yield from row_differences(entity, key, true, wire, stored.get(key), purges_seen)
     for key in stored.keys() - expected:
         if stored[key]["deleted_at"] is None:
             yield f"{key} is stored but never existed, or exists no more"
@@ -87,7 +87,7 @@ def stored_rows(warehouse: Warehouse, entity: Entity) -> dict[tuple[str, ...], R
     return {tuple(str(row[c.name]) for c in entity.key): row for row in rows}
 
 
-def _truth(sandbox: Any, entity: Entity) -> Iterator[Mapping[str, Any]]:
+def true_records(sandbox: Any, entity: Entity) -> Iterator[Mapping[str, Any]]:
     source = entity.source
     if isinstance(source, Objects):
         what = source.type
@@ -98,7 +98,7 @@ def _truth(sandbox: Any, entity: Entity) -> Iterator[Mapping[str, Any]]:
     return iter(sandbox.hubspot_crm.truth(what))
 
 
-def _wire(entity: Entity, true: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def as_sent(entity: Entity, true: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """The record as the API would send it, and its key."""
     source = entity.source
     if isinstance(source, Objects):
@@ -132,7 +132,7 @@ def _value(entity: Entity, wire: dict[str, Any], column: Any) -> Any:
     return column.default if parsed is None else parsed
 
 
-def _row_differences(
+def row_differences(
     entity: Entity,
     key: tuple[str, ...],
     true: Mapping[str, Any],

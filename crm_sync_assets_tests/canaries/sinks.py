@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +79,13 @@ def leaks(sinks: Sinks) -> list[str]:
         for name, (text, canaries) in sinks.items()
         for finding in found(text, canaries)
     ]
+
+
+def command_lines(session: int) -> Iterator[str]:
+    """What `ps` shows of a session's processes."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) == session:
+                yield (folder / "cmdline").read_text().replace("\0", " ")
+        except (OSError, ProcessLookupError):
+            continue

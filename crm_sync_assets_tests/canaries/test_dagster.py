@@ -29,7 +29,7 @@ from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.canaries.catalogue import ALL, BY_NAME, SAID, STORED
 from crm_sync_assets_tests.canaries.conftest import World, with_password
-from crm_sync_assets_tests.canaries.sinks import in_database, in_folder, leaks
+from crm_sync_assets_tests.canaries.sinks import command_lines, in_database, in_folder, leaks
 from crm_sync_assets_tests.runs import Runs, instance_in
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, Script, person, rows
 
@@ -291,8 +291,6 @@ def test_the_ui_tells_no_canary(world: World, tmp_path: Path) -> None:
             url = f"http://127.0.0.1:{port}"
             wait_for(url, process)
             told = {name: ask(url, query) for name, query in QUERIES.items()}
-            from crm_sync_assets_tests.canaries.test_sinks import command_lines
-
             world.saw("command lines", "\n".join(command_lines(process.pid)))
         finally:
             process.terminate()

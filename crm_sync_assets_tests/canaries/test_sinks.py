@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +34,7 @@ from crm_sync_assets_tests.canaries.catalogue import (
     Person,
 )
 from crm_sync_assets_tests.canaries.conftest import World
-from crm_sync_assets_tests.canaries.sinks import leaks
+from crm_sync_assets_tests.canaries.sinks import command_lines, leaks
 from crm_sync_assets_tests.mariadb import MariaDB
 
 TOKEN = BY_NAME["HUBSPOT_TOKEN"].value
@@ -434,16 +433,6 @@ def test_no_canary_is_in_any_sink_of_a_process_that_is_terminated(
     assert row[1].startswith("cancelled")
     assert any("crm_sync_assets" in text for text, _ in world.sinks.values())
     assert world.leaks() == []
-
-
-def command_lines(session: int) -> Iterator[str]:
-    """What `ps` shows of a session's processes."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) == session:
-                yield (folder / "cmdline").read_text().replace("\0", " ")
-        except (OSError, ProcessLookupError):
-            continue
 
 
 def test_a_sandbox_prints_no_credential_of_the_environment(secrets: None) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg import sql
 
@@ -29,8 +28,8 @@ from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.vault import TYPES, index_column, sealed_columns
 from crm_sync_assets.warehouse import Table, Warehouse, load
-from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb
+from crm_sync_assets_tests.surroundings import copy_of
 
 __all__ = ["mariadb"]
 
@@ -93,14 +92,8 @@ def genius_url(request: pytest.FixtureRequest, server_url: str) -> str:
 def world(
     server_url: str, template: str, genius_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    name = f"contract_{os.getpid()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
     with (
+        copy_of(server_url, template) as url,
         pytest.MonkeyPatch.context() as patch,
         Sandbox(seed=17, contacts=60, zipcodes=30, genius_url=genius_url) as sandbox,
     ):
@@ -110,7 +103,7 @@ def world(
         patch.chdir(tmp_path_factory.mktemp("contract"))
         for variable, value in sandbox.env().items():
             patch.setenv(variable, value)
-        patch.setenv("CRM_SYNC_WAREHOUSE_URL", database(server_url, name))
+        patch.setenv("CRM_SYNC_WAREHOUSE_URL", url)
         for crm in PLAYED:
             patch.setenv(f"CRM_SYNC_{crm.upper()}__RATE_WINDOWS", '[["burst", 100000, 10]]')
         world = World(resources.open_warehouse())
@@ -120,8 +113,6 @@ def world(
         finally:
             world.warehouse.close()
             resources._warehouses.pop(world.warehouse.url, None)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _sync_everything_twice(world: World, sandbox: Sandbox) -> None:

@@ -7,7 +7,6 @@ kills at every boundary; by default it is a sample of them, the same each time.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
@@ -23,16 +22,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from crm_sync_assets import quarantine, session
 from crm_sync_assets.errors import AlreadyRunning, SyncError
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import database
 from crm_sync_assets_tests.end_to_end.boundaries import SCENARIOS, Blow, Scenario, Strike, ready
-from crm_sync_assets_tests.end_to_end.test_crash import leftovers
+from crm_sync_assets_tests.end_to_end.killing import leftovers
 from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, history, rows, sync
+from crm_sync_assets_tests.surroundings import copy_of
 
 ROOT = Path(__file__).parents[2]
 SAMPLED = 14
@@ -42,8 +40,6 @@ EARLIER, FIRST, SECOND, THIRD = (datetime(2026, 5, day, tzinfo=UTC) for day in (
 """What the source's clock says when each sync begins."""
 
 COMMITS = {"BaseTransaction._exit_gen", "BaseConnection._commit_gen", "BasePipeline._exit_gen"}
-
-_numbers = itertools.count()
 
 
 @dataclass
@@ -76,24 +72,6 @@ def fork() -> Iterator[Forks]:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(30) == 0
-
-
-@contextmanager
-def copy_of(server_url: str, template: str) -> Iterator[str]:
-    """The URL of a database like `template`, for the time of a block."""
-    name = f"killed_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        try:
-            yield database(server_url, name)
-        finally:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
 
 
 @contextmanager

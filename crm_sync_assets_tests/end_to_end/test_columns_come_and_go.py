@@ -22,7 +22,8 @@ from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.verify import verify
-from crm_sync_assets_tests.crms.genius.conftest import (
+from crm_sync_assets_tests.crms.genius.truth import differences
+from crm_sync_assets_tests.crms.genius.worlds import (
     Start,
     clock,
     genius_environment,
@@ -31,9 +32,8 @@ from crm_sync_assets_tests.crms.genius.conftest import (
     start,
     world,
 )
-from crm_sync_assets_tests.crms.genius.truth import differences
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 __all__ = [
     "clock",
@@ -99,7 +99,7 @@ def hide(sandbox: Sandbox) -> Hide:
 
 def wrong(sandbox: Sandbox, hubspot: Syncs) -> list[str]:
     entity = registry.entity("hubspot.contacts")
-    return list(_entity_differences(sandbox, hubspot.warehouse, entity, True))
+    return list(entity_differences(sandbox, hubspot.warehouse, entity, True))
 
 
 def cities(hubspot: Syncs) -> list[tuple[Any, ...]]:

@@ -28,7 +28,7 @@ from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from crm_sync_assets.dev import free_port, stop
 from crm_sync_assets.instance import CONFIGURATION
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets_tests.end_to_end.test_crash import (
+from crm_sync_assets_tests.end_to_end.killing import (
     ROOT,
     differences,
     hubspot,

@@ -16,7 +16,7 @@ import pytest
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.end_to_end.test_crash import leftovers
+from crm_sync_assets_tests.end_to_end.killing import leftovers
 from crm_sync_assets_tests.scripted import (
     FakeClient,
     history,

@@ -16,7 +16,7 @@ from crm_sync_assets.vault import sealed_columns
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests import truth
 from crm_sync_assets_tests.crms.genius import truth as genius_truth
-from crm_sync_assets_tests.crms.genius.conftest import (
+from crm_sync_assets_tests.crms.genius.worlds import (
     Start,
     clock,
     genius_environment,
@@ -71,7 +71,7 @@ def test_hubspot_is_the_truth_and_nobody_can_read_it(
         return [
             problem
             for entity in entities
-            for problem in truth._entity_differences(sandbox, hubspot.warehouse, entity, False)
+            for problem in truth.entity_differences(sandbox, hubspot.warehouse, entity, False)
         ]
 
     first = [hubspot.sync(name) for name in names]

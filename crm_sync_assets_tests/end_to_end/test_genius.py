@@ -10,7 +10,8 @@ from crm_sync_assets import registry
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets_tests.crms.genius.conftest import (
+from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
+from crm_sync_assets_tests.crms.genius.worlds import (
     Start,
     clock,
     genius_environment,
@@ -21,8 +22,7 @@ from crm_sync_assets_tests.crms.genius.conftest import (
     start,
     world,
 )
-from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
-from crm_sync_assets_tests.end_to_end.test_crash import killed
+from crm_sync_assets_tests.end_to_end.killing import killed
 from crm_sync_assets_tests.mariadb import MariaDB
 
 __all__ = [

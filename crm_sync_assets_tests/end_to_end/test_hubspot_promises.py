@@ -17,7 +17,7 @@ from crm_sync_assets.errors import Deferred, FatalError, SyncError, TransientErr
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Counts, Warehouse
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences, stored_rows
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences, stored_rows
 
 LIST = r"GET /hubspot/crm/v3/objects/contacts\?"
 SEARCH = r"POST /hubspot/crm/v3/objects/contacts/search"
@@ -75,7 +75,7 @@ def wrong(
 ) -> list[str]:
     """Every way in which one entity's table differs from the truth."""
     entity = registry.entity(f"hubspot.{name}")
-    return list(_entity_differences(sandbox, warehouse, entity, purges_seen))
+    return list(entity_differences(sandbox, warehouse, entity, purges_seen))
 
 
 def contact(warehouse: Warehouse, record_id: str) -> dict[str, Any]:

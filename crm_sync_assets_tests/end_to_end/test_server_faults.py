@@ -16,8 +16,7 @@ from crm_sync_assets import session
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.migrations import migrate
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import database
-from crm_sync_assets_tests.end_to_end.test_crash import Server, leftovers
+from crm_sync_assets_tests.end_to_end.killing import leftovers
 from crm_sync_assets_tests.scripted import (
     SETTINGS,
     FakeClient,
@@ -28,6 +27,7 @@ from crm_sync_assets_tests.scripted import (
     start,
     sync,
 )
+from crm_sync_assets_tests.surroundings import Server, database
 
 SMALL = SETTINGS.model_copy(update={"load_rows": 40})
 BEFORE = [person(n) for n in range(60)]

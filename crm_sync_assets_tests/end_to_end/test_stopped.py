@@ -14,17 +14,17 @@ import pytest
 
 from crm_sync_assets import history as sync_history
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets_tests.end_to_end.test_crash import (
+from crm_sync_assets_tests.end_to_end.killing import (
     ROOT,
-    _locked,
-    _until,
     differences,
     hubspot,
     large,
     leftovers,
+    locked,
     portal,
     present,
     process,
+    until,
 )
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs
@@ -42,7 +42,7 @@ def hang(child: subprocess.Popen[str], hubspot: HubSpotSyncs) -> None:
     with hubspot.warehouse.connection() as connection:
         assert sync_history.reap(connection) == [], "it may still be at work"
         assert len(sync_history.reap(connection, stale_after=timedelta(0))) == 1
-    assert _until(lambda: not _locked(hubspot.warehouse), 30), "its session was ended"
+    assert until(lambda: not locked(hubspot.warehouse), 30), "its session was ended"
     (row,) = history(hubspot.warehouse)
     assert row["status"] == "failed"
     assert row["error_message"].startswith("no sign of life from this sync")
@@ -156,11 +156,11 @@ def test_a_command_that_is_told_to_stop_within_a_batch_rolls_it_back_within_ten_
         "AND datname = current_database()"
     )
     try:
-        assert _until(lambda: rows(hubspot.warehouse, lingering) == [(1,)], 90)
+        assert until(lambda: rows(hubspot.warehouse, lingering) == [(1,)], 90)
         child.send_signal(number)
         clock = time.monotonic()
-        assert _until(lambda: history(hubspot.warehouse)[-1]["status"] == "failed", 10)
-        assert _until(lambda: not _locked(hubspot.warehouse), 10 - (time.monotonic() - clock))
+        assert until(lambda: history(hubspot.warehouse)[-1]["status"] == "failed", 10)
+        assert until(lambda: not locked(hubspot.warehouse), 10 - (time.monotonic() - clock))
         said, _ = child.communicate(timeout=60)
     finally:
         end(child)

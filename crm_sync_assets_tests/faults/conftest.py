@@ -19,7 +19,7 @@ from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.faults.server import FaultServer, proxy_to, self_signed
 from crm_sync_assets_tests.scripted import history
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 
 TOKEN = "pat-na1-canary-0123456789"
 
@@ -124,4 +124,4 @@ def hubspot(wire: FaultServer) -> Iterator[Syncs]:
 def wrong(sandbox: Sandbox, warehouse: Warehouse, name: str = "contacts") -> list[str]:
     """Every way in which one entity's table differs from the truth."""
     entity = registry.entity(f"hubspot.{name}")
-    return list(_entity_differences(sandbox, warehouse, entity, True))
+    return list(entity_differences(sandbox, warehouse, entity, True))

@@ -17,7 +17,8 @@ from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.schema import ensure_table
-from crm_sync_assets_tests.crms.genius.conftest import (
+from crm_sync_assets_tests.crms.genius.truth import differences, stored_rows
+from crm_sync_assets_tests.crms.genius.worlds import (
     Start,
     clock,
     genius_environment,
@@ -26,9 +27,8 @@ from crm_sync_assets_tests.crms.genius.conftest import (
     start,
     world,
 )
-from crm_sync_assets_tests.crms.genius.truth import differences, stored_rows
 from crm_sync_assets_tests.hostile.conftest import Run
-from crm_sync_assets_tests.hostile.test_hubspot import LOG_LINE, STATEMENT, assert_plain
+from crm_sync_assets_tests.hostile.plain import LOG_LINE, STATEMENT, assert_plain
 from crm_sync_assets_tests.mariadb import MariaDB
 from crm_sync_assets_tests.scripted import history, rows
 

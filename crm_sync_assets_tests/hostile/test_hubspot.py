@@ -16,12 +16,11 @@ from crm_sync_assets import registry
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run, Wire, poison, properties
+from crm_sync_assets_tests.hostile.plain import LOG_LINE, STATEMENT, assert_plain
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.truth import HubSpotSyncs, _entity_differences, stored_rows
+from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences, stored_rows
 
 CONTACTS = registry.entity("hubspot.contacts")
-LOG_LINE = "x\n2026-01-01 CRITICAL all is lost \x1b[31m%s {} [red]red[/red] [link=file:///]"
-STATEMENT = "'); DROP TABLE hubspot_contact; --"
 
 
 @dataclass(frozen=True)
@@ -295,7 +294,7 @@ def test_a_thousand_contacts_and_one_of_everything_that_is_wrong(
     hostile = {*chosen.values(), *(case.id for case in CASES.values() if case.id)}
     others = [
         line
-        for line in _entity_differences(sandbox, hubspot.warehouse, CONTACTS, True)
+        for line in entity_differences(sandbox, hubspot.warehouse, CONTACTS, True)
         if not any(repr(record_id) in line for record_id in hostile)
     ]
     assert others == [], "every neighbour is exact"
@@ -331,13 +330,6 @@ def check_what_a_person_sees(crm_sync: Run) -> None:
             assert json.loads(out)
     for words in (("history",), ("history", "--json"), ("health",), ("health", "--json")):
         assert_plain("".join(crm_sync(*words)[1:]))
-
-
-def assert_plain(screen: str) -> None:
-    """Nothing in it that a terminal would obey."""
-    odd = {c for c in screen if c != "\n" and (not c.isprintable() and c != "\u00ad")}
-    assert odd == set()
-    assert "\n2026-01-01 CRITICAL" not in screen
 
 
 def test_poison_in_the_answer_to_a_search_blocks_no_delta(

@@ -17,7 +17,7 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.validators import MAX_REMEMBERED, email, phone, state, url
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run
-from crm_sync_assets_tests.hostile.test_hubspot import LOG_LINE, STATEMENT, assert_plain
+from crm_sync_assets_tests.hostile.plain import LOG_LINE, STATEMENT, assert_plain
 from crm_sync_assets_tests.scripted import rows
 from crm_sync_assets_tests.truth import HubSpotSyncs
 

@@ -22,9 +22,8 @@ from psycopg import sql
 from crm_sync_assets.migrations import migrate
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
-from crm_sync_assets_tests.conftest import OURS, database
-from crm_sync_assets_tests.end_to_end.test_crash import Server
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB
+from crm_sync_assets_tests.surroundings import OURS, Server, database
 
 ROOT = Path(__file__).parents[2]
 CONTACTS, DEALS = 28, 12

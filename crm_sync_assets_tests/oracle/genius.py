@@ -14,7 +14,7 @@ from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets_tests.crms.genius.truth import _expected, _joined, differences, stored_rows
+from crm_sync_assets_tests.crms.genius.truth import differences, expected_value, joined, stored_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LASTING
 from crm_sync_assets_tests.oracle.killed import open_client
@@ -87,7 +87,7 @@ class GeniusMachine(EngineMachine):
         found = {}
         for row in tables[entity.source.name]:
             raw = {name.lower(): value for name, value in row.items()}
-            raw |= _joined(entity, raw, tables)
+            raw |= joined(entity, raw, tables)
             found[tuple(raw[column.path("").lower()] for column in entity.key)] = raw
         return found
 
@@ -149,7 +149,7 @@ class GeniusMachine(EngineMachine):
                 yield f"{key} is {'missing' if row is None else 'marked as deleted'}"
             else:
                 for column in entity.columns:
-                    expected = _expected(column, raw, kinds, self.world.zone)
+                    expected = expected_value(column, raw, kinds, self.world.zone)
                     if row[column.name] != expected:
                         yield f"{key}.{column.name} is {row[column.name]!r}, not {expected!r}"
 

@@ -20,7 +20,7 @@ from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import KNOBS, SCRIPT
 from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
-from crm_sync_assets_tests.truth import _row_differences, _truth, _wire, stored_rows
+from crm_sync_assets_tests.truth import as_sent, row_differences, stored_rows, true_records
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MOST_BACK_MS = 200_000
@@ -293,15 +293,15 @@ class HubSpotMachine(EngineMachine):
         mark = _ms(watermark)
         stored, aside = stored_rows(self.warehouse, entity), self._set_aside(entity)
         assert entity.modified is not None
-        for true in _truth(self.sandbox, entity):
+        for true in true_records(self.sandbox, entity):
             one = (entity.source.type, true["id"])
             if true["state"] == "purged" or self._is_aside(one, aside):
                 continue
-            key, wire = _wire(entity, true)
+            key, wire = as_sent(entity, true)
             row = stored.get(key)
             if self._settled[one] < mark:
                 if not self._ends_purged(one):
-                    yield from _row_differences(entity, key, true, wire, row, False)
+                    yield from row_differences(entity, key, true, wire, row, False)
                 continue
             if true["state"] == "merged" or one in self.once_nameless:
                 continue
@@ -317,8 +317,8 @@ class HubSpotMachine(EngineMachine):
             if entity.tombstones_of:
                 continue
             stored, expected = stored_rows(self.warehouse, entity), set()
-            for true in _truth(self.sandbox, entity):
-                key, wire = _wire(entity, true)
+            for true in true_records(self.sandbox, entity):
+                key, wire = as_sent(entity, true)
                 expected.add(key)
                 row = stored.get(key)
                 one = (getattr(entity.source, "type", ""), true.get("id", ""))
@@ -329,7 +329,7 @@ class HubSpotMachine(EngineMachine):
                     continue
                 found += [
                     f"{entity}: {problem}"
-                    for problem in _row_differences(entity, key, true, wire, row, complete)
+                    for problem in row_differences(entity, key, true, wire, row, complete)
                 ]
             pairs = isinstance(entity.source, Associations)
             for key, row in stored.items():

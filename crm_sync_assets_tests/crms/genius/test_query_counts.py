@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets_tests.crms.genius.conftest import Start
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs
+from crm_sync_assets_tests.crms.genius.worlds import Start
 
 CLOCK = 1
 """The database's time, from which the next watermark is taken."""

@@ -12,8 +12,8 @@ from crm_sync_assets import registry
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verify import Verification, verify
-from crm_sync_assets_tests.crms.genius.conftest import Start
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences
+from crm_sync_assets_tests.crms.genius.worlds import Start
 
 
 def compared(genius: GeniusSyncs, name: str, **options: Any) -> Verification:

@@ -78,7 +78,7 @@ def _differences(
     there = set()
     for true in tables[entity.source.name]:
         raw = {name.lower(): value for name, value in true.items()}
-        raw |= _joined(entity, raw, tables)
+        raw |= joined(entity, raw, tables)
         key = tuple(raw[column.path("").lower()] for column in entity.key)
         there.add(key)
         row = stored.get(key)
@@ -86,7 +86,7 @@ def _differences(
             yield f"{key} is {'missing' if row is None else 'marked as deleted'}"
             continue
         for column in entity.columns:
-            expected = _expected(column, raw, kinds, world.zone)
+            expected = expected_value(column, raw, kinds, world.zone)
             if row[column.name] != expected:
                 yield f"{key}.{column.name} is {row[column.name]!r}, should be {expected!r}"
     for key, row in stored.items():
@@ -94,7 +94,7 @@ def _differences(
             yield f"{key} is live here, but gone there"
 
 
-def _joined(entity: Entity, raw: Row, tables: dict[str, list[Row]]) -> Row:
+def joined(entity: Entity, raw: Row, tables: dict[str, list[Row]]) -> Row:
     """What the joins bring in, found without any."""
     if entity.sync_type == "user_data":
         found = [
@@ -111,7 +111,7 @@ def _joined(entity: Entity, raw: Row, tables: dict[str, list[Row]]) -> Row:
     return {}
 
 
-def _expected(column: Any, raw: Row, kinds: dict[str, str], zone: ZoneInfo) -> Any:
+def expected_value(column: Any, raw: Row, kinds: dict[str, str], zone: ZoneInfo) -> Any:
     path = "hubspot" if callable(column.at) else column.path("").lower()
     value = raw.get(path)
     if isinstance(value, datetime):
