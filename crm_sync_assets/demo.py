@@ -12,12 +12,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from crm_sync_assets import demo_truth, registry
-from crm_sync_assets.dev import sandbox
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import Outcome, launch, plan
 from crm_sync_assets.sandbox.genius.crm import beside
+from crm_sync_assets.sandbox.process import sandbox
 from crm_sync_assets.settings import PREFIX, environment
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from psycopg import sql
 from crm_sync_assets import registry
 from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-from crm_sync_assets.dev import Running
 from crm_sync_assets.entity import Entity
+from crm_sync_assets.sandbox.process import Running
 from crm_sync_assets.warehouse import Warehouse
 
 Live = set[tuple[Any, ...]]

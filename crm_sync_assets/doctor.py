@@ -13,6 +13,7 @@ import psycopg
 
 from crm_sync_assets import __version__, encryption, registry, schema
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
+from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.settings import (
     Environment,
@@ -23,7 +24,6 @@ from crm_sync_assets.settings import (
     unknown_overrides,
 )
 from crm_sync_assets.told import words
-from crm_sync_assets.vault import VARIABLE, key_id
 from crm_sync_assets.warehouse import Connection, Warehouse
 
 MOST_CLOCK_SECONDS = 60.0

@@ -16,8 +16,9 @@ import psycopg
 from crm_sync_assets import schema
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import VARIABLE, Vault, key_id, new_index_key, unwrap, wrap
+from crm_sync_assets.vault import Vault, new_index_key, unwrap, wrap
 from crm_sync_assets.warehouse import Warehouse, is_worth_repeating, message_of
 
 log = logger(__name__)

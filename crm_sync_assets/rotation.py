@@ -20,17 +20,9 @@ from crm_sync_assets import encryption, ending, quarantine, schema
 from crm_sync_assets.clients import oauth
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import (
-    SUFFIX,
-    VARIABLE,
-    Sealed,
-    Vault,
-    key_id,
-    looks_sealed,
-    plain,
-    sealed_columns,
-)
+from crm_sync_assets.vault import SUFFIX, Sealed, Vault, looks_sealed, plain, sealed_columns
 from crm_sync_assets.warehouse import Connection, Warehouse, is_worth_repeating, message_of
 
 log = logger(__name__)

@@ -9,8 +9,9 @@ from psycopg import sql
 
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import VARIABLE, Vault, index_column, sealed_columns
+from crm_sync_assets.vault import Vault, index_column, sealed_columns
 from crm_sync_assets.warehouse import Connection
 
 log = logger(__name__)

@@ -5,7 +5,6 @@ Nothing here reads a clock, a file or a database; `encryption` keeps the keys' r
 
 from __future__ import annotations
 
-import base64
 import decimal
 import hashlib
 import hmac
@@ -21,12 +20,11 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from crm_sync_assets.columns import Column, SqlType
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError
 
 if TYPE_CHECKING:
     from crm_sync_assets.entity import Entity
-
-VARIABLE = "CRM_SYNC_ENCRYPTION_KEYS"
+from crm_sync_assets.keyring import _ID_LENGTH, VARIABLE, key_id
 
 TYPES: Mapping[SqlType, Any] = {
     "text": str,
@@ -39,8 +37,6 @@ TYPES: Mapping[SqlType, Any] = {
     "jsonb": Any,
 }
 """What a sealed value of an SQL type is in Python. An interval cannot be sealed."""
-
-_ID_LENGTH = 12
 _DIGEST_BYTES = 16
 _INDEX_LENGTH = 32
 _SEALED = re.compile(rf"[0-9a-f]{{{_ID_LENGTH}}}:")
@@ -51,42 +47,8 @@ Context = tuple[str, ...]
 """Where a value lives: (table, column, *key of the row). It opens nowhere else."""
 
 
-def new_key() -> str:
-    """A fresh key, as CRM_SYNC_ENCRYPTION_KEYS takes it."""
-    return Fernet.generate_key().decode()
-
-
 def new_index_key() -> bytes:
     return secrets.token_bytes(32)
-
-
-def read_keys(text: str | None) -> tuple[str, ...]:
-    """The keys of a comma-separated list, the newest first; none for no text.
-
-    Raises UsageError, without showing it, for one that is no Fernet key.
-    """
-    keys = tuple(filter(None, (part.strip() for part in (text or "").split(","))))
-    for number, key in enumerate(keys, start=1):
-        if not _is_key(key):
-            raise UsageError(
-                f"{VARIABLE}: key {number} of {len(keys)} is no key; it has to be 32 random bytes "
-                "in URL-safe base64. `crm-sync rotate-keys --new` prints a fresh one"
-            )
-    return keys
-
-
-def _is_key(text: str) -> bool:
-    """Decoders forgive much; a key written in two ways would have two ids."""
-    try:
-        found = base64.urlsafe_b64decode(text)
-    except ValueError:
-        return False
-    return len(found) == 32 and base64.urlsafe_b64encode(found).decode() == text
-
-
-def key_id(key: str) -> str:
-    """What stands for a key where the key itself must not: 12 hex digits."""
-    return hashlib.sha256(f"crm_sync_assets key {key}".encode()).hexdigest()[:_ID_LENGTH]
 
 
 def looks_sealed(text: str) -> bool:

@@ -11,7 +11,8 @@ from crm_sync_assets.columns import date, decimal, email, id_list, integer, rest
 from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.entity import Entity, Record
 from crm_sync_assets.io_manager import read, read_sealed
-from crm_sync_assets.vault import Vault, new_key, sealed_columns
+from crm_sync_assets.keyring import new_key
+from crm_sync_assets.vault import Vault, sealed_columns
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import Script, person, rows
 

@@ -14,10 +14,10 @@ import pytest
 from crm_sync_assets import quarantine, registry
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.doctor import Finding, examine
+from crm_sync_assets.keyring import key_id, read_keys
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as settings
-from crm_sync_assets.vault import key_id, read_keys
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.sealed import NEW, OLD, plaintext, vault

@@ -18,10 +18,10 @@ from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
 from crm_sync_assets.columns import email, phone, text
 from crm_sync_assets.entity import Entity, Tombstone
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import key_id
 from crm_sync_assets.replay import replay
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.vault import key_id
 from crm_sync_assets.warehouse import Counts, Warehouse
 from crm_sync_assets_tests.scripted import (
     SETTINGS,

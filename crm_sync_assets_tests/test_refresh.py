@@ -23,6 +23,7 @@ from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
 from crm_sync_assets.flags import Flags
 from crm_sync_assets.health import REAL, _violations
+from crm_sync_assets.keyring import new_key
 from crm_sync_assets.refresh import Refreshed, refresh
 from crm_sync_assets.replay import replay
 from crm_sync_assets.sandbox import Sandbox
@@ -30,7 +31,6 @@ from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world
 from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, begin
-from crm_sync_assets.vault import new_key
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.scripted import history, rows

@@ -18,9 +18,9 @@ from crm_sync_assets.columns import date as day
 from crm_sync_assets.columns import rest, text, timestamp
 from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import key_id
 from crm_sync_assets.rotation import outstanding, rotate
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.vault import key_id
 from crm_sync_assets.warehouse import Counts, Warehouse
 from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, Script, rows, start, sync
 from crm_sync_assets_tests.sealed import (

@@ -14,16 +14,14 @@ from hypothesis import strategies as st
 
 from crm_sync_assets.columns import SqlType
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import key_id, new_key, read_keys
 from crm_sync_assets.vault import (
     TYPES,
     Vault,
     index_column,
-    key_id,
     looks_sealed,
     new_index_key,
-    new_key,
     plain,
-    read_keys,
     unwrap,
     wrap,
 )

@@ -27,9 +27,10 @@ from crm_sync_assets.columns import (
 )
 from crm_sync_assets.entity import Entity, Tombstone
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.keyring import new_key
 from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.vault import Vault, new_index_key, new_key
+from crm_sync_assets.vault import Vault, new_index_key
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,

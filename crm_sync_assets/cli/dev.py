@@ -22,6 +22,6 @@ def run(words: Sequence[str]) -> int:
         "--every", type=positive, default=5, metavar="S", help="seconds between its changes [5]"
     )
     given = parser.parse(words)
-    from crm_sync_assets.dev import dev
+    from crm_sync_assets.cli.dev_server import dev
 
     return dev(port=given.port, host=given.host, contacts=given.contacts, every=given.every)

@@ -8,7 +8,7 @@ from contextlib import closing
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import open_for_reading, print_table
-from crm_sync_assets.vault import VARIABLE, key_id, new_key
+from crm_sync_assets.keyring import VARIABLE, key_id, new_key
 
 
 def run(words: Sequence[str]) -> int:

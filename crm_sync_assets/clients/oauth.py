@@ -20,8 +20,9 @@ import psycopg
 
 from crm_sync_assets import encryption, postgres
 from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.told import words
-from crm_sync_assets.vault import VARIABLE, Context, Vault
+from crm_sync_assets.vault import Context, Vault
 
 log = logging.getLogger(__name__)
 

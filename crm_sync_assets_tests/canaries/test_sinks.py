@@ -437,7 +437,7 @@ def test_no_canary_is_in_any_sink_of_a_process_that_is_terminated(
 
 
 def test_a_sandbox_prints_no_credential_of_the_environment(secrets: None) -> None:
-    from crm_sync_assets.dev import sandbox
+    from crm_sync_assets.sandbox.process import sandbox
 
     with sandbox("--contacts", "5") as running:
         printed = f"{running.url} {running.env} {running.ask('ledger')}"

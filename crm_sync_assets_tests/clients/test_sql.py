@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_sync_assets.clients.factory import READERS, client_kind, reader
 from crm_sync_assets.clients.sql import Database, parsed_url
 from crm_sync_assets.clients.zones import Zone
+from crm_sync_assets.declarations.readers import READERS, client_kind, reader
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings

@@ -60,7 +60,7 @@ def changed(syncs: Iterable[Any]) -> int:
 def test_hubspot_is_the_truth_and_nobody_can_read_it(
     sandbox: Sandbox, environment: pytest.MonkeyPatch
 ) -> None:
-    from crm_sync_assets.vault import key_id
+    from crm_sync_assets.keyring import key_id
 
     environment.setenv(KEYS, OLD)
     names = ("contacts", "owners", "emails")
@@ -100,7 +100,7 @@ def test_hubspot_is_the_truth_and_nobody_can_read_it(
 def test_genius_is_the_truth_and_nobody_can_read_it(
     postgres_world: World, start: Start, environment: pytest.MonkeyPatch
 ) -> None:
-    from crm_sync_assets.vault import key_id
+    from crm_sync_assets.keyring import key_id
 
     names = ("user_data", "prospects", "leads", "job_financings")
     genius = start()
