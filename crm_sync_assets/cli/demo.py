@@ -19,6 +19,6 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("--no-progress", action="store_true", help="Plain lines, no bars.")
     given = parser.parse(words)
-    from crm_sync_assets.demo import demo
+    from crm_sync_assets.cli.demo_run import demo
 
     return demo(contacts=given.contacts, moves=given.moves, bars=not given.no_progress)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from crm_sync_assets import demo_truth, registry
+from crm_sync_assets import registry
+from crm_sync_assets.cli import demo_truth
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.flags import Flags
