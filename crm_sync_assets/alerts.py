@@ -21,7 +21,8 @@ from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.health import MIRRORED, REAL, not_suddenly_empty
 from crm_sync_assets.history import STALE_AFTER
-from crm_sync_assets.log import logger, one_line, redact
+from crm_sync_assets.log import logger
+from crm_sync_assets.redaction import one_line, redact
 from crm_sync_assets.settings import Environment, SyncSettings, settings_for
 from crm_sync_assets.warehouse import Connection, Warehouse, message_of
 

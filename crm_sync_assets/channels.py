@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.log import Redactor, logger, redact, register_secret
+from crm_sync_assets.log import Redactor, logger
+from crm_sync_assets.redaction import redact, register_secret
 from crm_sync_assets.settings import Environment, variables
 
 log = logger(__name__)

@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 
 from crm_sync_assets.entity import Cursor, Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
-from crm_sync_assets.log import logger, redact
+from crm_sync_assets.log import logger
+from crm_sync_assets.redaction import redact
 from crm_sync_assets.warehouse import Connection, Counts
 
 log = logger(__name__)

@@ -18,7 +18,8 @@ from crm_sync_assets import parsing
 from crm_sync_assets.columns import Column
 from crm_sync_assets.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.fastpath import compiled
-from crm_sync_assets.log import logger, mask, one_line
+from crm_sync_assets.log import logger
+from crm_sync_assets.redaction import mask, one_line
 from crm_sync_assets.shape import Refused, Shape, Stage, unexpected
 from crm_sync_assets.values import NotClean, key_parser, parse_noting
 

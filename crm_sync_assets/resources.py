@@ -6,7 +6,7 @@ import threading
 import dagster as dg
 from pydantic import PrivateAttr
 
-from crm_sync_assets import encryption, log, registry
+from crm_sync_assets import encryption, log, redaction, registry
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.entity import Client
 from crm_sync_assets.migrations import migrate
@@ -61,12 +61,12 @@ def prepare_log(instance: dg.DagsterInstance | None) -> None:
 
     Dagster's own handler heeds no filter, so the loggers have it.
     """
-    known = [log.PACKAGE, *logging.root.manager.loggerDict]
+    known = [redaction.PACKAGE, *logging.root.manager.loggerDict]
     for name in known:
-        if name == log.PACKAGE or name.startswith(f"{log.PACKAGE}."):
+        if name == redaction.PACKAGE or name.startswith(f"{redaction.PACKAGE}."):
             logging.getLogger(name).addFilter(_redactor)
     managed = instance.managed_python_loggers if instance else []
-    if not {log.PACKAGE, "root"} & set(managed) and not logging.root.handlers:
+    if not {redaction.PACKAGE, "root"} & set(managed) and not logging.root.handlers:
         log.configure(environment().log_level)
 
 

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.keyring import read_keys
-from crm_sync_assets.log import register_secret
+from crm_sync_assets.redaction import register_secret
 from crm_sync_assets.told import setting_up
 
 if TYPE_CHECKING:

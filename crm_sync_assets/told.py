@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from crm_sync_assets.errors import Deferred, SyncError, UsageError
-from crm_sync_assets.log import redact
+from crm_sync_assets.redaction import redact
 
 
 class Withheld(Exception):

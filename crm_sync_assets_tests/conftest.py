@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from crm_sync_assets import embedded, resources
-from crm_sync_assets.log import PACKAGE
 from crm_sync_assets.migrations import migrate
+from crm_sync_assets.redaction import PACKAGE
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.surroundings import OURS, copy_of, database
 

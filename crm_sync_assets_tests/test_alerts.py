@@ -17,7 +17,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets import alerts, channels, health, log, registry, sensors
+from crm_sync_assets import alerts, channels, health, redaction, registry, sensors
 from crm_sync_assets.alerts import Evaluation
 from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.definitions import build
@@ -534,7 +534,7 @@ def test_the_parts_of_a_channels_url_never_show(
         check(warehouse)
     assert "channel 1 (json) did not take the message" in caplog.text
     assert not [secret for secret in hidden if secret in caplog.text]
-    assert log.redact(" ".join(hidden)) == "*** *** ***"
+    assert redaction.redact(" ".join(hidden)) == "*** *** ***"
 
 
 @pytest.mark.parametrize("text", ["alerts@example.com", "nonsense://x"])
@@ -557,7 +557,7 @@ def test_groups_from_a_file_are_lines(environment: pytest.MonkeyPatch, tmp_path:
         ["channel 2 (slack)"],
     ]
     assert found.groups[0][0].url.endswith("to=a@x.example,b@x.example")
-    assert log.redact("TokenTokenA") == "***"
+    assert redaction.redact("TokenTokenA") == "***"
 
 
 # The warehouse itself
@@ -625,7 +625,7 @@ def test_no_heartbeat_while_a_message_finds_nobody(
     assert monitor.pings == ["/ping/0123456789"], "something is open, but people know"
     monitor.status = 500
     watch()
-    assert log.redact("0123456789") == "***"
+    assert redaction.redact("0123456789") == "***"
 
 
 # The sensor and the command

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm_sync_assets import log
+from crm_sync_assets import log, redaction
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Secrets, handlers and levels are the process's: put back what was there."""
-    monkeypatch.setattr(log, "_known", {})
-    root, package = logging.getLogger(), logging.getLogger(log.PACKAGE)
+    monkeypatch.setattr(redaction, "_known", {})
+    root, package = logging.getLogger(), logging.getLogger(redaction.PACKAGE)
     handlers, level = list(root.handlers), package.level
     yield
     root.handlers[:] = handlers
@@ -52,7 +52,7 @@ def test_an_event_is_one_line(as_json: bool) -> None:
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
 def test_a_registered_secret_is_nowhere_in_the_log(as_json: bool) -> None:
     secret = 'Zwölf"Boxkämpfer\\jagen'
-    log.register_secret(secret)
+    redaction.register_secret(secret)
     logger, stream = written(as_json=as_json)
     logger.warning("token is %s", secret, extra={"header": {"k": [secret]}, "url": f"?t={secret}"})
     logger.warning(secret + " %d", 1)
@@ -69,21 +69,21 @@ def test_a_registered_secret_is_nowhere_in_the_log(as_json: bool) -> None:
 
 
 def test_the_longest_secret_goes_first() -> None:
-    log.register_secret("abcdef")
-    log.register_secret("abcdef-and-more")
-    assert log.redact("x abcdef-and-more y abcdef z") == "x *** y *** z"
+    redaction.register_secret("abcdef")
+    redaction.register_secret("abcdef-and-more")
+    assert redaction.redact("x abcdef-and-more y abcdef z") == "x *** y *** z"
 
 
 def test_a_secret_is_found_as_urls_quote_it() -> None:
-    log.register_secret("p@ss/w ord")
-    assert log.redact("a=p%40ss%2Fw%20ord&b=p%40ss%2Fw+ord") == "a=***&b=***"
+    redaction.register_secret("p@ss/w ord")
+    assert redaction.redact("a=p%40ss%2Fw%20ord&b=p%40ss%2Fw+ord") == "a=***&b=***"
 
 
 def test_an_empty_or_tiny_secret_does_not_blot_out_the_log() -> None:
-    log.register_secret("")
-    log.register_secret(None)
-    log.register_secret("a")
-    assert log.redact("a banana") == "a banana"
+    redaction.register_secret("")
+    redaction.register_secret(None)
+    redaction.register_secret("a")
+    assert redaction.redact("a banana") == "a banana"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_empty_or_tiny_secret_does_not_blot_out_the_log() -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str, safe: str) -> None:
-    assert log.redact(text) == safe
+    assert redaction.redact(text) == safe
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_what_looks_like_a_secret_is_hidden(text: str, safe: str) -> None:
     ],
 )
 def test_an_ordinary_line_stays_as_it_is(text: str) -> None:
-    assert log.redact(text) == text
-    assert log.one_line(text) == text
+    assert redaction.redact(text) == text
+    assert redaction.one_line(text) == text
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_an_ordinary_line_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_a_personal_value_is_masked(value: object, kind: str, masked: str) -> None:
-    assert log.mask(value, kind) == masked
+    assert redaction.mask(value, kind) == masked
 
 
 def test_the_level_is_ours_and_others_are_heard_from_warning() -> None:

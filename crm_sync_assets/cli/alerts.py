@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from crm_sync_assets import log
+from crm_sync_assets import log, redaction
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
 from crm_sync_assets.cli.tables import open_for_reading, print_json, print_table
@@ -51,7 +51,7 @@ def _check(as_json: bool) -> int:
     else:
         for one in done.open:
             line = f"{one.subject}: {shown(one.what)}, since {minute(one.since)}; {one.advice}"
-            print(log.one_line(line))
+            print(redaction.one_line(line))
         if not done.open:
             print("nothing is wrong")
     if done.untold:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
-from crm_sync_assets import log, progress
+from crm_sync_assets import log, progress, redaction
 from crm_sync_assets.cli.exits import say
 from crm_sync_assets.launch import Outcome
 
@@ -127,7 +127,9 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, dry_run: bool) -> None:
             print("dry run: nothing was written but the history; a real one ends with these counts")
     for outcome in outcomes:
         if outcome.status == "failed":
-            say(f"{_named(outcome)} failed: {log.one_line(log.redact(outcome.error or 'unknown'))}")
+            say(
+                f"{_named(outcome)} failed: {redaction.one_line(redaction.redact(outcome.error or 'unknown'))}"
+            )
         elif outcome.status == "partial":
             entity = outcome.entity
             say(

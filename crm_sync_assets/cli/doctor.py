@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import check_crm
-from crm_sync_assets.log import one_line, redact
+from crm_sync_assets.redaction import one_line, redact
 
 _MARKS = {"ok": "✓", "note": "!", "wrong": "✗"}
 

@@ -32,7 +32,7 @@ def worse(one: int, other: int) -> int:
 
 def explain(error: BaseException, *, debug: bool = False, about: str = "") -> int:
     """Print one line about this error, of what it is `about`; the exit status it asks for."""
-    from crm_sync_assets.log import one_line, redact
+    from crm_sync_assets.redaction import one_line, redact
     from crm_sync_assets.settings import keep_secrets
     from crm_sync_assets.told import safe, words
 
@@ -50,6 +50,6 @@ def explain(error: BaseException, *, debug: bool = False, about: str = "") -> in
 
 def say(line: str) -> None:
     """A line of ours on standard error; what would begin another one, or colour it, is escaped."""
-    from crm_sync_assets.log import one_line
+    from crm_sync_assets.redaction import one_line
 
     print(f"crm-sync: {one_line(line)}", file=sys.stderr)

@@ -14,7 +14,7 @@ from crm_sync_assets.cli.tables import (
     print_json,
     print_table,
 )
-from crm_sync_assets.log import one_line, redact
+from crm_sync_assets.redaction import one_line, redact
 
 COLUMNS = (
     "id, crm_source, sync_type, endpoint, start_time, end_time, status, records_processed, "

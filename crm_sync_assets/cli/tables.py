@@ -10,7 +10,7 @@ from typing import Any
 
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.log import CONTROL, one_line
+from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
 from crm_sync_assets.strategy import midnight_utc
 from crm_sync_assets.warehouse import Connection, Warehouse

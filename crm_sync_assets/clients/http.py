@@ -57,7 +57,7 @@ from crm_sync_assets.errors import (
     TransientError,
     UsageError,
 )
-from crm_sync_assets.log import redact
+from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from crm_sync_assets import postgres
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.log import redact
+from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import setting_up
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from crm_sync_assets import log
+from crm_sync_assets import redaction
 from crm_sync_assets.cli import main
 from crm_sync_assets.clients import http
 from crm_sync_assets.sandbox import Sandbox
@@ -86,7 +86,7 @@ def secrets(
 ) -> None:
     """Every credential is a canary; the sandbox accepts them."""
     # What another test's secrets hide here must not hide a leak.
-    environment.setattr(log, "_known", {})
+    environment.setattr(redaction, "_known", {})
     crm = sandbox.hubspot_crm.auth
     token, refresh = BY_NAME["HUBSPOT_TOKEN"].value, BY_NAME["HUBSPOT_REFRESH_TOKEN"].value
     crm._grants[token] = auth.Grant(token, crm._account)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from crm_sync_assets import log
+from crm_sync_assets import log, redaction
 from crm_sync_assets.clients.http import Answer, Bearer, masked
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, Tokens
 from crm_sync_assets.errors import FatalError
@@ -40,7 +40,7 @@ FORMS = {
     "repr of repr": lambda s: repr(repr(s)),
     "html": html.escape,
     "html twice": lambda s: html.escape(html.escape(s)),
-    "one line": log.one_line,
+    "one line": redaction.one_line,
     "squeezed": lambda s: " ".join(s.split()),
 }
 # Without asterisks: what is hidden is shown as some, and a secret of them would seem to be there.
@@ -52,16 +52,16 @@ ODD = st.text(st.sampled_from("aZ9\"'\\ \n\t%+&<>/:@#?=.([{$^|~éß\u2028\x00\x1
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> Iterator[None]:
-    before, log._known = log._known, {}
+    before, redaction._known = redaction._known, {}
     handlers = list(logging.getLogger().handlers)
     yield
-    log._known = before
+    redaction._known = before
     logging.getLogger().handlers[:] = handlers
 
 
 def core(text: str) -> str:
     """What of a secret tells something: all that is not white space or control characters."""
-    return log._BLANK.sub("", text)
+    return redaction._BLANK.sub("", text)
 
 
 def pieces(secret: str, form: str) -> list[str]:
@@ -77,13 +77,13 @@ def pieces(secret: str, form: str) -> list[str]:
 @example(secret="\\\\\\\\", around="\\")
 @example(secret='ab"\\', around='"')
 def test_no_form_of_a_secret_passes_the_redactor(secret: str, around: str) -> None:
-    assume(len(core(secret)) >= log.MIN_SECRET)
-    log._known = {}
-    log.register_secret(secret)
+    assume(len(core(secret)) >= redaction.MIN_SECRET)
+    redaction._known = {}
+    redaction.register_secret(secret)
     for name, write in FORMS.items():
         form = write(secret)
-        said = log.redact(f"before {around}{form}{around} after")
-        assert log.HIDDEN in said, name
+        said = redaction.redact(f"before {around}{form}{around} after")
+        assert redaction.HIDDEN in said, name
         for piece in pieces(secret, form):
             assert piece not in said, name
 
@@ -92,19 +92,19 @@ def test_no_form_of_a_secret_passes_the_redactor(secret: str, around: str) -> No
 @given(secret=ENCODABLE | ODD, as_json=st.booleans())
 def test_no_secret_passes_the_log(secret: str, as_json: bool) -> None:
     plain = written(as_json, "nothing", {})
-    assume(len(core(secret)) >= log.MIN_SECRET)
+    assume(len(core(secret)) >= redaction.MIN_SECRET)
     assume(core(secret).lower() not in core(plain).lower())
-    log.register_secret(secret)
+    redaction.register_secret(secret)
     said = written(as_json, f"a {secret} b {quote(secret)}", {"field": secret, "more": [secret]})
-    log._known = {}
+    redaction._known = {}
     (line,) = said.splitlines()
-    for form in (secret, log.one_line(secret), quote(secret), json.dumps(secret)[1:-1]):
+    for form in (secret, redaction.one_line(secret), quote(secret), json.dumps(secret)[1:-1]):
         if core(form):
             assert form not in line
     if as_json:
         event = json.loads(line)
-        assert log.HIDDEN in event["event"]
-        assert log.HIDDEN in event["field"]
+        assert redaction.HIDDEN in event["event"]
+        assert redaction.HIDDEN in event["field"]
         assert secret not in str(event)
 
 
@@ -124,11 +124,11 @@ def written(as_json: bool, message: str, extra: dict[str, Any]) -> str:
 @given(secret=st.binary(min_size=12, max_size=40), user=st.text("abc", max_size=5))
 def test_no_password_passes_as_base64(secret: bytes, user: str) -> None:
     password = base64.b32encode(secret).decode()
-    log._known = {}
-    log.register_secret(password)
+    redaction._known = {}
+    redaction.register_secret(password)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         encoded = encode(f"{user}:{password}".encode()).decode()
-        said = log.redact(f"sent {encoded} to it")
+        said = redaction.redact(f"sent {encoded} to it")
         # The user's name stands before it, and may share a character with it.
         for at in range(8 * (len(user) + 1) // 6 + 1, len(encoded) - 8):
             assert encoded[at : at + 8] not in said
@@ -139,17 +139,17 @@ def test_no_password_passes_as_base64(secret: bytes, user: str) -> None:
 def test_secrets_that_overlap_leave_nothing_of_each_other(data: st.DataObject) -> None:
     whole = data.draw(st.text("abcXYZ019", min_size=12, max_size=24))
     cut, other = data.draw(st.integers(4, 8)), data.draw(st.integers(4, 8))
-    log._known = {}
+    redaction._known = {}
     secrets = [whole[:-cut], whole[other:], whole]
     chosen = data.draw(st.permutations(secrets))
     for secret in chosen:
-        log.register_secret(secret)
-    said = log.redact(f"<{whole}> <{whole[:-cut]}> <{whole[other:]}>")
+        redaction.register_secret(secret)
+    said = redaction.redact(f"<{whole}> <{whole[:-cut]}> <{whole[other:]}>")
     assert said == "<***> <***> <***>"
 
 
 def test_a_secret_that_is_a_number_is_hidden_in_a_field_and_the_line_stays_json() -> None:
-    log.register_secret("83746501")
+    redaction.register_secret("83746501")
     event = json.loads(written(True, "x", {"field": 83746501, "other": 12, "share": 0.5}))
     assert (event["field"], event["other"], event["share"]) == ("***", 12, 0.5)
 
@@ -187,7 +187,7 @@ def test_an_exception_in_the_log_tells_neither_values_nor_local_variables() -> N
     ],
 )
 def test_what_looks_like_a_secret(text: str, safe_text: str) -> None:
-    assert log.redact(text) == safe_text
+    assert redaction.redact(text) == safe_text
 
 
 # What is said of a body and of an exception
@@ -213,12 +213,12 @@ def test_of_a_body_only_what_explains_is_shown(body: bytes, shown: str) -> None:
 
 def test_a_secret_is_hidden_before_a_message_is_cut() -> None:
     secret = BY_NAME["ZIPCODES_GITHUB_TOKEN"].value
-    log.register_secret(secret)
+    redaction.register_secret(secret)
     assert "hsKx" not in masked(b"x" * 195 + secret.encode())
 
 
 def test_what_an_error_quotes_is_withheld_and_its_class_decides_on() -> None:
-    log.register_secret("hunter2222")
+    redaction.register_secret("hunter2222")
     error = FatalError("password is hunter2222")
     error.__cause__ = ValueError(SAID.name)
     error.__cause__.__context__ = KeyError(SAID.email)

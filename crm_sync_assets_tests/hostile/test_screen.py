@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import log, quarantine, registry
+from crm_sync_assets import log, quarantine, redaction, registry
 from crm_sync_assets.cli import exits
 from crm_sync_assets.processor import Failure, Processor
 from crm_sync_assets.sandbox import Sandbox
@@ -38,7 +38,7 @@ def quarantined(warehouse: Warehouse) -> Warehouse:
     with warehouse.connection() as connection:
         failures = [
             Failure(
-                log.one_line(text) if kind == "half a character" else text,
+                redaction.one_line(text) if kind == "half a character" else text,
                 "parse",
                 f"the key id {text}",
                 "id",
