@@ -13,8 +13,9 @@ import sys
 import time
 
 from benchmarks import records
-from crm_sync_assets import registry
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.hubspot.entities.shared import REST
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
     each,
@@ -26,9 +27,8 @@ from crm_sync_assets.columns import (
     timestamp,
     zip_code,
 )
-from crm_sync_assets.crms.hubspot.entities.shared import REST
-from crm_sync_assets.entity import Entity
-from crm_sync_assets.flags import Flags
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.measures import collecting_nothing
 
 
@@ -77,8 +77,8 @@ def main(words: list[str]) -> int:
 
 
 def _engine(entity: Entity, flags: Flags) -> int:
+    from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.settings import settings_for
     from crm_sync_assets.sync import Request, begin
 
     crm = registry.crm("hubspot")

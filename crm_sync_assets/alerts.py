@@ -15,15 +15,17 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import channels, registry
+from crm_sync_assets import channels
 from crm_sync_assets.channels import Channels
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.health import MIRRORED, REAL, not_suddenly_empty
 from crm_sync_assets.history import STALE_AFTER
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import one_line, redact
-from crm_sync_assets.settings import Environment, SyncSettings, settings_for
+from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.warehouse import Connection, Warehouse, message_of
 
 log = logger(__name__)

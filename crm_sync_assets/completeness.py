@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from crm_sync_assets import ending, history
+from crm_sync_assets.declarations.contract import Client, Page, Provable, Read, Usage, Verifiable
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.ending import SeenKeys
-from crm_sync_assets.entity import Client, Entity, Key, Page, Provable, Read, Usage, Verifiable
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.log import logger

@@ -3,8 +3,8 @@
 import dagster as dg
 from pydantic import Field
 
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.flags import OLD_NAMES, Flags
 from crm_sync_assets.log import logger
 
 log = logger(__name__)

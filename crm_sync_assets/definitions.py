@@ -5,10 +5,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from crm_sync_assets import registry, retention
+from crm_sync_assets import retention
 from crm_sync_assets.asset_checks import build_checks
 from crm_sync_assets.assets import assets_of, resources_of
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.refreshment import build_refresh, build_refresh_schedule
 from crm_sync_assets.schedules import build_job, build_schedule
 from crm_sync_assets.sensors import build_alert_sensor, build_sensor

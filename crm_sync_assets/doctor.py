@@ -11,18 +11,13 @@ from typing import Literal
 
 import psycopg
 
-from crm_sync_assets import __version__, encryption, registry, schema
+from crm_sync_assets import __version__, encryption, schema
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.postgres import sqlalchemy_url
-from crm_sync_assets.settings import (
-    Environment,
-    client_for,
-    environment,
-    is_named,
-    settings_for,
-    unknown_overrides,
-)
+from crm_sync_assets.settings import Environment, environment, is_named
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import Connection, Warehouse
 

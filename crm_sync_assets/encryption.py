@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets import schema
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger

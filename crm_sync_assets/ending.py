@@ -11,7 +11,8 @@ from itertools import combinations, pairwise
 
 from psycopg import sql
 
-from crm_sync_assets.entity import Entity, Key, Tombstone
+from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.warehouse import (

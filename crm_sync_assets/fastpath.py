@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from crm_sync_assets import parsing
-from crm_sync_assets.columns import Column, Parser
-from crm_sync_assets.entity import UNREAD, Record
+from crm_sync_assets.declarations import parsing
+from crm_sync_assets.declarations.columns import Column, Parser
+from crm_sync_assets.declarations.entity import UNREAD, Record
+from crm_sync_assets.declarations.validators import FAST
 from crm_sync_assets.shape import Shape
-from crm_sync_assets.validators import FAST
 from crm_sync_assets.values import NotClean, key_parser, noting_nothing
 
 Fast = Callable[[Any], tuple[Any, ...]]

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
-from crm_sync_assets.entity import Page
+from crm_sync_assets.declarations.contract import Page
 
 
 class Prefetch:

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets.entity import Cursor, Entity
+from crm_sync_assets.declarations.contract import Cursor
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact

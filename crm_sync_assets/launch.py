@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
+from crm_sync_assets.declarations.strategy import choose
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.flags import Flags
-from crm_sync_assets.settings import settings_for, unknown_overrides
-from crm_sync_assets.strategy import choose
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -272,7 +273,7 @@ def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], s
 
 
 def _all_of(crm: Crm) -> tuple[Entity, ...]:
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
 
     return registry.entities(crm.name)
 

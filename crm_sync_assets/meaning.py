@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_sync_assets import history
-from crm_sync_assets.entity import Client, Entity, Meaningful, Meant
+from crm_sync_assets.declarations.contract import Client, Meaningful, Meant
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.warehouse import Connection
 

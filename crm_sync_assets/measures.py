@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm_sync_assets.entity import Usage
+    from crm_sync_assets.declarations.contract import Usage
     from crm_sync_assets.warehouse import Counts
 
 COLLECT_EVERY = 100_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from crm_sync_assets.entity import Entity, Key, Page, Tombstone
+from crm_sync_assets.declarations.contract import Page, Tombstone
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.processor import Batch, Processor
 
 

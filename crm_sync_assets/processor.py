@@ -14,9 +14,9 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import Any
 
-from crm_sync_assets import parsing
-from crm_sync_assets.columns import Column
-from crm_sync_assets.entity import UNREAD, Entity, Key, Record
+from crm_sync_assets.declarations import parsing
+from crm_sync_assets.declarations.columns import Column
+from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.fastpath import compiled
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import mask, one_line

@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.health import MIRRORED, REAL
 from crm_sync_assets.history import Checkpoint

@@ -26,7 +26,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from crm_sync_assets.asset_checks import CHECKS
 from crm_sync_assets.assets import asset_key
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.log import logger
 from crm_sync_assets.sensors import NAME, NEWEST_ROW
 from crm_sync_assets.warehouse import Connection

@@ -16,12 +16,13 @@ from typing import Any, cast
 from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine
-from crm_sync_assets.columns import Column
-from crm_sync_assets.entity import UNREAD, Client, Entity, Key, Read, Refreshable, Usage
+from crm_sync_assets.declarations.columns import Column
+from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usage
+from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.log import logger
 from crm_sync_assets.processor import Batch, Failure, Processor
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.trial import Trial, trial
 from crm_sync_assets.vault import Vault, opener, sealed_columns
 from crm_sync_assets.warehouse import (

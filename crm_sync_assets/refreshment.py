@@ -4,11 +4,12 @@ import dagster as dg
 from pydantic import Field
 
 from crm_sync_assets.assets import asset_key
-from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.refresh import Refreshed, refresh
 from crm_sync_assets.resources import ClientResource, WarehouseResource
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verification import wanted
 
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets import encryption, history, quarantine
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import refuse_foreign

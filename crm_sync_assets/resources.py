@@ -6,11 +6,13 @@ import threading
 import dagster as dg
 from pydantic import PrivateAttr
 
-from crm_sync_assets import encryption, log, redaction, registry
+from crm_sync_assets import encryption, log, redaction
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.embedded import warehouse_url
-from crm_sync_assets.entity import Client
 from crm_sync_assets.migrations import migrate
-from crm_sync_assets.settings import client_for, environment
+from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse import Warehouse
 
 _opening = threading.Lock()

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crm_sync_assets import registry
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.prune import Pruned, prune
 from crm_sync_assets.resources import WarehouseResource
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse import Warehouse
 
 if TYPE_CHECKING:

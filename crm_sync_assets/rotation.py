@@ -18,7 +18,7 @@ from psycopg import sql
 
 from crm_sync_assets import encryption, ending, quarantine, schema
 from crm_sync_assets.clients import oauth
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger

@@ -6,7 +6,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from crm_sync_assets.assets import asset_key
-from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
 
 
 def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefinition:

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger

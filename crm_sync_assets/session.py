@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from crm_sync_assets import history
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 from typing import Any, Literal
 
-from crm_sync_assets import parsing
-from crm_sync_assets.columns import Column
-from crm_sync_assets.entity import Entity, Record
+from crm_sync_assets.declarations import parsing
+from crm_sync_assets.declarations.columns import Column
+from crm_sync_assets.declarations.entity import Entity, Record
 
 Stage = Literal["parse", "validate", "load"]
 """What refused a record: reading it, checking it, or the warehouse."""

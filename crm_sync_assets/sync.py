@@ -18,11 +18,14 @@ import psycopg
 
 from crm_sync_assets import encryption, ending, history, quarantine, resume
 from crm_sync_assets.completeness import Completeness, Seen
+from crm_sync_assets.declarations.contract import Client, Cursor, Page, Read, Tombstone, Usage
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.strategy import Strategy, choose
 from crm_sync_assets.ending import SeenKeys, Shadow
-from crm_sync_assets.entity import Client, Crm, Cursor, Entity, Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
 from crm_sync_assets.fetch import Prefetch
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import Meaning, judge
@@ -31,7 +34,6 @@ from crm_sync_assets.processor import Batch, Failure, Processor
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.strategy import Strategy, choose
 from crm_sync_assets.told import failure_message
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.warehouse import (

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets import history
-from crm_sync_assets.entity import Client, Entity
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.meaning import judge
 from crm_sync_assets.schema import ensure_table

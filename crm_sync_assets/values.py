@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from crm_sync_assets import parsing
-from crm_sync_assets.columns import Column, Parser
+from crm_sync_assets.declarations import parsing
+from crm_sync_assets.declarations.columns import Column, Parser
 
 
 class NotClean(Exception):

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from crm_sync_assets.columns import Column, SqlType
+from crm_sync_assets.declarations.columns import Column, SqlType
 from crm_sync_assets.errors import FatalError
 
 if TYPE_CHECKING:
-    from crm_sync_assets.entity import Entity
+    from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.keyring import _ID_LENGTH, VARIABLE, key_id
 
 TYPES: Mapping[SqlType, Any] = {

@@ -3,12 +3,13 @@
 import dagster as dg
 from pydantic import Field
 
-from crm_sync_assets import registry
 from crm_sync_assets.assets import asset_key
-from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.resources import ClientResource, WarehouseResource
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verified import Verification
 from crm_sync_assets.verify import can_verify, verify
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from crm_sync_assets import history
-from crm_sync_assets.entity import Entity, Key, Usage
+from crm_sync_assets.declarations.contract import Usage
+from crm_sync_assets.declarations.entity import Entity, Key
 
 Kind = Literal["missing", "stale", "extra"]
 KINDS: tuple[Kind, ...] = ("missing", "stale", "extra")

@@ -24,23 +24,22 @@ from typing import Any, LiteralString, cast
 from psycopg import sql
 
 from crm_sync_assets import encryption, ending, history, quarantine
-from crm_sync_assets.entity import (
+from crm_sync_assets.declarations.contract import (
     Client,
     Cursor,
-    Entity,
-    Key,
     Provable,
     Read,
     Tombstone,
     Verifiable,
 )
+from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.outline import keys_of, outline_of
 from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.trial import trial
 from crm_sync_assets.vault import Vault
 from crm_sync_assets.verified import KINDS, Finding, Kind, Verification

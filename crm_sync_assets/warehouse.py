@@ -20,8 +20,9 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from crm_sync_assets import keysums, postgres
-from crm_sync_assets.columns import SqlType
-from crm_sync_assets.entity import Entity, Key, Tombstone
+from crm_sync_assets.declarations.columns import SqlType
+from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.told import cause, words

@@ -7,20 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crm_sync_assets.columns import decimal, id_list, rest, text, timestamp
-from crm_sync_assets.entity import (
-    Client,
-    Crm,
-    Entity,
-    Key,
-    Page,
-    Read,
-    Record,
-    SourceKind,
-    Tombstone,
-    Usage,
-)
-from crm_sync_assets.flags import Flags
+from crm_sync_assets.declarations.columns import decimal, id_list, rest, text, timestamp
+from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone, Usage
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity, Key, Record, SourceKind
+from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.sync import Progress, Request, Sync, begin
 from crm_sync_assets.warehouse import Warehouse

@@ -7,9 +7,18 @@ from typing import Any
 
 from psycopg import sql
 
-from crm_sync_assets.columns import date, decimal, email, id_list, integer, rest, text, timestamp
+from crm_sync_assets.declarations.columns import (
+    date,
+    decimal,
+    email,
+    id_list,
+    integer,
+    rest,
+    text,
+    timestamp,
+)
+from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.encryption import open_vault
-from crm_sync_assets.entity import Entity, Record
 from crm_sync_assets.io_manager import read, read_sealed
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.vault import Vault, sealed_columns

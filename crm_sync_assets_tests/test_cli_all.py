@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.warehouse import Warehouse

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets import quarantine, registry
+from crm_sync_assets import quarantine
 from crm_sync_assets.cli import exits, main
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.doctor import Finding, examine
 from crm_sync_assets.keyring import key_id, read_keys
 from crm_sync_assets.processor import Failure

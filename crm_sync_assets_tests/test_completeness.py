@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from crm_sync_assets import completeness, history
-from crm_sync_assets.columns import integer, text
-from crm_sync_assets.entity import UNREAD, Key, Page, Read, Record, Tombstone, Usage
+from crm_sync_assets.declarations.columns import integer, text
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
+from crm_sync_assets.declarations.entity import UNREAD, Key, Record
 from crm_sync_assets.errors import FatalError, Refused, TransientError
 from crm_sync_assets.sync import Sync
 from crm_sync_assets.warehouse import Counts, Warehouse

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.asset_checks import CHECKS
 from crm_sync_assets.assets import asset_key
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
 
 

@@ -16,7 +16,7 @@ from dagster._core.instance.config import (
 
 from crm_sync_assets import __version__
 from crm_sync_assets.cli import COMMANDS, entities, exits
-from crm_sync_assets.flags import OLD_NAMES, Flags
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.settings import SyncSettings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,8 +15,9 @@ from psycopg import sql
 
 from crm_sync_assets import quarantine
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
-from crm_sync_assets.columns import email, phone, text
-from crm_sync_assets.entity import Entity, Tombstone
+from crm_sync_assets.declarations.columns import email, phone, text
+from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
 from crm_sync_assets.replay import replay

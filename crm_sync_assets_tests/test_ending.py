@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets import ending
+from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.ending import SeenKeys, Shadow, refuse_mass_deletion, refuse_mass_failure
-from crm_sync_assets.entity import Tombstone
 from crm_sync_assets.errors import Refused, TransientError
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.warehouse import Counts, Warehouse

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_sync_assets import columns
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import columns
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.processor import Batch, Processor
 
 KINDS = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm_sync_assets.entity import Page, Tombstone
+from crm_sync_assets.declarations.contract import Page, Tombstone
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets.fetch import Prefetch, weight
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import cli, registry
+from crm_sync_assets import cli
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.given import cleaned, env_file
 from crm_sync_assets.settings import environment as current
-from crm_sync_assets.settings import settings_for
 
 PASTED = {
     "line_end": "{}\n",

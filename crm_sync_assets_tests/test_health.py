@@ -9,7 +9,8 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets import history, registry
+from crm_sync_assets import history
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.health import examine
 from crm_sync_assets.warehouse import Connection, Warehouse
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 
-from crm_sync_assets import registry, resources
+from crm_sync_assets import resources
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.instance import CONFIGURATION, instance_folder, open_instance
 from crm_sync_assets.launch import Outcome, launch, plan
 from crm_sync_assets.sandbox import Sandbox

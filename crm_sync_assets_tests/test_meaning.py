@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from crm_sync_assets import quarantine
-from crm_sync_assets.entity import Entity, Meant, Page, Read, Usage
+from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.refresh import refresh
 from crm_sync_assets.replay import replay

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crm_sync_assets import parsing as parse
+from crm_sync_assets.declarations import parsing as parse
 
 PARSERS = (
     parse.text,

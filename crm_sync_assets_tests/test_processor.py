@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.declarations.columns import (
     Column,
     boolean,
     decimal,
@@ -27,10 +27,10 @@ from crm_sync_assets.columns import (
     text,
     timestamp,
 )
-from crm_sync_assets.columns import date as day
-from crm_sync_assets.columns import json as jsonb
-from crm_sync_assets.entity import Entity, Key
-from crm_sync_assets.parsing import MAX_DEPTH
+from crm_sync_assets.declarations.columns import date as day
+from crm_sync_assets.declarations.columns import json as jsonb
+from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.parsing import MAX_DEPTH
 from crm_sync_assets.processor import LOGGED_PER_FIELD, Batch, Processor, Row
 
 

@@ -23,10 +23,11 @@ from dagster._core.test_utils import create_run_for_test
 
 from crm_sync_assets import history as sync_history
 from crm_sync_assets import prune as prune_module
-from crm_sync_assets import registry, retention, sensors
+from crm_sync_assets import retention, sensors
 from crm_sync_assets.asset_checks import CHECKS
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.cli import exits, main
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, SyncError, TransientError
 from crm_sync_assets.instance import open_instance

@@ -13,15 +13,17 @@ import dagster as dg
 import pytest
 
 from crm_sync_assets import history as sync_history
-from crm_sync_assets import quarantine, registry
+from crm_sync_assets import quarantine
 from crm_sync_assets.asset_checks import last_sync
 from crm_sync_assets.cli import exits, main
-from crm_sync_assets.columns import rest
 from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.columns import rest
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
-from crm_sync_assets.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.health import REAL, _violations
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.refresh import Refreshed, refresh
@@ -29,7 +31,6 @@ from crm_sync_assets.replay import replay
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, begin
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.runs import instance_in

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import history, quarantine, registry
+from crm_sync_assets import history, quarantine
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.processor import Failure
 from crm_sync_assets.replay import Replayed, replay

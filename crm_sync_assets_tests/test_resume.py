@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from crm_sync_assets import resume
-from crm_sync_assets.columns import text
-from crm_sync_assets.flags import Flags
+from crm_sync_assets.declarations.columns import text
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.warehouse import Counts
 from crm_sync_assets_tests.scripted import PEOPLE, START
 

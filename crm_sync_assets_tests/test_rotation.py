@@ -14,9 +14,9 @@ from psycopg import sql
 
 from crm_sync_assets import quarantine, rotation
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
-from crm_sync_assets.columns import date as day
-from crm_sync_assets.columns import rest, text, timestamp
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import date as day
+from crm_sync_assets.declarations.columns import rest, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
 from crm_sync_assets.rotation import outstanding, rotate

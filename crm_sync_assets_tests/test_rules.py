@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import rules
+from crm_sync_assets.declarations import rules
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, today

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from crm_sync_assets.columns import boolean, integer, text
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, integer, text
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.schema import ensure_table, index_name, system_columns
 from crm_sync_assets.warehouse import Warehouse

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.settings import (
-    SyncSettings,
-    environment,
-    settings_for,
-    unknown_overrides,
-)
+from crm_sync_assets.settings import SyncSettings, environment
 from crm_sync_assets_tests.scripted import CRM, PEOPLE, THINGS
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.strategy import choose, midnight_utc
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.flags import Flags
-from crm_sync_assets.strategy import choose, midnight_utc
 
 MARK = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE, AFTER = "2026-02-01", "2026-04-01"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets import history as sync_history
-from crm_sync_assets.entity import Tombstone
+from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced, TransientError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import Counts, Warehouse
@@ -675,7 +675,7 @@ def test_a_warehouse_that_refuses_ends_in_a_failed_row(warehouse: Warehouse) -> 
 def test_a_new_column_is_added_and_no_row_is_lost(warehouse: Warehouse) -> None:
     from dataclasses import replace
 
-    from crm_sync_assets.columns import text
+    from crm_sync_assets.declarations.columns import text
 
     sync(warehouse, FakeClient([person(1, colour="red"), person(2)]))
     wider = replace(PEOPLE, columns=(*PEOPLE.columns, text("colour")))

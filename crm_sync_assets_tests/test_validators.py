@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_sync_assets import validators as valid
+from crm_sync_assets.declarations import validators as valid
 
 GOOD = {
     "email": [
@@ -110,7 +110,7 @@ def test_numbers_and_days() -> None:
 
 def test_the_slow_libraries_wait_until_they_are_needed() -> None:
     code = (
-        "import sys; import crm_sync_assets.validators as v; v.email('a@example.com'); "
+        "import sys; import crm_sync_assets.declarations.validators as v; v.email('a@example.com'); "
         "v.phone('4105550147'); v.state('MD'); v.url('https://example.com'); "
         "print([m for m in ('phonenumbers', 'email_validator', 'us') if m in sys.modules])"
     )

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_sync_assets.columns import SqlType
+from crm_sync_assets.declarations.columns import SqlType
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id, new_key, read_keys
 from crm_sync_assets.vault import (

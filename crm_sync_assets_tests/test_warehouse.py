@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets import warehouse as loading
-from crm_sync_assets.columns import (
+from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
     id_list,
@@ -25,7 +25,8 @@ from crm_sync_assets.columns import (
     text,
     timestamp,
 )
-from crm_sync_assets.entity import Entity, Tombstone
+from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.postgres import sqlalchemy_url

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-from crm_sync_assets.entity import Entity
-from crm_sync_assets.flags import Flags
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.resources import open_client, open_warehouse
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.sealed import opened

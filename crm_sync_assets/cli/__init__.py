@@ -93,8 +93,8 @@ def _dispatch(words: list[str]) -> int:
     from crm_sync_assets.measures import collecting_nothing
 
     with collecting_nothing():
-        from crm_sync_assets import registry
         from crm_sync_assets.cli import sync
+        from crm_sync_assets.declarations import registry
         from crm_sync_assets.errors import UsageError
 
     if name == registry.ALL:
@@ -126,7 +126,7 @@ def _refuse_what_is_no_text(words: Sequence[str]) -> None:
 
 
 def usage() -> str:
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
 
     crms = ", ".join(registry.names())
     width = max(map(len, COMMANDS))

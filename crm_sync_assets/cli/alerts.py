@@ -40,8 +40,8 @@ def run(words: Sequence[str]) -> int:
 
 def _check(as_json: bool) -> int:
     """0 if nothing is open and everything told, else 1."""
-    from crm_sync_assets import registry
     from crm_sync_assets.alerts import minute, shown, watch
+    from crm_sync_assets.declarations import registry
     from crm_sync_assets.resources import open_warehouse
     from crm_sync_assets.settings import environment
 

@@ -7,8 +7,8 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.flags import OLD_NAMES, Flags
 
 Kind = TypeVar("Kind", bound=Flags)
 

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("entity")
     parser.add_argument("column")
     given = parser.parse(words)
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
 
     entity = registry.entity(f"{given.crm}.{given.entity.replace('-', '_')}")
     columns = {column.name: column for column in entity.columns if column.sensitive}

@@ -9,10 +9,10 @@ from typing import Any
 
 from psycopg import sql
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.process import Running
 from crm_sync_assets.warehouse import Warehouse
 

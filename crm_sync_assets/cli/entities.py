@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
 
 PAGE = Path("docs") / "entities.md"
 

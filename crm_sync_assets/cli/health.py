@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     given = parser.parse(words)
     check_crm(given.crm)
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
     from crm_sync_assets.health import examine
 
     warehouse = open_for_reading()

@@ -22,11 +22,11 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="count what would change, no more")
     given = parser.parse(words)
 
-    from crm_sync_assets import registry
     from crm_sync_assets.cli.sync import chosen
+    from crm_sync_assets.declarations import registry
+    from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.refresh import refresh
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.settings import settings_for
 
     crm = registry.crm(given.crm)
     entities = chosen(crm, given.entities)

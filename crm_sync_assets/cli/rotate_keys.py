@@ -28,7 +28,7 @@ def run(words: Sequence[str]) -> int:
     if given.new:
         print(new_key())
         return exits.SUCCESS
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
     from crm_sync_assets.resources import open_warehouse
     from crm_sync_assets.rotation import outstanding, rotate
 

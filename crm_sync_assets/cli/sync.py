@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, add_flags, flags
-from crm_sync_assets.entity import Crm, Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
 from crm_sync_assets.measures import collecting_nothing
-from crm_sync_assets.settings import client_for, environment, is_named
+from crm_sync_assets.settings import environment, is_named
 
 if TYPE_CHECKING:
     from crm_sync_assets.warehouse import Warehouse

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
-from crm_sync_assets.strategy import midnight_utc
 from crm_sync_assets.warehouse import Connection, Warehouse
 
 
@@ -33,7 +33,7 @@ def open_for_reading() -> Warehouse:
 
 def check_crm(name: str | None) -> None:
     """Raises UsageError for a CRM that does not exist."""
-    from crm_sync_assets import registry
+    from crm_sync_assets.declarations import registry
 
     if name is not None:
         registry.crm(name)

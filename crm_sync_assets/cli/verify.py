@@ -29,10 +29,10 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     given = parser.parse(words)
 
-    from crm_sync_assets import registry
     from crm_sync_assets.cli.sync import chosen
+    from crm_sync_assets.declarations import registry
+    from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.settings import settings_for
     from crm_sync_assets.verify import can_verify, verify
 
     crm = registry.crm(given.crm)

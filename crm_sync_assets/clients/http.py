@@ -45,7 +45,7 @@ from crm_sync_assets.clients.wire import (
     Wire,
     proxy_for,
 )
-from crm_sync_assets.entity import Usage
+from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import (
     BadRequest,
     Closed,

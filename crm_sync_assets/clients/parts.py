@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from crm_sync_assets.entity import Cursor
+from crm_sync_assets.declarations.contract import Cursor
 from crm_sync_assets.errors import Closed, Incomplete
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crm_sync_assets import postgres
 from crm_sync_assets.clients import mysql
-from crm_sync_assets.entity import Usage
+from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings

@@ -22,8 +22,8 @@ from crm_sync_assets import hooks, io_manager, sensors
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.dev_server import free_port
-from crm_sync_assets.columns import email, text, timestamp
 from crm_sync_assets.crms.hubspot.client import HubSpot
+from crm_sync_assets.declarations.columns import email, text, timestamp
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse import Warehouse

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from crm_sync_assets.clients.ahead import in_order
-from crm_sync_assets.entity import Page, Usage
+from crm_sync_assets.declarations.contract import Page, Usage
 from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets_tests.clients.conftest import Wire, reply
 

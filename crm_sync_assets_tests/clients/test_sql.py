@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from crm_sync_assets.clients.sql import Database, parsed_url
 from crm_sync_assets.clients.zones import Zone
+from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.declarations.readers import READERS, client_kind, reader
-from crm_sync_assets.entity import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests.mariadb import MariaDB, mariadb, mysql_database

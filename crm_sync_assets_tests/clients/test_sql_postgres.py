@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from crm_sync_assets.clients.sql import Database
-from crm_sync_assets.entity import Usage
+from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests import conftest

@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import parsing, registry, resources
-from crm_sync_assets.columns import Column
-from crm_sync_assets.entity import Client, Entity, Page, Read, Record, Usage
-from crm_sync_assets.flags import Flags
+from crm_sync_assets import resources
+from crm_sync_assets.declarations import parsing, registry
+from crm_sync_assets.declarations.columns import Column
+from crm_sync_assets.declarations.contract import Client, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.schema import _SAME_TYPE, ensure_table, index_name, system_columns
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.vault import TYPES, index_column, sealed_columns
 from crm_sync_assets.warehouse import Table, Warehouse, load
@@ -285,7 +287,7 @@ def test_no_two_entities_share_a_table_or_the_name_of_an_index() -> None:
 def test_fingerprints_are_the_same_in_another_process() -> None:
     """Else every sync would believe that its declaration had changed."""
     program = (
-        "import json; from crm_sync_assets import registry; "
+        "import json; from crm_sync_assets.declarations import registry; "
         "print(json.dumps({n: e.fingerprint for n, e in registry.all_entities().items()}))"
     )
     root = str(Path(__file__).parents[2])

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from crm_sync_assets import history, registry, warehouse
+from crm_sync_assets import history, warehouse
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.session import Session
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.settings import environment
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Table, Warehouse
 

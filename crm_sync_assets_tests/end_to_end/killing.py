@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.history import resource
 from crm_sync_assets.sandbox import Sandbox

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets import registry
-from crm_sync_assets.columns import text
 from crm_sync_assets.crms.hubspot import gaining
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.columns import text
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import TransientError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.crms.genius.truth import differences

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.resources import open_warehouse
 from crm_sync_assets.rotation import rotate
 from crm_sync_assets.sandbox import Sandbox

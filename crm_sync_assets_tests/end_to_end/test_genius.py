@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World

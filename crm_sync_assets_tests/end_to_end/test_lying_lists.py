@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError, TransientError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences

@@ -5,10 +5,11 @@ from __future__ import annotations
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.client import HubSpot
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.settings import environment
 
 
 def ask_in_turns(barrier: Barrier, turns: int, outcome: Queue[list[str]]) -> None:

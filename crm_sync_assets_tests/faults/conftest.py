@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.clients.http import Bearer, Http, Session
 from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import SyncSettings

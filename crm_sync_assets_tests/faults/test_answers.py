@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.faults import server as faults
 from crm_sync_assets_tests.faults.conftest import Syncs, wrong

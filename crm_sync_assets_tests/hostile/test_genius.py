@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets import registry
 from crm_sync_assets.clients.sql import named_column, named_table
-from crm_sync_assets.entity import Usage
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.schema import ensure_table

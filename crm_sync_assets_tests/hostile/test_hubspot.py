@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run, Wire, poison, properties

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from crm_sync_assets import quarantine
-from crm_sync_assets.columns import each, integer, text
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, integer, text
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.replay import replay
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import Counts, Warehouse

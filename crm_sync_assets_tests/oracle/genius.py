@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import differences, expected_value, joined, stored_rows

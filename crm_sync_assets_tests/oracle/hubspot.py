@@ -13,9 +13,9 @@ from typing import Any
 from hypothesis import strategies as st
 from psycopg import sql
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import KNOBS, SCRIPT

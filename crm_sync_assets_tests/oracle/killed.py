@@ -22,13 +22,14 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.hubspot.client import HubSpot
-from crm_sync_assets.entity import Client
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.flags import Flags
-from crm_sync_assets.settings import environment, settings_for
+from crm_sync_assets.settings import environment
 from crm_sync_assets.sync import Request, begin
 from crm_sync_assets.warehouse import Warehouse
 

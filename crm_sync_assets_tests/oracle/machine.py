@@ -21,13 +21,15 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from crm_sync_assets import history, quarantine, registry
-from crm_sync_assets.entity import Client, Entity
+from crm_sync_assets import history, quarantine
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.errors import AlreadyRunning, SyncError, UsageError
-from crm_sync_assets.flags import Flags
 from crm_sync_assets.replay import replay
-from crm_sync_assets.settings import settings_for
-from crm_sync_assets.strategy import midnight_utc
 from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import Counts, Warehouse
 from crm_sync_assets_tests.oracle.bench import Bench, fetches_ended, pick, until

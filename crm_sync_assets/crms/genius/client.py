@@ -14,7 +14,8 @@ from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.reading import TableReading
 from crm_sync_assets.crms.genius.selection import Selection
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity, Key, Meant, Page, Read, Usage
+from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
@@ -93,7 +94,7 @@ class Genius:
 
         Raises FatalError when it does not answer, or lets us read nothing.
         """
-        from crm_sync_assets import registry
+        from crm_sync_assets.declarations import registry
 
         usage = Usage()
         version = self.database.version("genius", usage)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from crm_sync_assets import keysums
 from crm_sync_assets.crms.genius.selection import MOST_EMPTY, Selection
-from crm_sync_assets.entity import Page, Read, Tombstone, Usage
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import FatalError
 
 BUCKETS = 200

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from crm_sync_assets.clients.sql import Database, SourceColumn, named_column, named_table
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.sources import Join, Table
-from crm_sync_assets.entity import Entity, Key, Page, Record, Tombstone, Usage
+from crm_sync_assets.declarations.contract import Page, Tombstone, Usage
+from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import FatalError
 
 log = logging.getLogger(__name__)

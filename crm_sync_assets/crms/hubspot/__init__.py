@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_sync_assets.entity import Client, Crm
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.crm import Crm
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crm_sync_assets.entity import Record
+from crm_sync_assets.declarations.entity import Record
 
 # Digits of an id that a filter of a search takes.
 LONGEST_NUMBER = 18

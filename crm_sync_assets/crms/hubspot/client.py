@@ -36,7 +36,8 @@ from crm_sync_assets.crms.hubspot.sources import (
 )
 from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
-from crm_sync_assets.entity import Entity, Key, Meant, Page, Read, Usage
+from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
 from crm_sync_assets.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot.answers import has_records
-from crm_sync_assets.entity import Page
+from crm_sync_assets.declarations.contract import Page
 from crm_sync_assets.errors import Closed
 from crm_sync_assets.log import logger
 

@@ -17,7 +17,8 @@ from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.parts import Parts
 from crm_sync_assets.crms.hubspot.answers import has_records, next_after
 from crm_sync_assets.crms.hubspot.searching import TRIES
-from crm_sync_assets.entity import Cursor, Key, Page, Read, Record, Tombstone
+from crm_sync_assets.declarations.contract import Cursor, Page, Read, Tombstone
+from crm_sync_assets.declarations.entity import Key, Record
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot

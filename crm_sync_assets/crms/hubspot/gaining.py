@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from crm_sync_assets.entity import Read
+from crm_sync_assets.declarations.contract import Read
 
 PER_SEARCH = 5
 """Groups of filters that a search takes."""

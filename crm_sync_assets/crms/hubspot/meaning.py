@@ -11,7 +11,8 @@ from crm_sync_assets.crms.hubspot.sources import (
     PipelineStages,
     Removal,
 )
-from crm_sync_assets.entity import Meant, Source
+from crm_sync_assets.declarations.contract import Meant
+from crm_sync_assets.declarations.entity import Source
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot

@@ -56,7 +56,8 @@ from crm_sync_assets.crms.hubspot.searching import (
 )
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.crms.hubspot.tally import Tally
-from crm_sync_assets.entity import Page, Read, Record, Tombstone
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone
+from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import FatalError, Gone, TooLong
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot.answers import next_after
 from crm_sync_assets.crms.hubspot.objects import at_once
 from crm_sync_assets.crms.hubspot.sources import Associations
-from crm_sync_assets.entity import Key, Page, Read, Tombstone
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone
+from crm_sync_assets.declarations.entity import Key
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot

@@ -15,7 +15,7 @@ from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot.objects import BATCH, at_once, read_batch, read_one
 from crm_sync_assets.crms.hubspot.sources import Removal
-from crm_sync_assets.entity import Page, Read, Tombstone
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 
 if TYPE_CHECKING:
     from crm_sync_assets.crms.hubspot.client import HubSpot

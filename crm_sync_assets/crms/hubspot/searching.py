@@ -22,7 +22,7 @@ from typing import Any
 from crm_sync_assets.clients.http import Answer, Session
 from crm_sync_assets.crms.hubspot.answers import has_records, has_total, identified, numbered
 from crm_sync_assets.crms.hubspot.portions import Portions, marked
-from crm_sync_assets.entity import Record
+from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import FatalError
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_sync_assets.entity import SourceKind
+from crm_sync_assets.declarations.entity import SourceKind
 
 # https://developers.hubspot.com/docs/guides/crm/understanding-the-crm#object-type-ids
 TYPE_IDS = {

@@ -9,7 +9,8 @@ from io import BytesIO
 
 from crm_sync_assets.clients.files import GitHubFile, lines
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.entity import UNREAD, Page, Read, Record
+from crm_sync_assets.declarations.contract import Page, Read
+from crm_sync_assets.declarations.entity import UNREAD, Record
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets import keysums, registry
+from crm_sync_assets import keysums
 from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.crms.genius.reading import TableReading
-from crm_sync_assets.entity import Page, Read, Usage
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Page, Read, Usage
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.strategy import Strategy
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import Start, point
@@ -329,7 +330,7 @@ def test_what_is_missing_or_wrong_in_the_environment_is_named(
     genius_environment: pytest.MonkeyPatch,
 ) -> None:
     crm = registry.crm("genius")
-    from crm_sync_assets.settings import settings_for
+    from crm_sync_assets.declarations.overrides import settings_for
 
     with pytest.raises(UsageError, match="GENIUS_DATABASE_URL is not set"):
         crm.client(read_environment(), settings_for(crm))

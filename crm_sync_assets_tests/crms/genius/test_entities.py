@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.genius.schema import sources
 
 ENTITIES = registry.entities("genius")

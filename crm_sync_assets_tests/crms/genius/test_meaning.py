@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
 from crm_sync_assets.clients.zones import Zone
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets_tests.commands import Run, run

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verified import Verification
 from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences

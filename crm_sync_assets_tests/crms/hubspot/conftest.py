@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.client import HubSpot
-from crm_sync_assets.entity import Cursor, Page, Read, Record, Usage
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Cursor, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.settings import SyncSettings, environment, settings_for
-from crm_sync_assets.strategy import Strategy
+from crm_sync_assets.settings import SyncSettings, environment
 
 FULL = Strategy("full", moves_watermark=True)
 

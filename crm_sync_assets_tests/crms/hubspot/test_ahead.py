@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.clients.ahead import AT_ONCE
 from crm_sync_assets.crms.hubspot import objects
-from crm_sync_assets.entity import Page, Read
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Page, Read
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.hubspot.conftest import FULL, Reader, delta

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot.client import HubSpot
-from crm_sync_assets.entity import Read, Tombstone, Usage
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Read, Tombstone, Usage
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import Deferred, FatalError, UsageError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.settings import environment, settings_for
-from crm_sync_assets.strategy import Strategy
+from crm_sync_assets.settings import environment
 from crm_sync_assets_tests.crms.hubspot.conftest import FULL, Reader, Stored, delta
 
 MakeReader = Callable[..., Reader]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.cli import exits
-from crm_sync_assets.entity import Meaningful
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Meaningful
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import settings as account

@@ -12,15 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.crms.hubspot.searching import SEARCH_WINDOWS
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Read, Record
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Read
+from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, TransientError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.strategy import Strategy
 from crm_sync_assets_tests.crms.hubspot.conftest import FULL, Reader, delta
 
 MakeReader = Callable[..., Reader]
@@ -344,7 +345,7 @@ def test_a_limit_asks_for_no_more_than_it_needs(reader: MakeReader) -> None:
 def test_an_unknown_column_is_told_once(
     reader: MakeReader, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from crm_sync_assets.columns import text
+    from crm_sync_assets.declarations.columns import text
 
     deals = registry.entity("hubspot.deals")
     entity = replace(deals, columns=(*deals.columns, text("dealnme")))

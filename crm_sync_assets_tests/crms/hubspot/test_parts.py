@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.entity import Page
+from crm_sync_assets.declarations.contract import Page
 from crm_sync_assets.errors import Incomplete, SyncError, UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.hubspot.conftest import Reader

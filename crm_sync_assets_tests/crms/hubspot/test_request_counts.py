@@ -23,13 +23,13 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets import registry
 from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
-from crm_sync_assets.flags import Flags
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.launch import launch, plan
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.settings import settings_for
 from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.truth import HubSpotSyncs

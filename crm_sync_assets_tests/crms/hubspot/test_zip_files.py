@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.clients.files import lines
-from crm_sync_assets.entity import UNREAD
+from crm_sync_assets.declarations.entity import UNREAD
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.hubspot.test_client import MakeReader

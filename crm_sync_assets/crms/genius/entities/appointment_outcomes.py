@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 APPOINTMENT_OUTCOMES = Entity(
     "genius.appointment_outcomes",

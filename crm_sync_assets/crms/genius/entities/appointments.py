@@ -7,7 +7,9 @@ is kept only where that party is HubSpot.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, hubspot_id, third_party_of
+from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.declarations.columns import (
     date,
     each,
     email,
@@ -19,9 +21,7 @@ from crm_sync_assets.columns import (
     timestamp,
     zip_code,
 )
-from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, hubspot_id, third_party_of
-from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 
 APPOINTMENTS = Entity(
     "genius.appointments",

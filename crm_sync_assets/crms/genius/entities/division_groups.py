@@ -6,10 +6,10 @@ sensitive. `region` is 1 where it is empty.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 DIVISION_GROUPS = Entity(
     "genius.division_groups",

@@ -5,9 +5,9 @@ No column says when a row changed. `integration_id` names a table that is not re
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, each, integer, text
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, each, integer, text
+from crm_sync_assets.declarations.entity import Entity
 
 INTEGRATION_FIELD_DEFINITIONS = Entity(
     "genius.integration_field_definitions",

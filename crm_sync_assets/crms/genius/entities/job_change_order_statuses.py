@@ -5,9 +5,9 @@ No column says when a row changed.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import integer, text
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import integer, text
+from crm_sync_assets.declarations.entity import Entity
 
 JOB_CHANGE_ORDER_STATUSES = Entity(
     "genius.job_change_order_statuses",

@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import date, decimal, each, email, integer, reference, text, timestamp
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, ZERO
 from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import (
+    date,
+    decimal,
+    each,
+    email,
+    integer,
+    reference,
+    text,
+    timestamp,
+)
+from crm_sync_assets.declarations.entity import Entity
 
 JOB_CHANGE_ORDERS = Entity(
     "genius.job_change_orders",

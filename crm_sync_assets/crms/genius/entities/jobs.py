@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, ZERO
+from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.declarations.columns import (
     date,
     decimal,
     each,
@@ -16,9 +18,7 @@ from crm_sync_assets.columns import (
     timestamp,
     url,
 )
-from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, ZERO
-from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 
 JOBS = Entity(
     "genius.jobs",

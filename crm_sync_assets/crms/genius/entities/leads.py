@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
+from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.declarations.columns import (
     decimal,
     each,
     email,
@@ -18,9 +20,7 @@ from crm_sync_assets.columns import (
     timestamp,
     zip_code,
 )
-from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 
 LEADS = Entity(
     "genius.leads",

@@ -6,10 +6,18 @@ change while the user's own row does not; either counts as a change.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, date, each, email, integer, text, timestamp
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
 from crm_sync_assets.crms.genius.sources import Join, Table
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import (
+    boolean,
+    date,
+    each,
+    email,
+    integer,
+    text,
+    timestamp,
+)
+from crm_sync_assets.declarations.entity import Entity
 
 USER_DATA = Entity(
     "genius.user_data",

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, OBJECT_IDS, OBJECT_ORIGIN, REST
+from crm_sync_assets.crms.hubspot.sources import Objects
+from crm_sync_assets.declarations.columns import (
     boolean,
     date,
     each,
@@ -25,9 +27,7 @@ from crm_sync_assets.columns import (
     url,
     zip_code,
 )
-from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, OBJECT_IDS, OBJECT_ORIGIN, REST
-from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 
 
 def duration_minutes(record: dict[str, Any]) -> Any:

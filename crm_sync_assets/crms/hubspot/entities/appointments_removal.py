@@ -8,9 +8,9 @@ soon as one id is missing, which says nothing about the other ninety-nine.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import object_id
 from crm_sync_assets.crms.hubspot.sources import Removal
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import object_id
+from crm_sync_assets.declarations.entity import Entity
 
 APPOINTMENTS_REMOVAL = Entity(
     "hubspot.appointments_removal",

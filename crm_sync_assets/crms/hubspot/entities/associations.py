@@ -7,9 +7,9 @@ row. Some directions exist one way only, so each pair is read from the side name
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import object_id
 from crm_sync_assets.crms.hubspot.sources import Associations
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import object_id
+from crm_sync_assets.declarations.entity import Entity
 
 
 def _pairs(of: str, to: str, of_type: str, to_type: str, table: str | None = None) -> Entity:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import each, id_list, integer, phone, text, timestamp, url
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, id_list, integer, phone, text, timestamp, url
+from crm_sync_assets.declarations.entity import Entity
 
 CALLS = Entity(
     "hubspot.calls",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
+from crm_sync_assets.crms.hubspot.sources import Objects
+from crm_sync_assets.declarations.columns import (
     decimal,
     each,
     id_list,
@@ -14,9 +16,7 @@ from crm_sync_assets.columns import (
     url,
     zip_code,
 )
-from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
-from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.entity import Entity
 
 COMPANIES = Entity(
     "hubspot.companies",

@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
+from crm_sync_assets.crms.hubspot.sources import Objects
+from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
     each,
@@ -24,10 +26,8 @@ from crm_sync_assets.columns import (
     url,
     zip_code,
 )
-from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
-from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
-from crm_sync_assets.rules import contact_completeness
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.rules import contact_completeness
 
 CONTACTS = Entity(
     "hubspot.contacts",

@@ -5,11 +5,11 @@ HubSpot calls the name of a deal `dealname`; the table has always called it `dea
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import decimal, each, id_list, text, timestamp
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
-from crm_sync_assets.rules import deal_dates
+from crm_sync_assets.declarations.columns import decimal, each, id_list, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.rules import deal_dates
 
 DEALS = Entity(
     "hubspot.deals",

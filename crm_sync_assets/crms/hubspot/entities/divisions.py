@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from crm_sync_assets.columns import each, email, phone, state, text, zip_code
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, OBJECT_IDS, OBJECT_ORIGIN, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, email, phone, state, text, zip_code
+from crm_sync_assets.declarations.entity import Entity
 
 
 def division_label(record: dict[str, Any]) -> Any:

@@ -6,10 +6,10 @@ addresses, separated by `;`.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import each, email, id_list, text, timestamp
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, email, id_list, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 EMAILS = Entity(
     "hubspot.emails",

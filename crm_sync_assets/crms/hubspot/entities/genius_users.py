@@ -5,10 +5,10 @@ Its type id belongs to one account: HUBSPOT_GENIUS_USERS_OBJECT_ID.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import each, email, id_list, text, timestamp
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, email, id_list, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 GENIUS_USERS = Entity(
     "hubspot.genius_users",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import each, id_list, text, timestamp
 from crm_sync_assets.crms.hubspot.entities.shared import ID, MERGED, REST
 from crm_sync_assets.crms.hubspot.sources import Objects
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import each, id_list, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 NOTES = Entity(
     "hubspot.notes",

@@ -6,9 +6,17 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, email, integer, json, object_id, text, timestamp
 from crm_sync_assets.crms.hubspot.sources import Owners
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import (
+    boolean,
+    email,
+    integer,
+    json,
+    object_id,
+    text,
+    timestamp,
+)
+from crm_sync_assets.declarations.entity import Entity
 
 OWNERS = Entity(
     "hubspot.owners",

@@ -5,9 +5,9 @@ A stage's id is unique within its pipeline. `metadata` holds the probability of 
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, integer, json, text, timestamp
 from crm_sync_assets.crms.hubspot.sources import PipelineStages
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, integer, json, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 PIPELINE_STAGES = Entity(
     "hubspot.pipeline_stages",

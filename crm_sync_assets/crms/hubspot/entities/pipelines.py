@@ -6,9 +6,9 @@ they were created in 1970.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, integer, text, timestamp
 from crm_sync_assets.crms.hubspot.sources import Pipelines
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, integer, text, timestamp
+from crm_sync_assets.declarations.entity import Entity
 
 PIPELINES = Entity(
     "hubspot.pipelines",

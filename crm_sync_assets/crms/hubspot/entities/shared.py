@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import (
+from crm_sync_assets.declarations.columns import (
     Column,
     boolean,
     each,

@@ -7,9 +7,9 @@ five. A file that lost half its rows is refused.
 
 from __future__ import annotations
 
-from crm_sync_assets.columns import boolean, each, state, text
 from crm_sync_assets.crms.hubspot.sources import Zipcodes
-from crm_sync_assets.entity import Entity
+from crm_sync_assets.declarations.columns import boolean, each, state, text
+from crm_sync_assets.declarations.entity import Entity
 
 ZIPCODES = Entity(
     "hubspot.zipcodes",

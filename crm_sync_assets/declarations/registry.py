@@ -13,8 +13,9 @@ from importlib import import_module
 from types import ModuleType
 
 import crm_sync_assets.crms as folder
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.readers import client_kind
-from crm_sync_assets.entity import Crm, Entity
 from crm_sync_assets.errors import UsageError
 
 ALL = "all"

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.strategy import midnight_utc
 
 MOST_PER_PAGE = 10_000
 

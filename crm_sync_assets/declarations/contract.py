@@ -1,41 +1,21 @@
-"""The words of the declarations: Entity, Crm, and what a client owes the engine.
-
-A declaration is plain data. The asset, its config, its table, its upsert, its history and its
-documentation all follow from it.
-"""
+"""What a client owes the engine: pages of records, and what it may say beside them."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from crm_sync_assets.columns import Column
-from crm_sync_assets.strategy import Strategy
+from crm_sync_assets.declarations.strategy import Strategy
 
 if TYPE_CHECKING:
-    from crm_sync_assets.settings import Environment, SyncSettings
-
-Record = dict[str, Any]
-"""What the CRM sent, nested as it nests it."""
-
-UNREAD = "crm_sync_unread"
-"""In a record that was not read whole: why, and what to do about it.
-
-Such a record is set aside for that reason, and is never taken for one whose values are empty.
-"""
-
-Key = tuple[str, ...]
-"""The primary key of a row, as text, in the order of the entity's key columns."""
+    pass
+from crm_sync_assets.declarations.entity import Entity, Key, Record
 
 Cursor = Mapping[str, Any]
 """Where the next page starts: JSON, written by a client, read back by the same client."""
-
-SourceKind = Literal["api", "soap", "database", "csv", "webhook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,119 +242,3 @@ class Meaningful(Protocol):
     def meaning(self, entity: Entity) -> Sequence[Meant]:
         """All that decides it for this entity. Raises what `pages` raises before its first page."""
         ...
-
-
-class Source(Protocol):
-    """Where an entity's records come from; a CRM's client knows its own kinds of source."""
-
-    @property
-    def kind(self) -> SourceKind: ...
-    @property
-    def root(self) -> str:
-        """The path before a column's name where the column gives none (`properties.`)."""
-        ...
-
-    @property
-    def modified(self) -> str | None:
-        """The source's name of the field that says when a record changed, None if it has none."""
-        ...
-
-    @property
-    def max_page_size(self) -> int: ...
-
-
-Rule = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
-"""A business rule: the row by column name → (field, what is odd about it), if anything is."""
-
-
-@dataclass(frozen=True)
-class Entity:
-    """One CRM entity: where its records come from, which columns they become.
-
-    `name` is "crm.entity"; `absent` says what a complete enumeration proves about a stored row
-    it did not contain; `vanish_limit` is the share of live rows that may vanish at once without
-    `force`. `tombstones` says how the client knows of deletions: from a feed of the source, which
-    is believed, or found by comparing, which is held back to the last page and refused when it is
-    too many. `tombstones_of` names the entity whose rows this one only marks as deleted.
-    `clock_steps_back` is how far the clock behind the modified field may be put back: a version
-    that seems that much older may be the newest one.
-    `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
-    left out of such a run.
-    """
-
-    name: str
-    about: str
-    source: Source
-    columns: tuple[Column, ...]
-    table: str
-    indexes: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    absent: Literal["deleted", "kept"] = "deleted"
-    vanish_limit: float = 0.20
-    tombstones: Literal["fed", "found"] = "fed"
-    tombstones_of: str | None = None
-    clock_steps_back: timedelta = timedelta(0)
-    merged_ids: str | None = None
-    after: tuple[str, ...] = ()
-    in_all: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def crm(self) -> str:
-        return self.name.partition(".")[0]
-
-    @property
-    def sync_type(self) -> str:
-        return self.name.partition(".")[2]
-
-    @cached_property
-    def key(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.key)
-
-    @cached_property
-    def modified(self) -> Column | None:
-        """The column that holds the record's modified moment."""
-        if self.source.modified is None:
-            return None
-        path = self.source.root + self.source.modified
-        for column in self.columns:
-            if column.path(self.source.root) == path:
-                return column
-        raise ValueError(f"{self.name}: no column holds the modified field {path}")
-
-    @property
-    def tracks_changes(self) -> bool:
-        return self.source.modified is not None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes when the declaration changes what a record becomes."""
-        parts = [self.name, self.table, repr(self.source)]
-        parts += [column.signature for column in self.columns]
-        parts += [f"{rule.__module__}.{rule.__qualname__}" for rule in self.rules]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Crm:
-    """One CRM: its name, how to reach it, what its settings default to.
-
-    `client` builds the client from the environment; it raises UsageError naming the variable
-    that is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
-    entities a run of the whole CRM begins with; `groups` are names for several entities at once.
-    One that `calculates` gets a job that refreshes calculated values; its client is Refreshable.
-    """
-
-    name: str
-    title: str
-    client: Callable[[Environment, SyncSettings], Client]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    minute: int = 0
-    order: tuple[str, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    owners: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    calculates: bool = False

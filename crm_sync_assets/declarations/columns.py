@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from crm_sync_assets import parsing as parse
-from crm_sync_assets import validators as valid
+from crm_sync_assets.declarations import parsing as parse
+from crm_sync_assets.declarations import validators as valid
 
 SqlType = Literal[
     "text", "timestamptz", "date", "time", "interval", "numeric", "bigint", "boolean", "jsonb"

@@ -1,0 +1,84 @@
+"""How a CRM or one entity is synced: what is declared, and what the environment overrides."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.told import setting_up
+
+if TYPE_CHECKING:
+    from crm_sync_assets.declarations.contract import Client
+    from crm_sync_assets.declarations.crm import Crm
+    from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.settings import (
+    PREFIX,
+    Environment,
+    SyncSettings,
+    _first_problem,
+    variables,
+)
+
+
+def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
+    """Declared settings, the entity's over the CRM's, with the environment's overrides on top.
+
+    Raises UsageError for a setting that does not exist, naming the one that was probably meant.
+    """
+    values: dict[str, Any] = {**crm.settings, **(entity.settings if entity else {})}
+    head = f"{PREFIX}{crm.name.upper()}__"
+    heads = [head, f"{head}{entity.sync_type.upper()}__"] if entity else [head]
+    came_from = dict.fromkeys(values, head)
+    for of in heads:
+        for variable, value in variables().items():
+            name = variable[len(of) :].lower()
+            if variable.startswith(of) and "__" not in name:
+                values[name], came_from[name] = value, of
+    for name in values:
+        if name not in SyncSettings.model_fields:
+            raise UsageError(_unknown_setting(came_from[name], name))
+    try:
+        return SyncSettings.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_first_problem(error, lambda n: came_from[n] + n.upper())) from None
+
+
+def client_for(crm: Crm, environment: Environment) -> Client:
+    """The CRM's client with its settings. UsageError says what is wrong with its variables.
+
+    Whatever a library finds wrong with them is told with its text: no record was read yet.
+    """
+    settings = settings_for(crm)
+    with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):
+        return crm.client(environment, settings)
+
+
+def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:
+    """Override variables that name no CRM, entity or setting, each with what was probably meant."""
+    problems = []
+    for variable in variables():
+        if not (variable.startswith(PREFIX) and "__" in variable):
+            continue
+        crm, *path = variable[len(PREFIX) :].lower().split("__")
+        if crm not in crms:
+            problems.append(f"{variable}: no CRM is called '{crm}'{_meant(crm, crms)}")
+        elif len(path) == 2 and f"{crm}.{path[0]}" not in entities:
+            names = [e.partition(".")[2] for e in entities if e.startswith(f"{crm}.")]
+            problems.append(f"{variable}: {crm} has no entity '{path[0]}'{_meant(path[0], names)}")
+        elif path[-1] not in SyncSettings.model_fields:
+            problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
+    return problems
+
+
+def _unknown_setting(head: str, name: str) -> str:
+    meant = _meant(name, SyncSettings.model_fields)
+    return f"{head}{name.upper()}: there is no setting '{name}'{meant}"
+
+
+def _meant(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(known))}"
