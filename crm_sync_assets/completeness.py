@@ -27,8 +27,8 @@ from crm_sync_assets.ending import SeenKeys
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.log import logger
-from crm_sync_assets.outline import keys_of, outline_of
-from crm_sync_assets.processor import Processor
+from crm_sync_assets.rows.outline import keys_of, outline_of
+from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.warehouse import Connection, key_array
 
 log = logger(__name__)

@@ -14,7 +14,7 @@ from psycopg import sql
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import Refused
-from crm_sync_assets.processor import Failure
+from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.warehouse import (
     Connection,
     Counts,

@@ -16,8 +16,8 @@ from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.declarations.parsing import MAX_DEPTH
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
-from crm_sync_assets.processor import Failure, cut
 from crm_sync_assets.redaction import redact
+from crm_sync_assets.rows.processor import Failure, cut
 from crm_sync_assets.vault import Context, Vault, looks_sealed
 from crm_sync_assets.warehouse import Connection
 

@@ -19,8 +19,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import refuse_foreign
-from crm_sync_assets.processor import Failure, Processor, Row
 from crm_sync_assets.quarantine import Entry
+from crm_sync_assets.rows.processor import Failure, Processor, Row
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message

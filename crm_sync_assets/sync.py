@@ -30,7 +30,7 @@ from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import Meaning, judge
 from crm_sync_assets.measures import Timing, collecting_rarely, metrics
-from crm_sync_assets.processor import Batch, Failure, Processor
+from crm_sync_assets.rows.processor import Batch, Failure, Processor
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings

@@ -36,8 +36,8 @@ from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.outline import keys_of, outline_of
-from crm_sync_assets.processor import Failure, Processor, Row
+from crm_sync_assets.rows.outline import keys_of, outline_of
+from crm_sync_assets.rows.processor import Failure, Processor, Row
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.trial import trial

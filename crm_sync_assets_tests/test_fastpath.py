@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.declarations import columns
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.processor import Batch, Processor
+from crm_sync_assets.rows.processor import Batch, Processor
 
 KINDS = (
     "text", "email", "phone", "url", "zip_code", "state", "object_id", "timestamp", "date", "time",

@@ -31,7 +31,7 @@ from crm_sync_assets.declarations.columns import date as day
 from crm_sync_assets.declarations.columns import json as jsonb
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.parsing import MAX_DEPTH
-from crm_sync_assets.processor import LOGGED_PER_FIELD, Batch, Processor, Row
+from crm_sync_assets.rows.processor import LOGGED_PER_FIELD, Batch, Processor, Row
 
 
 @dataclass(frozen=True)

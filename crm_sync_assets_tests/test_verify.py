@@ -23,7 +23,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Refused, TransientError, UsageError
 from crm_sync_assets.health import _violations
-from crm_sync_assets.outline import asked_for
+from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.verified import Verification
 from crm_sync_assets.verify import can_verify, verify

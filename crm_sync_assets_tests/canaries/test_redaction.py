@@ -19,7 +19,7 @@ from crm_sync_assets import log, redaction
 from crm_sync_assets.clients.http import Answer, Bearer, masked
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, Tokens
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.processor import Failure
+from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import Withheld, safe, words
 from crm_sync_assets_tests.canaries.catalogue import BY_NAME, SAID

@@ -23,7 +23,7 @@ from crm_sync_assets.declarations.contract import Client, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.processor import Processor
+from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.schema import _SAME_TYPE, ensure_table, index_name, system_columns

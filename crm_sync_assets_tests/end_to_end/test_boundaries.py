@@ -25,7 +25,7 @@ import pytest
 
 from crm_sync_assets import quarantine, session
 from crm_sync_assets.errors import AlreadyRunning, SyncError
-from crm_sync_assets.processor import Failure
+from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.end_to_end.boundaries import SCENARIOS, Blow, Scenario, Strike, ready
 from crm_sync_assets_tests.end_to_end.killing import leftovers

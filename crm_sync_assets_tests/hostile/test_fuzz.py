@@ -16,7 +16,7 @@ from psycopg import sql
 from crm_sync_assets import quarantine
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity, Record
-from crm_sync_assets.processor import Processor
+from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, load
 

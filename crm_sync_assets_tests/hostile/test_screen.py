@@ -14,7 +14,7 @@ from crm_sync_assets import log, quarantine, redaction
 from crm_sync_assets.cli import exits
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.validators import MAX_REMEMBERED, email, phone, state, url
-from crm_sync_assets.processor import Failure, Processor
+from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run

@@ -17,7 +17,7 @@ from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.outline import outline_of
+from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
 
 URL = "GENIUS_DATABASE_URL"

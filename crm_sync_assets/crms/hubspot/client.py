@@ -39,7 +39,7 @@ from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
-from crm_sync_assets.outline import asked_for
+from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
 log = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from typing import Any
 from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
-from crm_sync_assets.fastpath import compiled
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import mask, one_line
-from crm_sync_assets.shape import Refused, Shape, Stage, unexpected
-from crm_sync_assets.values import NotClean, key_parser, parse_noting
+from crm_sync_assets.rows.fastpath import compiled
+from crm_sync_assets.rows.shape import Refused, Shape, Stage, unexpected
+from crm_sync_assets.rows.values import NotClean, key_parser, parse_noting
 
 LOGGED_PER_FIELD = 20
 """Lines one field may write to the log; what comes after them is counted."""

@@ -17,8 +17,8 @@ from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.columns import Column, Parser
 from crm_sync_assets.declarations.entity import UNREAD, Record
 from crm_sync_assets.declarations.validators import FAST
-from crm_sync_assets.shape import Shape
-from crm_sync_assets.values import NotClean, key_parser, noting_nothing
+from crm_sync_assets.rows.shape import Shape
+from crm_sync_assets.rows.values import NotClean, key_parser, noting_nothing
 
 Fast = Callable[[Any], tuple[Any, ...]]
 """A record → its row, whose last element is None or a list of (column position, what its check

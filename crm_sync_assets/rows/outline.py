@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from crm_sync_assets.declarations.contract import Page, Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.processor import Batch, Processor
+from crm_sync_assets.rows.processor import Batch, Processor
 
 
 def outline_of(entity: Entity) -> Entity:

@@ -1,0 +1,1 @@
+"""From a record to a row: parsing, checks and business rules, without a database."""
