@@ -112,7 +112,7 @@ class Database:
     """An embedded PostgreSQL, with a fresh database for whoever asks."""
 
     def __init__(self, home: Path) -> None:
-        from crm_sync_assets import embedded
+        from crm_sync_assets.warehouse import embedded
 
         self._server = embedded.start(home / "postgres")
         self._count = 0

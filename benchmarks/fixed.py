@@ -17,9 +17,9 @@ REPEATS = 5
 
 def fixed_cost(home: Path) -> None:
     """Print seconds and CPU seconds of deltas that find nothing, medians of five."""
-    from crm_sync_assets import embedded
     from crm_sync_assets.sandbox import Sandbox
     from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.warehouse import embedded
 
     server = embedded.start(home / "postgres")
     with Sandbox(seed=7, contacts=300, genius_url=beside(server, "genius_source")) as sandbox:

@@ -98,8 +98,8 @@ def _one(reading: str) -> dict[str, float]:
 @contextlib.contextmanager
 def _databases(given: str | None, *, postgresql: bool) -> Iterator[tuple[str, str]]:
     """URLs of a database to play Genius in and of an empty warehouse."""
-    from crm_sync_assets import embedded
     from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.warehouse import embedded
 
     with contextlib.ExitStack() as stack:
         folder = Path(

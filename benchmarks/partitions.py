@@ -22,8 +22,8 @@ PER_PARTITION = ("ASSET_MATERIALIZATION_PLANNED", "ASSET_MATERIALIZATION")
 
 def main(words: Sequence[str]) -> None:
     """Print, for each number of partitions, the seconds from one kind of event to the next."""
-    from crm_sync_assets import embedded
     from crm_sync_assets.sandbox import Sandbox
+    from crm_sync_assets.warehouse import embedded
 
     with tempfile.TemporaryDirectory(prefix="bench_", ignore_cleanup_errors=True) as folder:
         home = Path(folder)

@@ -21,12 +21,13 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.health import MIRRORED, REAL, not_suddenly_empty
-from crm_sync_assets.history import STALE_AFTER
+from crm_sync_assets.health import not_suddenly_empty
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import one_line, redact
 from crm_sync_assets.settings import Environment, SyncSettings
-from crm_sync_assets.warehouse import Connection, Warehouse, message_of
+from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
+from crm_sync_assets.warehouse.history import STALE_AFTER
+from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
 
 log = logger(__name__)
 

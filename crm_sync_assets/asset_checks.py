@@ -11,7 +11,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.health import not_suddenly_empty
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
 
 MOST_FAILURES = 0.05
 

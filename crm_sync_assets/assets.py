@@ -16,13 +16,14 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.hooks import close_history_row, remember
-from crm_sync_assets.io_manager import SENSITIVE, UpsertIOManager, findings
 from crm_sync_assets.log import logger
+from crm_sync_assets.orchestration.io_manager import UpsertIOManager, findings
 from crm_sync_assets.resources import ClientResource, WarehouseResource
-from crm_sync_assets.schema import system_columns
 from crm_sync_assets.settings import environment
 from crm_sync_assets.sync import Request, begin
 from crm_sync_assets.told import TellingSafely
+from crm_sync_assets.warehouse.querying import SENSITIVE
+from crm_sync_assets.warehouse.tables import system_columns
 
 IO_MANAGER = "upsert"
 

@@ -20,16 +20,18 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from crm_sync_assets import ending, history
 from crm_sync_assets.declarations.contract import Client, Page, Provable, Read, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.ending import SeenKeys
+from crm_sync_assets.engine import ending
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Processor
-from crm_sync_assets.warehouse import Connection, key_array
+from crm_sync_assets.warehouse import attempts, history
+from crm_sync_assets.warehouse.attempts import SeenKeys
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.deletions import key_array
 
 log = logger(__name__)
 
@@ -128,9 +130,9 @@ class Completeness:
             if self.seen.keys.has_nameless(self.connection()):
                 # No row will be marked: the record without a name may be any of them.
                 return
-            count = ending.absent_rows(self.connection(), entity, self.seen.query(entity))
+            count = attempts.absent_rows(self.connection(), entity, self.seen.query(entity))
             if count:
-                live = ending.live_rows(self.connection(), entity)
+                live = attempts.live_rows(self.connection(), entity)
                 ending.refuse_mass_deletion(entity, count, live, forced=forced)
         after: Key = ()
         while count:
@@ -144,7 +146,7 @@ class Completeness:
     def _absent_after(self, after: Key) -> list[Key]:
         entity, connection = self._entity, self.connection()
         with connection.transaction():
-            return ending.absent_keys(
+            return attempts.absent_keys(
                 connection, entity, self.seen.query(entity), after=after, limit=LISTED_AT_ONCE
             )
 

@@ -11,15 +11,16 @@ from typing import Literal
 
 import psycopg
 
-from crm_sync_assets import __version__, encryption, schema
+from crm_sync_assets import __version__
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
-from crm_sync_assets.postgres import sqlalchemy_url
 from crm_sync_assets.settings import Environment, environment, is_named
 from crm_sync_assets.told import words
-from crm_sync_assets.warehouse import Connection, Warehouse
+from crm_sync_assets.warehouse import encryption, tables
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.postgres import sqlalchemy_url
 
 MOST_CLOCK_SECONDS = 60.0
 """Two clocks further apart than this make timestamps of one hard to read next to the other's."""
@@ -101,7 +102,7 @@ def _disk(env: Environment) -> Finding:
 
 
 def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
-    from crm_sync_assets.embedded import warehouse_url
+    from crm_sync_assets.warehouse.embedded import warehouse_url
 
     kind = "server" if env.warehouse_url else "embedded PostgreSQL"
     try:
@@ -117,7 +118,7 @@ def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
 
 
 def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Finding]:
-    from crm_sync_assets.migrations import HEAD, revision
+    from crm_sync_assets.warehouse.migrations import HEAD, revision
 
     where = sqlalchemy_url(warehouse.url).render_as_string(hide_password=True)
     number = connection.info.server_version
@@ -166,7 +167,7 @@ def _encryption(connection: Connection, keys: Sequence[str]) -> Finding:
         )  # fmt: skip
     for entity in registry.all_entities().values():
         try:
-            schema.refuse_half_sealed(connection, entity)
+            tables.refuse_half_sealed(connection, entity)
         except FatalError as error:
             return Finding("encryption", "wrong", str(error))
     several = "1 key" if len(keys) == 1 else f"{len(keys)} keys"

@@ -12,13 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.history import STALE_AFTER
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.history import STALE_AFTER
+from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
 
 WINDOW = timedelta(hours=24)
-
-MIRRORED = "mirrored"
-"""The `endpoint` of rows the sensor wrote for materializations that no sync here had made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +108,6 @@ def examine(
     if not any(state.newest_status for state in states):
         problems.append(Problem("nothing was ever synced" + (f" from {crm}" if crm else "")))
     return Report(crms, states, problems)
-
-
-REAL = (
-    "NOT coalesce((configuration ->> 'dry_run')::boolean, false) "
-    "AND coalesce((configuration ->> 'max_records')::bigint, 0) = 0 "
-    "AND NOT coalesce((configuration ->> 'replay')::boolean, false) "
-    "AND NOT coalesce((configuration ->> 'verify')::boolean, false) "
-    "AND NOT coalesce((configuration ->> 'refresh')::boolean, false)"
-)
-"""SQL: the row is no trial."""
 
 
 def _crms(connection: Connection, crm: str | None, since: datetime) -> list[Crm]:

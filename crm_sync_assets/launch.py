@@ -22,7 +22,7 @@ from crm_sync_assets.errors import SyncError, UsageError
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
 
-    from crm_sync_assets.warehouse import Warehouse
+    from crm_sync_assets.warehouse.connection import Warehouse
 
 Ending = Literal["success", "partial", "failed"]
 
@@ -123,9 +123,9 @@ def launch(
     refusals: dict[str, str] = {}
     misused: set[str] = set()
     if result is None or not result.success:
-        from crm_sync_assets import history
         from crm_sync_assets.hooks import abandon_run
         from crm_sync_assets.told import failure_message
+        from crm_sync_assets.warehouse import history
 
         # Whatever kept a sync from its end, this process will not go on with it.
         stopped = KeyboardInterrupt()

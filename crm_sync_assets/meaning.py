@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_sync_assets import history
 from crm_sync_assets.declarations.contract import Client, Meaningful, Meant
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crm_sync_assets.declarations.contract import Usage
-    from crm_sync_assets.warehouse import Counts
+    from crm_sync_assets.warehouse.counts import Counts
 
 COLLECT_EVERY = 100_000
 """Objects between two looks for garbage. Records are trees, and go when their batch goes; to look

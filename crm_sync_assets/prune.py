@@ -16,10 +16,10 @@ from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning
-from crm_sync_assets.health import MIRRORED, REAL
-from crm_sync_assets.history import Checkpoint
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.history import Checkpoint
+from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
 
 log = logger(__name__)
 

@@ -29,7 +29,7 @@ from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.log import logger
 from crm_sync_assets.sensors import NAME, NEWEST_ROW
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
 
 log = logger(__name__)
 

@@ -15,25 +15,20 @@ from typing import Any, cast
 
 from psycopg import sql
 
-from crm_sync_assets import encryption, ending, history, quarantine
 from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.engine import ending
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.trial import Trial, trial
-from crm_sync_assets.vault import Vault, opener, sealed_columns
-from crm_sync_assets.warehouse import (
-    Connection,
-    Counts,
-    Rejected,
-    Row,
-    Table,
-    Warehouse,
-    load,
-)
+from crm_sync_assets.warehouse import encryption, history, quarantine
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.loading import Rejected, Row, Table, load
+from crm_sync_assets.warehouse.vault import Vault, opener, sealed_columns
 
 log = logger(__name__)
 

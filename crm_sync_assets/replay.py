@@ -14,26 +14,21 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import encryption, history, quarantine
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import refuse_foreign
-from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.rows.processor import Failure, Processor, Row
-from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message
-from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import (
-    Connection,
-    Counts,
-    Table,
-    Warehouse,
-    key_array,
-    load,
-    message_of,
-)
+from crm_sync_assets.warehouse import encryption, history, quarantine
+from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.deletions import key_array
+from crm_sync_assets.warehouse.loading import Table, load
+from crm_sync_assets.warehouse.quarantine import Entry
+from crm_sync_assets.warehouse.tables import ensure_table
+from crm_sync_assets.warehouse.vault import Vault
 
 log = logger(__name__)
 

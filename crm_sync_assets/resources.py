@@ -6,14 +6,15 @@ import threading
 import dagster as dg
 from pydantic import PrivateAttr
 
-from crm_sync_assets import encryption, log, redaction
+from crm_sync_assets import log, redaction
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.overrides import client_for
-from crm_sync_assets.embedded import warehouse_url
-from crm_sync_assets.migrations import migrate
 from crm_sync_assets.settings import environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import encryption
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.embedded import warehouse_url
+from crm_sync_assets.warehouse.migrations import migrate
 
 _opening = threading.Lock()
 _warehouses: dict[str, Warehouse] = {}

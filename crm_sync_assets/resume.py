@@ -9,9 +9,9 @@ from typing import Any
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
 from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.warehouse.history import Checkpoint, Past
 
 log = logger(__name__)
 

@@ -12,7 +12,7 @@ from crm_sync_assets.errors import UsageError
 from crm_sync_assets.prune import Pruned, prune
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from crm_sync_assets.prune_runs import PrunedRuns

@@ -16,14 +16,26 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets import encryption, ending, quarantine, schema
 from crm_sync_assets.clients import oauth
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import SUFFIX, Sealed, Vault, looks_sealed, plain, sealed_columns
-from crm_sync_assets.warehouse import Connection, Warehouse, is_worth_repeating, message_of
+from crm_sync_assets.warehouse import attempts, encryption, quarantine, tables
+from crm_sync_assets.warehouse.connection import (
+    Connection,
+    Warehouse,
+    is_worth_repeating,
+    message_of,
+)
+from crm_sync_assets.warehouse.vault import (
+    SUFFIX,
+    Sealed,
+    Vault,
+    looks_sealed,
+    plain,
+    sealed_columns,
+)
 
 log = logger(__name__)
 
@@ -155,7 +167,7 @@ def _places(
     for entity in entities:
         if entity.tombstones_of or not sealed_columns(entity.columns):
             continue
-        for table in (*ending.shadows(connection, entity), entity.table):
+        for table in (*attempts.shadows(connection, entity), entity.table):
             connection.commit()
             rows = _Rows(connection, entity, table)
             if make_room:
@@ -176,7 +188,7 @@ class _Rows:
 
     @cached_property
     def existing(self) -> dict[str, str]:
-        found = schema.existing_columns(self.connection, self.name) or {}
+        found = tables.existing_columns(self.connection, self.name) or {}
         self.connection.commit()
         return found
 
@@ -201,7 +213,7 @@ class _Rows:
             sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(self.name))
         )
         declared = {column.name: column.sql for column in self._plain}
-        schema.refuse_other_types(self.entity, dict(declared), self.existing)
+        tables.refuse_other_types(self.entity, dict(declared), self.existing)
         indexed = [column for column in self._plain if self._drop_index(column)]
         actions: list[sql.Composable] = []
         for column in self._plain:
@@ -219,7 +231,7 @@ class _Rows:
             )
         )
         for column in indexed:
-            self.connection.execute(schema.create_index(self.name, self.name, column.index))
+            self.connection.execute(tables.create_index(self.name, self.name, column.index))
 
     def _drop_index(self, column: Sealed) -> bool:
         """Drop the index that was made for this column; whether there was one.
@@ -234,7 +246,7 @@ class _Rows:
             (self.name, column.name),
         ).fetchall()
         for (index,) in found:
-            ours = schema.index_name(self.entity.table, column.name)
+            ours = tables.index_name(self.entity.table, column.name)
             if index != ours and self.name == self.entity.table:
                 raise FatalError(
                     f"{self.name}: the index {index} is on the sensitive column {column.name}, "

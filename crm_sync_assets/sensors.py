@@ -13,13 +13,14 @@ from typing import Any
 import dagster as dg
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets import alerts, channels, history
+from crm_sync_assets import alerts, channels
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import TellingSafely
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import Connection
 
 NAME = "sync_history"
 PAGE = 100

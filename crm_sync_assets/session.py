@@ -10,11 +10,11 @@ from typing import TypeVar, cast
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from crm_sync_assets import history
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import (
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import (
     Connection,
     Warehouse,
     is_lost_connection,

@@ -16,39 +16,37 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import encryption, ending, history, quarantine, resume
+from crm_sync_assets import resume
 from crm_sync_assets.completeness import Completeness, Seen
 from crm_sync_assets.declarations.contract import Client, Cursor, Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy, choose
-from crm_sync_assets.ending import SeenKeys, Shadow
+from crm_sync_assets.engine import ending
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
 from crm_sync_assets.fetch import Prefetch
-from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.log import logger
 from crm_sync_assets.meaning import Meaning, judge
 from crm_sync_assets.measures import Timing, collecting_rarely, metrics
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
-from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import failure_message
-from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import (
-    FUTURE,
+from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
+from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
+from crm_sync_assets.warehouse.connection import (
     Connection,
-    Counts,
-    Rejected,
-    Row,
-    Table,
     Warehouse,
-    bury,
     is_lost_connection,
-    load,
     message_of,
 )
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.deletions import bury
+from crm_sync_assets.warehouse.history import Checkpoint, Past
+from crm_sync_assets.warehouse.loading import FUTURE, Rejected, Row, Table, load
+from crm_sync_assets.warehouse.tables import ensure_table
+from crm_sync_assets.warehouse.vault import Vault
 
 log = logger(__name__)
 
@@ -335,7 +333,7 @@ class Sync:
         if ensure_table(connection, stored, self._vault):
             # Even a dry run must not keep a widened table locked: the client reads keys from it.
             connection.commit()
-        self._had_rows = ending.has_live_rows(connection, stored)
+        self._had_rows = attempts.has_live_rows(connection, stored)
         if self._declaration_changed:
             log.warning(
                 "%s: its declaration has changed since the last complete sync; rows that do not "
@@ -346,7 +344,7 @@ class Sync:
         if not self.resumed:
             if not self._dry:
                 others = {self.sync_id, *self._still_needed}
-                ending.forget_attempts(connection, self.entity, but=others)
+                attempts.forget_attempts(connection, self.entity, but=others)
             self._tracks_keys = self._must_track_keys()
             if self._replaces:
                 self._shadow.create(connection)
@@ -662,7 +660,7 @@ class Sync:
         self.status = "partial" if counts.failed else "success"
         self.watermark = self._new_watermark()
         if not self._dry:
-            ending.forget_attempts(self._connection, self.entity, but=self._still_needed)
+            attempts.forget_attempts(self._connection, self.entity, but=self._still_needed)
         history.close(
             self._connection,
             self.sync_id,

@@ -13,16 +13,16 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import history
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.meaning import judge
-from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message
-from crm_sync_assets.vault import Vault
-from crm_sync_assets.warehouse import Warehouse, message_of
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import Warehouse, message_of
+from crm_sync_assets.warehouse.tables import ensure_table
+from crm_sync_assets.warehouse.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from crm_sync_assets import history
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.warehouse import history
 
 Kind = Literal["missing", "stale", "extra"]
 KINDS: tuple[Kind, ...] = ("missing", "stale", "extra")

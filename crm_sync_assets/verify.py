@@ -23,7 +23,6 @@ from typing import Any, LiteralString, cast
 
 from psycopg import sql
 
-from crm_sync_assets import encryption, ending, history, quarantine
 from crm_sync_assets.declarations.contract import (
     Client,
     Cursor,
@@ -41,18 +40,13 @@ from crm_sync_assets.rows.processor import Failure, Processor, Row
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.trial import trial
-from crm_sync_assets.vault import Vault
 from crm_sync_assets.verified import KINDS, Finding, Kind, Verification
-from crm_sync_assets.warehouse import (
-    FUTURE,
-    Connection,
-    Counts,
-    Table,
-    Warehouse,
-    bury,
-    key_array,
-    load,
-)
+from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.deletions import bury, key_array
+from crm_sync_assets.warehouse.loading import FUTURE, Table, load
+from crm_sync_assets.warehouse.vault import Vault
 
 log = logger(__name__)
 
@@ -230,7 +224,7 @@ class _Verifying:
                 (entity.crm, entity.sync_type),
             )
             (found.there,) = self._one("SELECT count(DISTINCT key) FROM verify_there")
-            found.here = ending.live_rows(self._connection, entity)
+            found.here = attempts.live_rows(self._connection, entity)
             total, extra = self._one(
                 "SELECT count(*), count(*) FILTER (WHERE kind = 'extra') FROM verify_suspects"
             )

@@ -14,10 +14,11 @@ import hypothesis
 import psycopg
 import pytest
 
-from crm_sync_assets import embedded, resources
-from crm_sync_assets.migrations import migrate
+from crm_sync_assets import resources
 from crm_sync_assets.redaction import PACKAGE
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import embedded
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests.surroundings import OURS, copy_of, database
 
 MEMORY = Path("/dev/shm")

@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets.history import Checkpoint
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.history import Checkpoint
 from crm_sync_assets_tests.scripted import START
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

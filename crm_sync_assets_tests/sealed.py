@@ -18,11 +18,11 @@ from crm_sync_assets.declarations.columns import (
     timestamp,
 )
 from crm_sync_assets.declarations.entity import Entity, Record
-from crm_sync_assets.encryption import open_vault
-from crm_sync_assets.io_manager import read, read_sealed
 from crm_sync_assets.keyring import new_key
-from crm_sync_assets.vault import Vault, sealed_columns
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.encryption import open_vault
+from crm_sync_assets.warehouse.querying import read, read_sealed
+from crm_sync_assets.warehouse.vault import Vault, sealed_columns
 from crm_sync_assets_tests.scripted import Script, person, rows
 
 OLD, NEW = new_key(), new_key()

@@ -17,7 +17,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets import alerts, channels, health, redaction, sensors
+from crm_sync_assets import alerts, channels, redaction, sensors
 from crm_sync_assets.alerts import Evaluation
 from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.declarations import registry
@@ -27,7 +27,8 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import kinds
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.past import add
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
@@ -255,7 +256,7 @@ def test_a_report_from_outside_ends_no_incident(sink: Sink, warehouse: Warehouse
         warehouse,
         start_time=datetime.now(UTC),
         end_time=datetime.now(UTC),
-        endpoint=health.MIRRORED,
+        endpoint=kinds.MIRRORED,
         configuration={"mirrored_event": "x"},
     )
     assert open_rules(check(warehouse)) == ["failed test.people"]

@@ -13,7 +13,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.verify import verify
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.scripted import START, FakeClient, history, people, person, rows, sync
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from crm_sync_assets.errors import TransientError
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in
 from crm_sync_assets_tests.scripted import THINGS, FakeClient, person, sync
 

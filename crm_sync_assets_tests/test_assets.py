@@ -22,8 +22,8 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.definitions import build
-from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.runs import Runs, instance_in, reason, today
 from crm_sync_assets_tests.scripted import (
     PEOPLE,

@@ -15,7 +15,7 @@ import pytest
 from crm_sync_assets import __version__
 from crm_sync_assets.cli import COMMANDS, exits
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.commands import Run, run
 
 __all__ = ["run"]

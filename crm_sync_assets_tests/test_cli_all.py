@@ -12,7 +12,7 @@ from crm_sync_assets.cli import exits
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.commands import Run, run
 
 __all__ = ["run"]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.doctor import Finding, examine
@@ -19,7 +18,8 @@ from crm_sync_assets.keyring import key_id, read_keys
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as settings
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.sealed import NEW, OLD, plaintext, vault
 

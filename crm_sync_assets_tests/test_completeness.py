@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import completeness, history
+from crm_sync_assets import completeness
 from crm_sync_assets.declarations.columns import integer, text
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Key, Record
 from crm_sync_assets.errors import FatalError, Refused, TransientError
 from crm_sync_assets.sync import Sync
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests import scripted
 from crm_sync_assets_tests.scripted import PEOPLE, START, FakeClient, people, person, rows, sync
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from crm_sync_assets import embedded
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import Environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import embedded
+from crm_sync_assets.warehouse.connection import Warehouse
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def stopped() -> Iterator[list[embedded.Server]]:
 def run_as(folder: Path, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Start the server of this folder in a process of its own, and do something there."""
     script = (
-        "import sys; from pathlib import Path; from crm_sync_assets import embedded\n"
+        "import sys; from pathlib import Path; from crm_sync_assets.warehouse import embedded\n"
         "folder = Path(sys.argv[1]); url = embedded.start(folder)\n"
         "server = embedded._servers[folder.resolve()]\n"
         f"{code}\n"

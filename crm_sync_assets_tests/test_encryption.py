@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
 from crm_sync_assets.declarations.columns import email, phone, text
 from crm_sync_assets.declarations.contract import Tombstone
@@ -21,9 +20,11 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
 from crm_sync_assets.replay import replay
-from crm_sync_assets.schema import ensure_table
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.scripted import (
     SETTINGS,
     FakeClient,
@@ -324,7 +325,7 @@ def test_a_sync_that_began_without_a_key_stops_when_there_is_one(warehouse: Ware
 
     def meanwhile(start: int) -> None:
         if start == 6:
-            from crm_sync_assets.encryption import vault_for_writing
+            from crm_sync_assets.warehouse.encryption import vault_for_writing
 
             assert vault_for_writing(keyed) is not None
 

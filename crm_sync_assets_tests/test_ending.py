@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import ending
 from crm_sync_assets.declarations.contract import Tombstone
-from crm_sync_assets.ending import SeenKeys, Shadow, refuse_mass_deletion, refuse_mass_failure
+from crm_sync_assets.engine import ending
+from crm_sync_assets.engine.ending import refuse_mass_deletion, refuse_mass_failure
 from crm_sync_assets.errors import Refused, TransientError
-from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import attempts
+from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,
@@ -176,12 +179,12 @@ def test_forgetting_one_entitys_attempts_leaves_the_others_alone(warehouse: Ware
     )
     assert len(rows(warehouse, query)) == 2
     with warehouse.connection() as connection:
-        ending.forget_attempts(connection, PEOPLE_REMOVAL)
-        ending.forget_attempts(connection, replace(PEOPLE, table="people"))
+        attempts.forget_attempts(connection, PEOPLE_REMOVAL)
+        attempts.forget_attempts(connection, replace(PEOPLE, table="people"))
         connection.commit()
     assert len(rows(warehouse, query)) == 2
     with warehouse.connection() as connection:
-        ending.forget_attempts(connection, PEOPLE)
+        attempts.forget_attempts(connection, PEOPLE)
         connection.commit()
     ((name,),) = rows(warehouse, query)
     assert name.endswith("test_things")
@@ -193,7 +196,7 @@ def test_a_shadow_of_a_table_with_a_long_name_is_found_again(warehouse: Warehous
         ensure_table(connection, entity)
         Shadow(123, entity).create(connection)
         connection.commit()
-        ending.forget_attempts(connection, entity)
+        attempts.forget_attempts(connection, entity)
         connection.commit()
     assert rows(warehouse, "SELECT 1 FROM pg_class WHERE relname ~ '^ingestion_shadow_1'") == []
 
@@ -213,9 +216,9 @@ def test_keys_found_gone_are_kept_apart_from_keys_seen(warehouse: Warehouse) -> 
 def test_live_rows_are_those_not_deleted(warehouse: Warehouse) -> None:
     sync(warehouse, FakeClient([person(n) for n in range(10)]))
     with warehouse.connection() as connection:
-        assert ending.live_rows(connection, PEOPLE) == 10
+        assert attempts.live_rows(connection, PEOPLE) == 10
         ending.mark_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['3']"), forced=True)
-        assert ending.live_rows(connection, PEOPLE) == 1
-        assert ending.has_live_rows(connection, PEOPLE)
+        assert attempts.live_rows(connection, PEOPLE) == 1
+        assert attempts.has_live_rows(connection, PEOPLE)
         ending.mark_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['x']"), forced=True)
-        assert not ending.has_live_rows(connection, PEOPLE)
+        assert not attempts.has_live_rows(connection, PEOPLE)

@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets import history
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.health import examine
-from crm_sync_assets.warehouse import Connection, Warehouse
+from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
 
 ENTITIES = {entity.name: entity for entity in registry.entities("hubspot")}
 NOW = datetime.now(UTC)

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets.errors import (
     AlreadyRunning,
     FatalError,
@@ -18,9 +17,11 @@ from crm_sync_assets.errors import (
     SyncError,
     TransientError,
 )
-from crm_sync_assets.history import Checkpoint
 from crm_sync_assets.session import Session
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.history import Checkpoint
 from crm_sync_assets_tests.past import CHECKPOINT, NOW, add
 from crm_sync_assets_tests.scripted import (
     PEOPLE,

@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets.errors import FatalError, TransientError
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, reason
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, history, person, start
 

@@ -13,8 +13,8 @@ import pytest
 
 from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.contract import Tombstone
-from crm_sync_assets.io_manager import select
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.querying import select
 from crm_sync_assets_tests.runs import Runs, instance_in, reason
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, person, rows, sync
 

@@ -13,9 +13,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from crm_sync_assets import migrations
-from crm_sync_assets.migrations import HEAD, migrate, revision
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import migrations
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.migrations import HEAD, migrate, revision
 from crm_sync_assets_tests.scripted import FakeClient, person, rows, sync
 from crm_sync_assets_tests.surroundings import database
 
@@ -69,8 +69,8 @@ def test_a_migration_that_breaks_leaves_nothing_and_frees_its_lock(
 
 PROGRAM = """
 import sys
-from crm_sync_assets.migrations import migrate
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.migrations import migrate
+from crm_sync_assets.warehouse.connection import Warehouse
 warehouse = Warehouse(sys.argv[1])
 sys.stdin.readline()
 print(migrate(warehouse))

@@ -16,16 +16,16 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from crm_sync_assets import embedded
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.clients import limits
 from crm_sync_assets.clients.oauth import TableStore
 from crm_sync_assets.doctor import examine
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.migrations import migrate
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import embedded
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests import conftest, truth
 from crm_sync_assets_tests.sealed import NEW
 

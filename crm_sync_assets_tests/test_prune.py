@@ -21,7 +21,6 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.test_utils import create_run_for_test
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets import prune as prune_module
 from crm_sync_assets import retention, sensors
 from crm_sync_assets.asset_checks import CHECKS
@@ -35,7 +34,8 @@ from crm_sync_assets.prune import Pruned, prune
 from crm_sync_assets.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.past import CHECKPOINT, add
 from crm_sync_assets_tests.runs import Runs, instance_in
 from crm_sync_assets_tests.scripted import (

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.declarations.columns import text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     FakeClient,

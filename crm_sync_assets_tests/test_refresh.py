@@ -12,8 +12,6 @@ from urllib.parse import parse_qs
 import dagster as dg
 import pytest
 
-from crm_sync_assets import history as sync_history
-from crm_sync_assets import quarantine
 from crm_sync_assets.asset_checks import last_sync
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.crms.hubspot import objects
@@ -24,7 +22,7 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
-from crm_sync_assets.health import REAL, _violations
+from crm_sync_assets.health import _violations
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.refresh import Refreshed, refresh
 from crm_sync_assets.replay import replay
@@ -32,7 +30,10 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world
 from crm_sync_assets.sync import Request, begin
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.kinds import REAL
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences, stored_rows

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import history, quarantine
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.replay import Replayed, replay
 from crm_sync_assets.rows.processor import Failure
-from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import history, quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.tables import ensure_table
 
 TICKETS = registry.entity("hubspot.tickets")
 

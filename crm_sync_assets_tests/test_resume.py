@@ -12,9 +12,9 @@ from crm_sync_assets import resume
 from crm_sync_assets.declarations.columns import text
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.history import Checkpoint, Past
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.history import Checkpoint, Past
 from crm_sync_assets_tests.scripted import PEOPLE, START
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import quarantine, rotation
+from crm_sync_assets import rotation
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
 from crm_sync_assets.declarations.columns import date as day
 from crm_sync_assets.declarations.columns import rest, text, timestamp
@@ -21,7 +21,9 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
 from crm_sync_assets.rotation import outstanding, rotate
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, Script, rows, start, sync
 from crm_sync_assets_tests.sealed import (
     CLIENTS,

@@ -12,7 +12,7 @@ import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, today
 from crm_sync_assets_tests.scripted import history
 from crm_sync_assets_tests.truth import differences

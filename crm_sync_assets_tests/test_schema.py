@@ -10,8 +10,8 @@ import pytest
 from crm_sync_assets.declarations.columns import boolean, integer, text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.schema import ensure_table, index_name, system_columns
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.tables import ensure_table, index_name, system_columns
 from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets.errors import AlreadyRunning, FatalError
-from crm_sync_assets.migrations import revision
 from crm_sync_assets.session import Session
-from crm_sync_assets.warehouse import Connection, Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.migrations import revision
 from crm_sync_assets_tests.scripted import PEOPLE, rows
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets import instance, postgres, resources
+from crm_sync_assets import instance, resources
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import client_for
@@ -19,7 +19,8 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.redaction import register_secret
 from crm_sync_assets.settings import environment as settings
 from crm_sync_assets.told import cause, setting_up, words
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import postgres
+from crm_sync_assets.warehouse.connection import Warehouse
 
 
 class OddError(Exception):

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced, TransientError, UsageError
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,

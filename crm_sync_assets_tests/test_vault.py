@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from crm_sync_assets.declarations.columns import SqlType
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id, new_key, read_keys
-from crm_sync_assets.vault import (
+from crm_sync_assets.warehouse.vault import (
     TYPES,
     Vault,
     index_column,

@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets import verify as module
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
@@ -27,7 +26,8 @@ from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.verified import Verification
 from crm_sync_assets.verify import can_verify, verify
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.scripted import (
     PEOPLE,

@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import warehouse as loading
 from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
@@ -29,23 +28,19 @@ from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import new_key
-from crm_sync_assets.postgres import sqlalchemy_url
-from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.vault import Vault, new_index_key
-from crm_sync_assets.warehouse import (
+from crm_sync_assets.warehouse import loading
+from crm_sync_assets.warehouse.connection import (
     Connection,
-    Counts,
-    Rejected,
-    Table,
     Warehouse,
-    bury,
-    bury_absent,
-    is_data_error,
     is_lost_connection,
     is_worth_repeating,
-    load,
-    point_losers_to_survivors,
 )
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.deletions import bury, bury_absent, point_losers_to_survivors
+from crm_sync_assets.warehouse.loading import Rejected, Table, is_data_error, load
+from crm_sync_assets.warehouse.postgres import sqlalchemy_url
+from crm_sync_assets.warehouse.tables import ensure_table
+from crm_sync_assets.warehouse.vault import Vault, new_index_key
 from crm_sync_assets_tests.scripted import PEOPLE, START, Script, rows
 
 NARROW = Entity(

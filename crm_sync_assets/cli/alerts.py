@@ -64,7 +64,7 @@ def _check(as_json: bool) -> int:
 
 def _list(limit: int, as_json: bool) -> int:
     from crm_sync_assets.alerts import incidents
-    from crm_sync_assets.migrations import migrate
+    from crm_sync_assets.warehouse.migrations import migrate
 
     warehouse = open_for_reading()
     migrate(warehouse)

@@ -9,9 +9,9 @@ from contextlib import closing
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import open_for_reading
-from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.vault import index_column
+from crm_sync_assets.warehouse.encryption import open_vault
+from crm_sync_assets.warehouse.vault import index_column
 
 
 def run(words: Sequence[str]) -> int:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from crm_sync_assets.cli import demo_truth
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
-from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.launch import Outcome, launch, plan
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.sandbox.process import sandbox
 from crm_sync_assets.settings import PREFIX, environment
+from crm_sync_assets.warehouse.embedded import warehouse_url
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,7 +14,7 @@ from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.process import Running
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 
 Live = set[tuple[Any, ...]]
 """Keys of live records, with the moment each changed where the source tells it in UTC."""

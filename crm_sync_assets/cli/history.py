@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse(words)
     check_crm(given.crm)
     since = moment(given.since) if given.since else None
-    from crm_sync_assets.health import REAL
+    from crm_sync_assets.warehouse.kinds import REAL
 
     conditions = (
         "(%(crm)s::text IS NULL OR crm_source = %(crm)s) "

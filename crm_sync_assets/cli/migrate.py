@@ -9,10 +9,10 @@ from crm_sync_assets.cli.arguments import Parser
 
 def run(words: Sequence[str]) -> int:
     Parser(prog="crm-sync migrate", description="Bring the core tables up to date.").parse(words)
-    from crm_sync_assets.embedded import warehouse_url
-    from crm_sync_assets.migrations import HEAD, migrate
     from crm_sync_assets.settings import environment
-    from crm_sync_assets.warehouse import Warehouse
+    from crm_sync_assets.warehouse.connection import Warehouse
+    from crm_sync_assets.warehouse.embedded import warehouse_url
+    from crm_sync_assets.warehouse.migrations import HEAD, migrate
 
     warehouse = Warehouse(warehouse_url(environment()))
     done = migrate(warehouse)

@@ -44,9 +44,9 @@ def run(words: Sequence[str]) -> int:
             given.yes or given.dry_run,
         )
     from crm_sync_assets.instance import open_instance
-    from crm_sync_assets.migrations import migrate
     from crm_sync_assets.retention import prune_all
     from crm_sync_assets.settings import environment
+    from crm_sync_assets.warehouse.migrations import migrate
 
     now = datetime.now(UTC)
     warehouse = open_for_reading()

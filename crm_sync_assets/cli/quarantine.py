@@ -11,10 +11,10 @@ from itertools import groupby
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
 from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
-from crm_sync_assets.encryption import open_vault
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.quarantine import MOST_TRIES, Entry, entries
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.encryption import open_vault
+from crm_sync_assets.warehouse.quarantine import MOST_TRIES, Entry, entries
 
 ALL_ENTRIES = 1_000_000
 

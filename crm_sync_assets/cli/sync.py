@@ -27,7 +27,7 @@ from crm_sync_assets.measures import collecting_nothing
 from crm_sync_assets.settings import environment, is_named
 
 if TYPE_CHECKING:
-    from crm_sync_assets.warehouse import Warehouse
+    from crm_sync_assets.warehouse.connection import Warehouse
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crm_sync_assets.declarations.strategy import midnight_utc
-from crm_sync_assets.embedded import warehouse_url
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
-from crm_sync_assets.warehouse import Connection, Warehouse
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.embedded import warehouse_url
 
 
 def open_for_reading() -> Warehouse:

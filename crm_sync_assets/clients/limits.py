@@ -26,9 +26,9 @@ import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from crm_sync_assets import postgres
 from crm_sync_assets.errors import Deferred, TransientError
 from crm_sync_assets.told import words
+from crm_sync_assets.warehouse import postgres
 
 MOST_GROUPS = 32
 # How much later than another a request may reach the server, beyond what its place says.

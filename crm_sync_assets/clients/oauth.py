@@ -18,11 +18,11 @@ from typing import Any, Protocol
 
 import psycopg
 
-from crm_sync_assets import encryption, postgres
 from crm_sync_assets.errors import FatalError, TransientError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.told import words
-from crm_sync_assets.vault import Context, Vault
+from crm_sync_assets.warehouse import encryption, postgres
+from crm_sync_assets.warehouse.vault import Context, Vault
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from crm_sync_assets import postgres
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import setting_up
+from crm_sync_assets.warehouse import postgres
 
 log = logging.getLogger(__name__)
 

@@ -26,10 +26,11 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.schema import _SAME_TYPE, ensure_table, index_name, system_columns
 from crm_sync_assets.sync import Request, Sync, begin
-from crm_sync_assets.vault import TYPES, index_column, sealed_columns
-from crm_sync_assets.warehouse import Table, Warehouse, load
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.loading import Table, load
+from crm_sync_assets.warehouse.tables import _SAME_TYPE, ensure_table, index_name, system_columns
+from crm_sync_assets.warehouse.vault import TYPES, index_column, sealed_columns
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb
 from crm_sync_assets_tests.surroundings import copy_of
 

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from crm_sync_assets import history, warehouse
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
@@ -22,14 +21,16 @@ from crm_sync_assets.errors import SyncError
 from crm_sync_assets.session import Session
 from crm_sync_assets.settings import environment
 from crm_sync_assets.sync import Request, Sync, begin
-from crm_sync_assets.warehouse import Table, Warehouse
+from crm_sync_assets.warehouse import history, loading
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.loading import Table
 
 # Step → (what is wrapped, its name there, whether the blow falls before it, after it, or at the
 # end of the transaction that is handed to it).
 STEPS: dict[str, tuple[Any, str, str]] = {
     "after opening the row": (history, "insert", "after"),
     "after making the tables": (Sync, "_prepare", "after"),
-    "before COPY": (warehouse, "_copy", "before"),
+    "before COPY": (loading, "_copy", "before"),
     "between COPY and upsert": (Table, "upsert", "before"),
     "after upsert": (history, "record_progress", "before"),
     "before commit": (history, "record_progress", "after"),

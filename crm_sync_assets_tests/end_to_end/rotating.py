@@ -12,7 +12,7 @@ from typing import Any
 
 from crm_sync_assets import rotation
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.sealed import CLIENTS
 
 

@@ -23,10 +23,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from crm_sync_assets import quarantine, session
+from crm_sync_assets import session
 from crm_sync_assets.errors import AlreadyRunning, SyncError
 from crm_sync_assets.rows.processor import Failure
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.end_to_end.boundaries import SCENARIOS, Blow, Scenario, Strike, ready
 from crm_sync_assets_tests.end_to_end.killing import leftovers
 from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, history, rows, sync

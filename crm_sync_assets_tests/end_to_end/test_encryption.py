@@ -12,8 +12,8 @@ from crm_sync_assets.resources import open_warehouse
 from crm_sync_assets.rotation import rotate
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets.vault import sealed_columns
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.vault import sealed_columns
 from crm_sync_assets_tests import truth
 from crm_sync_assets_tests.crms.genius import truth as genius_truth
 from crm_sync_assets_tests.crms.genius.worlds import (

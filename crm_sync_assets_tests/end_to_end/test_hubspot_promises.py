@@ -15,7 +15,8 @@ import pytest
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, TransientError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences, stored_rows
 

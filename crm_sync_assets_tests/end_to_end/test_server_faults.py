@@ -14,8 +14,8 @@ import pytest
 
 from crm_sync_assets import session
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.migrations import migrate
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests.end_to_end.killing import leftovers
 from crm_sync_assets_tests.scripted import (
     SETTINGS,

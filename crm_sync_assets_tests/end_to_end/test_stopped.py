@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets import history as sync_history
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets_tests.end_to_end.killing import (
     ROOT,
     differences,

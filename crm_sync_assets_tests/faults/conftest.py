@@ -16,7 +16,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.faults.server import FaultServer, proxy_to, self_signed
 from crm_sync_assets_tests.scripted import history
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.faults import server as faults
 from crm_sync_assets_tests.faults.asking import ask_in_turns
 from crm_sync_assets_tests.faults.conftest import Syncs, wrong

@@ -12,7 +12,7 @@ import pytest
 
 from crm_sync_assets.errors import FatalError, SyncError, TransientError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.faults import server as faults
 from crm_sync_assets_tests.faults.conftest import Syncs, wrong
 from crm_sync_assets_tests.faults.server import Answer, Fault, FaultServer, Wire

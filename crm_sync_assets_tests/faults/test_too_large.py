@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.clients.http import MOST_BYTES, Session
 from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.crms.hubspot.portions import TOO_LARGE, Portions
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import TooLarge
-from crm_sync_assets.quarantine import Entry
 from crm_sync_assets.replay import replay
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.verify import verify
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.quarantine import Entry
 from crm_sync_assets_tests.faults import server as faults
 from crm_sync_assets_tests.faults.conftest import Syncs, wrong
 from crm_sync_assets_tests.faults.server import FaultServer

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.rows.processor import Processor
-from crm_sync_assets.schema import ensure_table
-from crm_sync_assets.warehouse import Connection, Counts, Table, Warehouse, load
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.loading import Table, load
+from crm_sync_assets.warehouse.tables import ensure_table
 
 EXAMPLES = int(os.environ.get("CRM_SYNC_TEST_EXAMPLES", "60"))
 """Always the same few; `CRM_SYNC_TEST_EXAMPLES=5000` looks for what nobody thought of."""

@@ -14,7 +14,7 @@ import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run, Wire, poison, properties
 from crm_sync_assets_tests.hostile.plain import LOG_LINE, STATEMENT, assert_plain
 from crm_sync_assets_tests.scripted import history, rows

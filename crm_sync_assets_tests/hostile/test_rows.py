@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from crm_sync_assets import quarantine
 from crm_sync_assets.declarations.columns import each, integer, text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.replay import replay
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     FakeClient,

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import log, quarantine, redaction
+from crm_sync_assets import log, redaction
 from crm_sync_assets.cli import exits
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.validators import MAX_REMEMBERED, email, phone, state, url
 from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse import quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.hostile.conftest import Run
 from crm_sync_assets_tests.hostile.plain import LOG_LINE, STATEMENT, assert_plain
 from crm_sync_assets_tests.scripted import rows

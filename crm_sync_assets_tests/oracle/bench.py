@@ -19,9 +19,9 @@ from unittest import mock
 import psycopg
 from psycopg import sql
 
-from crm_sync_assets.migrations import migrate
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB
 from crm_sync_assets_tests.surroundings import OURS, Server, database
 

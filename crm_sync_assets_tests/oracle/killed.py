@@ -31,7 +31,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.settings import environment
 from crm_sync_assets.sync import Request, begin
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 
 STATEMENTS = (
     (psycopg.Connection, "execute"),

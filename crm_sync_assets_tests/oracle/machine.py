@@ -21,7 +21,6 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from crm_sync_assets import history, quarantine
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
@@ -31,7 +30,9 @@ from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.errors import AlreadyRunning, SyncError, UsageError
 from crm_sync_assets.replay import replay
 from crm_sync_assets.sync import Request, Sync, begin
-from crm_sync_assets.warehouse import Counts, Warehouse
+from crm_sync_assets.warehouse import history, quarantine
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.oracle.bench import Bench, fetches_ended, pick, until
 from crm_sync_assets_tests.oracle.faults import FLAGS, LASTING
 from crm_sync_assets_tests.oracle.killed import open_client

@@ -19,7 +19,7 @@ from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.warehouse import Warehouse
+from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import Start, point
 from crm_sync_assets_tests.mariadb import MariaDB

@@ -18,8 +18,8 @@ from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.rows.processor import Failure, cut
-from crm_sync_assets.vault import Context, Vault, looks_sealed
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.vault import Context, Vault, looks_sealed
 
 MOST_TRIES = 3
 """A record refused this often is left alone by `replay` unless it is asked for by its id."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import Connection, Warehouse, message_of
+from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 
 log = logger(__name__)
 

@@ -11,8 +11,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import Vault, index_column, sealed_columns
-from crm_sync_assets.warehouse import Connection
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.vault import Vault, index_column, sealed_columns
 
 log = logger(__name__)
 

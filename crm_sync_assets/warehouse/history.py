@@ -19,7 +19,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
-from crm_sync_assets.warehouse import Connection, Counts
+from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.counts import Counts
 
 log = logger(__name__)
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import schema
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
-from crm_sync_assets.vault import Vault, new_index_key, unwrap, wrap
-from crm_sync_assets.warehouse import Warehouse, is_worth_repeating, message_of
+from crm_sync_assets.warehouse import tables
+from crm_sync_assets.warehouse.connection import Warehouse, is_worth_repeating, message_of
+from crm_sync_assets.warehouse.vault import Vault, new_index_key, unwrap, wrap
 
 log = logger(__name__)
 
@@ -71,7 +71,7 @@ def vault_for_writing(
         if not keys:
             return None
         if entity is not None:
-            schema.refuse_half_sealed(connection, entity)
+            tables.refuse_half_sealed(connection, entity)
         connection.rollback()
         if dry:
             return Vault(keys, _index_key(known, keys) if known else new_index_key())

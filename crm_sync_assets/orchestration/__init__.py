@@ -1,0 +1,1 @@
+"""Dagster, and only here: assets, checks, IO manager, resources, sensors, schedules, jobs."""

@@ -1,0 +1,103 @@
+"""Drains a sync into the warehouse, and gives an entity's rows back as a DataFrame."""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+from crm_sync_assets import progress
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.sync import Sync
+from crm_sync_assets.told import TellingSafely
+from crm_sync_assets.warehouse.connection import message_of
+from crm_sync_assets.warehouse.encryption import open_vault
+
+if TYPE_CHECKING:
+    import pandas as pd
+from crm_sync_assets.warehouse.querying import COLUMNS, KEY, TABLE, _sensitive, read, read_sealed
+
+
+class UpsertIOManager(dg.ConfigurableIOManager):
+    """Bulk-upserts what an asset returns: a `Sync`, read and stored batch by batch.
+
+    Downstream assets get a pandas DataFrame of the live rows. The input's metadata narrows it:
+    `columns` (a list of names), `where` (column → value or list of values), `deleted` (true to
+    include rows deleted at the source). Encrypted columns come opened, without their blind
+    indexes; `where` finds their values by them.
+    """
+
+    warehouse: dg.ResourceDependency[WarehouseResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
+        with TellingSafely():
+            obj.drain(progress.report)
+            rows = self._rows(obj.request.stored.table)
+            context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
+
+    def _rows(self, table: str) -> int:
+        with self.warehouse.open().connection() as connection:
+            found = connection.execute(
+                sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(
+                    sql.Identifier(table)
+                )
+            ).fetchone()
+        return int(found[0]) if found else 0
+
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
+        """The upstream entity's rows. Raises UsageError for columns its table does not have."""
+        import pandas as pd
+
+        assert context.upstream_output is not None
+        upstream = context.upstream_output.definition_metadata or {}
+        table = upstream.get(TABLE)
+        if not table:
+            raise UsageError(f"{context.asset_key.to_user_string()} is kept in no table")
+        wanted = context.definition_metadata
+        warehouse = self.warehouse.open()
+        with TellingSafely(), warehouse.connection() as connection:
+            vault = open_vault(connection, warehouse.encryption_keys)
+            try:
+                names, rows = (
+                    read(connection, str(table), wanted)
+                    if vault is None
+                    else read_sealed(
+                        connection,
+                        str(table),
+                        wanted,
+                        vault,
+                        key=str(upstream[KEY]).split(", "),
+                        sensitive=list(_sensitive(upstream[COLUMNS])),
+                    )
+                )
+            except psycopg.ProgrammingError as error:
+                raise UsageError(
+                    f"{table} cannot be read as the input's metadata asks: {message_of(error)}"
+                ) from error
+            return pd.DataFrame(rows, columns=names)
+
+
+def findings(sync: Sync) -> dict[str, Any]:
+    """What a finished sync tells Dagster. A run over several partitions tells all of them the
+    same, so the names of the counts say whose they are.
+    """
+    strategy, counts = sync.strategy, sync.counts
+    return {
+        "sync_id": sync.sync_id,
+        "strategy": strategy.name,
+        "since": strategy.since.isoformat() if strategy.since else "the beginning",
+        "until": strategy.until.isoformat() if strategy.until else "now",
+        "dry_run": sync.flags.dry_run,
+        "status": sync.status,
+        "records_processed_by_this_run": counts.processed,
+        "created_by_this_run": counts.created,
+        "updated_by_this_run": counts.updated,
+        "unchanged_in_this_run": counts.unchanged,
+        "deleted_by_this_run": counts.deleted,
+        "failed_in_this_run": counts.failed,
+        "warnings_in_this_run": counts.warnings,
+        "api_calls_of_this_run": sync.usage.api_calls,
+        "duration_seconds_of_this_run": round(sync.timing.elapsed, 3),
+        "next_delta_starts_at": sync.watermark.isoformat() if sync.watermark else "unchanged",
+    }

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, tables, the load, deletions, history, quarantine, encryption."""
