@@ -135,7 +135,7 @@ def _kind(url: str) -> str:
 
 
 def _engine(url: str) -> sa.Engine:
-    from crm_sync_assets.clients.sql import parsed_url
+    from crm_sync_assets.clients.sql.database import parsed_url
 
     return sa.create_engine(parsed_url(url, "--database"), isolation_level="AUTOCOMMIT")
 

@@ -13,7 +13,7 @@ READERS: Mapping[str, str] = MappingProxyType(
     {
         "api": "crm_sync_assets.clients.http:Http",
         "csv": "crm_sync_assets.clients.files:GitHubFile",
-        "database": "crm_sync_assets.clients.sql:Database",
+        "database": "crm_sync_assets.clients.sql.database:Database",
     }
 )
 """Kind of source → module and class of what reads it."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.clients import mysql
-from crm_sync_assets.clients.sql import Database, parsed_url
+from crm_sync_assets.clients.sql.database import Database, parsed_url
 from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql import Database
+from crm_sync_assets.clients.sql.database import Database
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings

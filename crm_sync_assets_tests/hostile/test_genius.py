@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql import named_column, named_table
+from crm_sync_assets.clients.sql.database import named_column, named_table
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql import Database, parsed_url
+from crm_sync_assets.clients.sql.database import Database, parsed_url
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.reading import TableReading
 from crm_sync_assets.crms.genius.selection import Selection

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql import Database, SourceColumn, named_column, named_table
+from crm_sync_assets.clients.sql.database import Database, SourceColumn, named_column, named_table
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.genius.sources import Join, Table
 from crm_sync_assets.declarations.contract import Page, Tombstone, Usage

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql import parsed_url
+from crm_sync_assets.clients.sql.database import parsed_url
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius import values
 from crm_sync_assets.sandbox.genius.schema import Source, sources
