@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity

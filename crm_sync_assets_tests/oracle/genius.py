@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World

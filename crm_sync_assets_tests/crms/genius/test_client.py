@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from crm_sync_assets import keysums
+from crm_sync_assets.clients.sql.reading import TableReading
 from crm_sync_assets.crms.genius.client import database_url
-from crm_sync_assets.crms.genius.reading import TableReading
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.strategy import Strategy
@@ -236,7 +236,7 @@ def test_a_key_that_comes_back_while_comparing_is_not_buried(
     world: World, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was not committed when the keys were listed, and is when they are asked for again."""
-    from crm_sync_assets.crms.genius.comparing import Comparison
+    from crm_sync_assets.clients.sql.comparing import Comparison
 
     genius = start()
     genius.sync("quotes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.genius.schema import sources

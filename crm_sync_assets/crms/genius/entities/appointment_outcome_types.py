@@ -5,7 +5,7 @@ There is an `updated_at`, but nobody has relied on it; a table this small is rea
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

@@ -5,8 +5,8 @@ The key is the pair. Zero dates occur in both timestamps.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import each, integer, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

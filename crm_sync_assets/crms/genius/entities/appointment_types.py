@@ -5,7 +5,7 @@ No column says when a row changed.
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations.columns import boolean, integer, text
 from crm_sync_assets.declarations.entity import Entity
 

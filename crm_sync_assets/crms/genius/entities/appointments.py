@@ -7,8 +7,8 @@ is kept only where that party is HubSpot.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, hubspot_id, third_party_of
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import (
     date,
     each,

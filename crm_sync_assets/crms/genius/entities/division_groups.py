@@ -6,8 +6,8 @@ sensitive. `region` is 1 where it is empty.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

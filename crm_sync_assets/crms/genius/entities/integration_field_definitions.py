@@ -5,7 +5,7 @@ No column says when a row changed. `integration_id` names a table that is not re
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.genius.sources import Table
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations.columns import boolean, each, integer, text
 from crm_sync_assets.declarations.entity import Entity
 

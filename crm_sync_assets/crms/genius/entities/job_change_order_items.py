@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import decimal, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

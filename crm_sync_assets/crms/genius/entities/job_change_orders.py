@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, ZERO
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import (
     date,
     decimal,

@@ -5,8 +5,8 @@ No column says when a row changed, and the table grows with the jobs.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import ZERO
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import decimal, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import (
     decimal,
     each,

@@ -5,8 +5,8 @@ An id of 0 is a row like any other. A third party's id is kept only where that p
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK, hubspot_id, third_party_of
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import (
     each,
     email,

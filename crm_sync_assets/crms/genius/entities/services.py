@@ -5,8 +5,8 @@ An id of 0 is a row like any other.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Table
 from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from crm_sync_assets.crms.genius.sources import Join
+from crm_sync_assets.clients.sql.sources import Join
 
 ZERO = Decimal("0.00")
 

@@ -6,8 +6,8 @@ change while the user's own row does not; either counts as a change.
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.sql.sources import Join, Table
 from crm_sync_assets.crms.genius.entities.shared import STEP_BACK
-from crm_sync_assets.crms.genius.sources import Join, Table
 from crm_sync_assets.declarations.columns import (
     boolean,
     date,

@@ -25,8 +25,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_sync_assets.crms.genius.comparing import Comparison
-from crm_sync_assets.crms.genius.selection import MOST_EMPTY, Selection
+from crm_sync_assets.clients.sql.comparing import Comparison
+from crm_sync_assets.clients.sql.selection import MOST_EMPTY, Selection
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.errors import FatalError
 

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_sync_assets import keysums
-from crm_sync_assets.crms.genius.selection import MOST_EMPTY, Selection
+from crm_sync_assets.clients.sql.selection import MOST_EMPTY, Selection
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.errors import FatalError
 

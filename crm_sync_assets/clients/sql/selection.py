@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_sync_assets.clients.sql.database import Database, SourceColumn, named_column, named_table
-from crm_sync_assets.clients.zones import Zone
-from crm_sync_assets.crms.genius.sources import Join, Table
+from crm_sync_assets.clients.sql.sources import Join, Table
+from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Page, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import FatalError
