@@ -476,7 +476,7 @@ def minute(moment: datetime) -> str:
 
 def shown(error: str) -> str:
     """A reason as a message may carry it: no secret, no personal value, nothing a source sent."""
-    from crm_sync_assets.clients.http import masked
+    from crm_sync_assets.masking import masked
 
     text = re.sub(r"(not JSON|cannot be read \([^)]*\)): .*?(?=\. Check|; given|$)", r"\1", error)
     return masked(one_line(redact(text)), most=300)

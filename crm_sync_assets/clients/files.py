@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote
 
-from crm_sync_assets.clients.http import Answer, Dialect, Pause, Session, retry_after
+from crm_sync_assets.clients.answers import Answer, Dialect, Pause, retry_after
+from crm_sync_assets.clients.http import Session
 from crm_sync_assets.errors import FatalError, SyncError
 
 log = logging.getLogger(__name__)

@@ -15,28 +15,17 @@ from __future__ import annotations
 
 import io
 import logging
-import math
-import os
-import random
-import re
-import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
-from crm_sync_assets.clients.decoding import dumps, loads
+from crm_sync_assets.clients.decoding import dumps
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.clients.wire import (
-    CERTIFICATES,
-    CONNECT_SECONDS,
-    PROXIES,
     Arriving,
     Broken,
     Direct,
@@ -55,134 +44,34 @@ from crm_sync_assets.errors import (
     TooLarge,
     TooLong,
     TransientError,
-    UsageError,
 )
-from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 
 if TYPE_CHECKING:
-    from httpx import BaseTransport  # noqa: TID251 - this is the module the ban makes room for
+    pass  # noqa: TID251 - this is the module the ban makes room for
+from crm_sync_assets.clients.answers import (
+    LONGEST_BACKOFF,
+    Answer,
+    Check,
+    Dialect,
+    Params,
+    Pause,
+    _Again,
+    _date,
+    _decoded,
+    jitter,
+)
+from crm_sync_assets.clients.auth import Auth
+from crm_sync_assets.clients.proxied import Proxied, Transport
+from crm_sync_assets.masking import masked
 
 log = logging.getLogger(__name__)
 # httpx announces each request with its whole address, which is several thousand characters long.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-Params = Mapping[str, str]
-Transport: TypeAlias = "BaseTransport"
-Check = Callable[[Any], str | None]
-"""The decoded body → what is wrong with its shape, None if nothing."""
-
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_REDIRECTS: Final = 3
-LONGEST_BACKOFF: Final = 60.0
-# No source has a limit longer than a day; asking again then costs one request.
-LONGEST_PAUSE: Final = 86_400.0
-_PHONE: Final = re.compile(
-    r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)|\+\d{8,15}(?!\d)"
-)
-_JSON_STRING: Final = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)(?:"|\\?$)(?P<colon>\s*:)?')
-_EXPLAINING: Final = frozenset(
-    {
-        "message", "error", "errors", "error_description", "error_code", "errorcode", "errortype",
-        "description", "status", "category", "code", "reason", "title", "detail", "policyname",
-        "correlationid", "requestid",
-    }
-)  # fmt: skip
-"""Names in an error's body whose values say what went wrong."""
-MOST_LOOKED_AT: Final = 64 * 1024
-"""Bytes of a body that a message is made from."""
 USER_AGENT: Final = "crm-sync-assets"
-
-
-class Auth(Protocol):
-    """Where the bearer token comes from."""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable to look at when the token is refused."""
-        ...
-
-    def token(self) -> str: ...
-
-    def refresh(self, refused: str) -> bool:
-        """Whether there is now another token than the refused one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """A static token."""
-
-    value: str
-    variable: str
-
-    def __repr__(self) -> str:
-        return f"Bearer(variable={self.variable!r})"
-
-    def token(self) -> str:
-        return self.value
-
-    def refresh(self, refused: str) -> bool:  # noqa: ARG002 - there is only the one
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete response. `json` is the decoded body where JSON was expected, else None."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    json: Any = field(repr=False)
-    request: str
-    date: datetime | None
-
-    def header(self, name: str) -> str | None:
-        return self.headers.get(name.lower())
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """The source asks for patience. `window` names the budget window that shares the pause.
-
-    `defer` ends the reading however short the pause is.
-    """
-
-    seconds: float
-    reason: str
-    window: str | None = None
-    defer: bool = False
-
-
-class Dialect:
-    """How an API says no. The default fits an API without habits; a CRM overrides what differs."""
-
-    def pause(self, answer: Answer, tries: int) -> Pause | None:
-        """The wait a rate-limited answer calls for the `tries`-th time; None if it is none."""
-        if answer.status != 429:
-            return None
-        told = retry_after(answer)
-        seconds = told if told is not None else jitter(min(2.0**tries, LONGEST_BACKOFF))
-        return Pause(seconds, "too many requests")
-
-    def explain(self, answer: Answer) -> str:
-        """What the body says about the failure, in one line, without secrets."""
-        return masked(answer.body)
-
-    def least_wait(self, answer: Answer) -> float:
-        """The shortest wait before the request is tried again."""
-        told = retry_after(answer)
-        return told if told is not None else 2.0 if answer.status == 423 else 0.0
-
-
-class _Again(Exception):
-    """One try failed and another may succeed."""
-
-    def __init__(self, reason: str, *, least: float = 0.0, content: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.least = least
-        self.content = content
 
 
 class Http:
@@ -624,184 +513,6 @@ class Session:
         return kind(f"{self.subject}: {what}. {advice}")
 
 
-def _decoded(
-    answer: Answer, expect: Literal["json", "bytes"], check: Check | None, token: str
-) -> Answer:
-    """The answer with its body decoded. Raises _Again when it is not what was asked for."""
-    value: Any = None
-    if expect == "bytes" and answer.status == 200 and not _says_it_is_whole(answer):
-        raise _Again(f"{answer.request} ended with the connection: nothing says it is whole")
-    if expect == "json" and (answer.body or answer.status == 200):
-        kind = answer.header("content-type") or ""
-        if kind and "json" not in kind:
-            shown = masked(answer.body, [token])
-            raise _Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
-        try:
-            value = loads(answer.body)
-        except ValueError as error:
-            shown = masked(answer.body, [token])
-            raise _Again(
-                f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
-            ) from error
-    if check is not None:
-        try:
-            problem = check(value)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            problem = f"the answer has another shape: {type(error).__name__}: {error}"
-        if problem:
-            raise _Again(f"{answer.request}: {problem}", content=True)
-    return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)
-
-
-def _says_it_is_whole(answer: Answer) -> bool:
-    """Whether a body cut short would have been noticed; JSON that is cut does not parse."""
-    is_counted = (answer.header("content-length") or "").isdecimal()
-    return (
-        is_counted
-        or bool(answer.header("transfer-encoding"))
-        or "gzip" in (answer.header("content-encoding") or "")
-    )
-
-
-def retry_after(answer: Answer) -> float | None:
-    """Seconds the Retry-After header asks for; None where it is missing or makes no sense.
-
-    A day at most. A date is compared with the server's own clock where the answer has a Date
-    header. One that has passed asks for a moment, chosen at random.
-    """
-    text = (answer.header("retry-after") or "").strip()
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        moment = _date(text)
-        if moment is None:
-            return None
-        seconds = (moment - (answer.date or datetime.now(UTC))).total_seconds()
-    if not math.isfinite(seconds):
-        return None
-    return min(seconds, LONGEST_PAUSE) if seconds > 0 else random.uniform(0.05, 0.5)
-
-
-def jitter(seconds: float) -> float:
-    """A random share of `seconds`, so that those who failed together do not return together."""
-    return random.uniform(0.0, seconds)
-
-
-def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> str:
-    """One line of at most `most` characters, without the secrets, addresses and long numbers.
-
-    Of a body, given as bytes, only what may explain a failure is left.
-    """
-    if isinstance(text, bytes):
-        text = _explaining(text[:MOST_LOOKED_AT].decode("utf-8", errors="replace"))
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    # Before it is cut: half a secret would not be known again.
-    text = redact(text)
-    text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "***@***", text)
-    text = re.sub(r"(?i)\b(bearer|token)\s+[\w.~+/-]{12,}", r"\1 ***", text)
-    text = _PHONE.sub("***", text)
-    text = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text).strip()
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _explaining(body: str) -> str:
-    """A page's visible text; JSON without the values that may be a record's; else the body."""
-    start = body.lstrip()[:1]
-    if start == "<":
-        body = re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)", " ", body)
-        return re.sub(r"(?s)<[^>]*(?:>|$)", " ", body)
-    if start not in ("{", "["):
-        return body
-    name = ""
-
-    def hide(match: re.Match[str]) -> str:
-        nonlocal name
-        if match["colon"]:
-            name = match["text"].lower()
-            return match[0]
-        return match[0] if name in _EXPLAINING else '"***"'
-
-    return _JSON_STRING.sub(hide, body)
-
-
-def _date(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            # A connection cut during the handshake is no verdict about the certificate.
-            return not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def _server(address: SplitResult) -> tuple[str, str | None, int | None]:
     port = address.port or {"https": 443, "http": 80}.get(address.scheme)
     return address.scheme, address.hostname, port
-
-
-class Proxied:
-    """The way through a proxy, or through what stands for the network in tests: httpx's."""
-
-    def __init__(self, origin: str, transport: Transport | None) -> None:
-        import httpx  # noqa: TID251 - as above; imported only where it is needed
-
-        self._httpx = httpx
-        self._origin = origin
-        try:
-            self._client = httpx.Client(transport=transport, follow_redirects=False)
-        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
-            # A scheme httpx does not know, SOCKS without its package, a file of certificates
-            # that is not there; the text may quote the proxy's password.
-            names = [*PROXIES, *CERTIFICATES]
-            given = ", ".join(n for n in names if n in os.environ or n.lower() in os.environ)
-            raise UsageError(
-                f"the way to {origin} by {given} cannot be used: {redact(str(error))}"
-            ) from error
-
-    @contextmanager
-    def send(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        *,
-        seconds: float,
-    ) -> Iterator[Arriving]:
-        due = time.monotonic() + seconds
-        timeout = self._httpx.Timeout(seconds, connect=CONNECT_SECONDS)
-        try:
-            with self._client.stream(
-                method, self._origin + target, content=body, headers=headers, timeout=timeout
-            ) as response:
-                named = {name.lower(): value for name, value in response.headers.items()}
-                yield Arriving(response.status_code, named, self._chunks(response, due))
-        except self._httpx.TimeoutException as error:
-            raise Late(str(error)) from error
-        except self._httpx.TransportError as error:
-            # Once connected, a TLS error is a connection that broke.
-            if isinstance(error, self._httpx.ConnectError) and _is_tls(error):
-                raise Untrusted(str(error)) from error
-            raise Broken(f"{type(error).__name__}: {error}") from error
-
-    def _chunks(self, response: Any, due: float) -> Iterator[bytes]:
-        """The body as it was sent: httpx would take a gzip stream that was cut for a whole one."""
-        for chunk in response.iter_raw():
-            if time.monotonic() > due:
-                raise Late("the request took too long")
-            yield chunk
-
-    def close(self) -> None:
-        self._client.close()

@@ -15,7 +15,7 @@ import pytest
 
 from crm_sync_assets import redaction
 from crm_sync_assets.cli import main
-from crm_sync_assets.clients import http
+from crm_sync_assets.clients import answers
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import auth
 from crm_sync_assets_tests.canaries.catalogue import ALL, BY_NAME, SECRETS, Canary
@@ -102,7 +102,7 @@ def secrets(
     password = BY_NAME["CRM_SYNC_WAREHOUSE_URL"].value
     environment.setenv("CRM_SYNC_WAREHOUSE_URL", with_password(database_url, password))
     # Tests do not wait for a source to recover.
-    environment.setattr(http, "jitter", lambda _seconds: 0.0)
+    environment.setattr(answers, "jitter", lambda _seconds: 0.0)
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from crm_sync_assets import log, redaction
-from crm_sync_assets.clients.http import Answer, Bearer, masked
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.auth import Bearer
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, Tokens
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.masking import masked
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import Withheld, safe, words

@@ -8,7 +8,9 @@ from typing import Any
 import httpx  # noqa: TID251 - scripts the network behind clients/http.py
 import pytest
 
-from crm_sync_assets.clients.http import Auth, Bearer, Dialect, Http, Session
+from crm_sync_assets.clients.answers import Dialect
+from crm_sync_assets.clients.auth import Auth, Bearer
+from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.limits import Budget, Window
 from crm_sync_assets.settings import SyncSettings
 

@@ -12,9 +12,11 @@ from typing import Any
 import httpx  # noqa: TID251 - scripts the network behind clients/http.py
 import pytest
 
-from crm_sync_assets.clients.http import Bearer, Http, masked
+from crm_sync_assets.clients.auth import Bearer
+from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.limits import Budget, Window
 from crm_sync_assets.errors import Deferred, FatalError, TransientError
+from crm_sync_assets.masking import masked
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests.clients.conftest import TOKEN, Wire, fails, reply
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.clients.http import Http, Proxied
+from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.proxied import Proxied
 from crm_sync_assets.clients.wire import Broken, Direct, proxy_for
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.settings import SyncSettings

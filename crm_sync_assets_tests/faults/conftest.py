@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.clients.http import Bearer, Http, Session
+from crm_sync_assets.clients.auth import Bearer
+from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import SyncError

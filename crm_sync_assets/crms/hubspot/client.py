@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients import addresses
+from crm_sync_assets.clients.auth import Auth, Bearer
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
-from crm_sync_assets.clients.http import Auth, Bearer, Http, Session, Transport
+from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
 from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
+from crm_sync_assets.clients.proxied import Transport
 from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages

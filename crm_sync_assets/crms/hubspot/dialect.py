@@ -10,7 +10,8 @@ import random
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from crm_sync_assets.clients.http import Answer, Dialect, Pause, masked, retry_after
+from crm_sync_assets.clients.answers import Answer, Dialect, Pause, retry_after
+from crm_sync_assets.masking import masked
 
 # What HubSpot's own client libraries wait where the answer does not say: seconds per try.
 SEARCH_WAIT = 1.0

@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crm_sync_assets.clients.ahead import in_order
-from crm_sync_assets.clients.http import Answer, Params, Session
+from crm_sync_assets.clients.answers import Answer, Params
+from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.parts import Parts
 from crm_sync_assets.crms.hubspot.answers import has_records, next_after

@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from crm_sync_assets.clients.ahead import AT_ONCE, in_order
-from crm_sync_assets.clients.http import Answer, Session
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.answers import (

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from crm_sync_assets.clients.http import MOST_BYTES, Answer
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.http import MOST_BYTES
 from crm_sync_assets.declarations.entity import UNREAD, Record
 from crm_sync_assets.errors import TooLarge
 from crm_sync_assets.log import logger

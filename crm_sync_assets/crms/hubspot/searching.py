@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from crm_sync_assets.clients.http import Answer, Session
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot.answers import has_records, has_total, identified, numbered
 from crm_sync_assets.crms.hubspot.portions import Portions, marked
 from crm_sync_assets.declarations.entity import Record

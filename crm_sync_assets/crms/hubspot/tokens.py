@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from crm_sync_assets.clients.http import Http, masked
+from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.oauth import Grant
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.masking import masked
 
 LIFETIME = 1_800.0
 """Seconds an access token lives where the answer does not say."""

@@ -1,0 +1,158 @@
+"""An answer, and how an API says no: what is tried again, what waits, what is final."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from crm_sync_assets.clients.decoding import loads
+
+if TYPE_CHECKING:
+    pass  # noqa: TID251 - this is the module the ban makes room for
+from crm_sync_assets.masking import masked
+
+Params = Mapping[str, str]
+Check = Callable[[Any], str | None]
+"""The decoded body → what is wrong with its shape, None if nothing."""
+LONGEST_BACKOFF: Final = 60.0
+# No source has a limit longer than a day; asking again then costs one request.
+LONGEST_PAUSE: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete response. `json` is the decoded body where JSON was expected, else None."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    json: Any = field(repr=False)
+    request: str
+    date: datetime | None
+
+    def header(self, name: str) -> str | None:
+        return self.headers.get(name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The source asks for patience. `window` names the budget window that shares the pause.
+
+    `defer` ends the reading however short the pause is.
+    """
+
+    seconds: float
+    reason: str
+    window: str | None = None
+    defer: bool = False
+
+
+class Dialect:
+    """How an API says no. The default fits an API without habits; a CRM overrides what differs."""
+
+    def pause(self, answer: Answer, tries: int) -> Pause | None:
+        """The wait a rate-limited answer calls for the `tries`-th time; None if it is none."""
+        if answer.status != 429:
+            return None
+        told = retry_after(answer)
+        seconds = told if told is not None else jitter(min(2.0**tries, LONGEST_BACKOFF))
+        return Pause(seconds, "too many requests")
+
+    def explain(self, answer: Answer) -> str:
+        """What the body says about the failure, in one line, without secrets."""
+        return masked(answer.body)
+
+    def least_wait(self, answer: Answer) -> float:
+        """The shortest wait before the request is tried again."""
+        told = retry_after(answer)
+        return told if told is not None else 2.0 if answer.status == 423 else 0.0
+
+
+class _Again(Exception):
+    """One try failed and another may succeed."""
+
+    def __init__(self, reason: str, *, least: float = 0.0, content: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.least = least
+        self.content = content
+
+
+def _decoded(
+    answer: Answer, expect: Literal["json", "bytes"], check: Check | None, token: str
+) -> Answer:
+    """The answer with its body decoded. Raises _Again when it is not what was asked for."""
+    value: Any = None
+    if expect == "bytes" and answer.status == 200 and not _says_it_is_whole(answer):
+        raise _Again(f"{answer.request} ended with the connection: nothing says it is whole")
+    if expect == "json" and (answer.body or answer.status == 200):
+        kind = answer.header("content-type") or ""
+        if kind and "json" not in kind:
+            shown = masked(answer.body, [token])
+            raise _Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
+        try:
+            value = loads(answer.body)
+        except ValueError as error:
+            shown = masked(answer.body, [token])
+            raise _Again(
+                f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
+            ) from error
+    if check is not None:
+        try:
+            problem = check(value)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            problem = f"the answer has another shape: {type(error).__name__}: {error}"
+        if problem:
+            raise _Again(f"{answer.request}: {problem}", content=True)
+    return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)
+
+
+def _says_it_is_whole(answer: Answer) -> bool:
+    """Whether a body cut short would have been noticed; JSON that is cut does not parse."""
+    is_counted = (answer.header("content-length") or "").isdecimal()
+    return (
+        is_counted
+        or bool(answer.header("transfer-encoding"))
+        or "gzip" in (answer.header("content-encoding") or "")
+    )
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds the Retry-After header asks for; None where it is missing or makes no sense.
+
+    A day at most. A date is compared with the server's own clock where the answer has a Date
+    header. One that has passed asks for a moment, chosen at random.
+    """
+    text = (answer.header("retry-after") or "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        moment = _date(text)
+        if moment is None:
+            return None
+        seconds = (moment - (answer.date or datetime.now(UTC))).total_seconds()
+    if not math.isfinite(seconds):
+        return None
+    return min(seconds, LONGEST_PAUSE) if seconds > 0 else random.uniform(0.05, 0.5)
+
+
+def jitter(seconds: float) -> float:
+    """A random share of `seconds`, so that those who failed together do not return together."""
+    return random.uniform(0.0, seconds)
+
+
+def _date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
