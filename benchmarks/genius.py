@@ -73,11 +73,14 @@ def _measured(reading: str, source: str, warehouse: str) -> str:
 
 
 def _one(reading: str) -> dict[str, float]:
+    from crm_sync_assets.sync import peak_memory_mb
+
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.declarations.flags import Flags
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.engine.request import Request
+    from crm_sync_assets.engine.sync import begin
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.sync import Request, begin, peak_memory_mb
 
     crm, entity = registry.crm("genius"), registry.entity(f"genius.{ENTITY}")
     client, warehouse = open_client("genius"), open_warehouse()

@@ -29,7 +29,7 @@ from crm_sync_assets.declarations.columns import (
 )
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
-from crm_sync_assets.measures import collecting_nothing
+from crm_sync_assets.engine.measures import collecting_nothing
 
 
 def contacts() -> Entity:
@@ -78,8 +78,9 @@ def main(words: list[str]) -> int:
 
 def _engine(entity: Entity, flags: Flags) -> int:
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.engine.request import Request
+    from crm_sync_assets.engine.sync import begin
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.sync import Request, begin
 
     crm = registry.crm("hubspot")
     client, warehouse = open_client("hubspot"), open_warehouse()

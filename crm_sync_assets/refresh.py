@@ -20,10 +20,10 @@ from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usa
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.engine import ending
+from crm_sync_assets.engine.trial import Trial, trial
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.trial import Trial, trial
 from crm_sync_assets.warehouse import encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts

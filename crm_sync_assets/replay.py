@@ -15,11 +15,11 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine.meaning import refuse_foreign
+from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
-from crm_sync_assets.meaning import refuse_foreign
 from crm_sync_assets.rows.processor import Failure, Processor, Row
-from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message
 from crm_sync_assets.warehouse import encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of

@@ -12,8 +12,9 @@ from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone,
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity, Key, Record, SourceKind
 from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.sync import Progress, Sync, begin
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.sync import Progress, Request, Sync, begin
 from crm_sync_assets.warehouse.connection import Warehouse
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import completeness
 from crm_sync_assets.declarations.columns import integer, text
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Key, Record
+from crm_sync_assets.engine import completeness
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import FatalError, Refused, TransientError
-from crm_sync_assets.sync import Sync
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from crm_sync_assets.declarations.contract import Page, Tombstone
+from crm_sync_assets.engine.fetch import Prefetch, weight
 from crm_sync_assets.errors import TransientError
-from crm_sync_assets.fetch import Prefetch, weight
 
 
 def page(number: int, records: int = 1) -> Page:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import (
     AlreadyRunning,
     FatalError,
@@ -17,7 +18,6 @@ from crm_sync_assets.errors import (
     SyncError,
     TransientError,
 )
-from crm_sync_assets.session import Session
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts

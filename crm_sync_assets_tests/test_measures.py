@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import suppress
 
-from crm_sync_assets.measures import COLLECT_EVERY, collecting_nothing, collecting_rarely
+from crm_sync_assets.engine.measures import COLLECT_EVERY, collecting_nothing, collecting_rarely
 
 
 def test_garbage_is_looked_for_rarely_meanwhile_and_as_before_afterwards() -> None:

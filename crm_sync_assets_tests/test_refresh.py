@@ -21,6 +21,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.sync import begin
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
 from crm_sync_assets.health import _violations
 from crm_sync_assets.keyring import new_key
@@ -29,7 +31,6 @@ from crm_sync_assets.replay import replay
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world
-from crm_sync_assets.sync import Request, begin
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets import resume
 from crm_sync_assets.declarations.columns import text
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.engine import resume
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.history import Checkpoint, Past

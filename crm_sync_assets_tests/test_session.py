@@ -9,8 +9,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import AlreadyRunning, FatalError
-from crm_sync_assets.session import Session
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.migrations import revision

@@ -90,7 +90,7 @@ def _dispatch(words: list[str]) -> int:
         module = import_module(f"{__name__}.{COMMANDS[name][0]}")
         status: int = module.run(rest)
         return status
-    from crm_sync_assets.measures import collecting_nothing
+    from crm_sync_assets.engine.measures import collecting_nothing
 
     with collecting_nothing():
         from crm_sync_assets.cli import sync

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
-from crm_sync_assets import log, progress, redaction
+from crm_sync_assets import log, redaction
 from crm_sync_assets.cli.exits import say
+from crm_sync_assets.engine import progress
 from crm_sync_assets.launch import Outcome
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from crm_sync_assets.sync import Sync
+    from crm_sync_assets.engine.sync import Sync
 
 
 def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") -> None:

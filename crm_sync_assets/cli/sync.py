@@ -21,9 +21,9 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import client_for
+from crm_sync_assets.engine.measures import collecting_nothing
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
-from crm_sync_assets.measures import collecting_nothing
 from crm_sync_assets.settings import environment, is_named
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.declarations.contract import Page, Usage
-from crm_sync_assets.fetch import Prefetch
+from crm_sync_assets.engine.fetch import Prefetch
 from crm_sync_assets_tests.clients.conftest import Wire, reply
 
 

@@ -23,10 +23,11 @@ from crm_sync_assets.declarations.contract import Client, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.loading import Table, load
 from crm_sync_assets.warehouse.tables import _SAME_TYPE, ensure_table, index_name, system_columns

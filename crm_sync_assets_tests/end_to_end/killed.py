@@ -17,10 +17,11 @@ from typing import Any
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.session import Session
+from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.session import Session
 from crm_sync_assets.settings import environment
-from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import history, loading
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.loading import Table

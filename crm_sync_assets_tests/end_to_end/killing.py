@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sync import Sync
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.history import resource
 from crm_sync_assets_tests.scripted import rows

@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from crm_sync_assets import session
+from crm_sync_assets.engine import session
 from crm_sync_assets.errors import AlreadyRunning, SyncError
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.warehouse import quarantine

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from crm_sync_assets import session
+from crm_sync_assets.engine import session
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate

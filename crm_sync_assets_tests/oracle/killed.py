@@ -28,9 +28,10 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.sync import begin
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.settings import environment
-from crm_sync_assets.sync import Request, begin
 from crm_sync_assets.warehouse.connection import Warehouse
 
 STATEMENTS = (

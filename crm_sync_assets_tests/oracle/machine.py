@@ -27,9 +27,10 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.strategy import midnight_utc
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.errors import AlreadyRunning, SyncError, UsageError
 from crm_sync_assets.replay import replay
-from crm_sync_assets.sync import Request, Sync, begin
 from crm_sync_assets.warehouse import history, quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts

@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
-from crm_sync_assets import resume
-from crm_sync_assets.completeness import Completeness, Seen
 from crm_sync_assets.declarations.contract import Client, Cursor, Page, Read, Tombstone, Usage
-from crm_sync_assets.declarations.crm import Crm
-from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy, choose
-from crm_sync_assets.engine import ending
+from crm_sync_assets.engine import ending, resume
+from crm_sync_assets.engine.completeness import Completeness, Seen
+from crm_sync_assets.engine.fetch import Prefetch
+from crm_sync_assets.engine.meaning import Meaning, judge
+from crm_sync_assets.engine.measures import Timing, collecting_rarely, metrics
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
-from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.log import logger
-from crm_sync_assets.meaning import Meaning, judge
-from crm_sync_assets.measures import Timing, collecting_rarely, metrics
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
-from crm_sync_assets.session import Session
-from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import failure_message
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
@@ -56,31 +53,6 @@ Progress = Callable[["Sync"], None]
 
 _CLOCK_JITTER = timedelta(minutes=1)
 """A source's clock is read from answers, to the second, through the network."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a sync is asked to do: the entity, the flags, the settings, and who asks.
-
-    `marked_entity` is the entity whose rows this one marks as deleted, for a removal.
-    """
-
-    crm: Crm
-    entity: Entity
-    flags: Flags
-    settings: SyncSettings
-    run_id: str | None = None
-    marked_entity: Entity | None = None
-
-    @property
-    def stored(self) -> Entity:
-        """The entity whose table is written."""
-        return self.marked_entity or self.entity
-
-    @property
-    def is_trial(self) -> bool:
-        """Dry and limited runs move nothing: no watermark, no checkpoint left or followed."""
-        return self.flags.dry_run or bool(self.flags.max_records)
 
 
 def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:

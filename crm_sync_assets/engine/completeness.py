@@ -23,8 +23,8 @@ from psycopg import sql
 from crm_sync_assets.declarations.contract import Client, Page, Provable, Read, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.engine import ending
+from crm_sync_assets.engine.fetch import Prefetch
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.fetch import Prefetch
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Processor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crm_sync_assets.sync import Progress, Sync
+from crm_sync_assets.engine.sync import Progress, Sync
 
 _listeners: list[Progress] = []
 

@@ -15,9 +15,9 @@ import psycopg
 
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine.meaning import judge
+from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.meaning import judge
-from crm_sync_assets.session import Session
 from crm_sync_assets.told import failure_message
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Warehouse, message_of

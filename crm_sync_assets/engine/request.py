@@ -1,0 +1,35 @@
+"""What a sync is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.settings import SyncSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a sync is asked to do: the entity, the flags, the settings, and who asks.
+
+    `marked_entity` is the entity whose rows this one marks as deleted, for a removal.
+    """
+
+    crm: Crm
+    entity: Entity
+    flags: Flags
+    settings: SyncSettings
+    run_id: str | None = None
+    marked_entity: Entity | None = None
+
+    @property
+    def stored(self) -> Entity:
+        """The entity whose table is written."""
+        return self.marked_entity or self.entity
+
+    @property
+    def is_trial(self) -> bool:
+        """Dry and limited runs move nothing: no watermark, no checkpoint left or followed."""
+        return self.flags.dry_run or bool(self.flags.max_records)
