@@ -9,9 +9,9 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.operations.verified import Verification
+from crm_sync_assets.operations.verify import can_verify, verify
 from crm_sync_assets.resources import ClientResource, WarehouseResource
-from crm_sync_assets.verified import Verification
-from crm_sync_assets.verify import can_verify, verify
 
 
 class VerifyConfig(dg.Config):

@@ -17,13 +17,14 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets import alerts, channels, redaction, sensors
-from crm_sync_assets.alerts import Evaluation
+from crm_sync_assets import redaction, sensors
 from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.operations import alerts, channels
+from crm_sync_assets.operations.alerts import Evaluation
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.cli import exits, main
-from crm_sync_assets.doctor import Finding, examine
+from crm_sync_assets.operations.doctor import Finding, examine
 from crm_sync_assets.sandbox import Sandbox
 
 

@@ -19,7 +19,7 @@ from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

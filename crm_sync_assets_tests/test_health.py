@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.health import examine
+from crm_sync_assets.operations.health import examine
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 

@@ -12,9 +12,9 @@ import pytest
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.refresh import refresh
-from crm_sync_assets.replay import replay
-from crm_sync_assets.verify import verify
+from crm_sync_assets.operations.refresh import refresh
+from crm_sync_assets.operations.replay import replay
+from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.scripted import (

@@ -19,8 +19,8 @@ import pytest
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.clients import limits
 from crm_sync_assets.clients.oauth import TableStore
-from crm_sync_assets.doctor import examine
 from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.warehouse import embedded

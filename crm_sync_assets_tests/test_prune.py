@@ -21,7 +21,6 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.test_utils import create_run_for_test
 
-from crm_sync_assets import prune as prune_module
 from crm_sync_assets import retention, sensors
 from crm_sync_assets.asset_checks import CHECKS
 from crm_sync_assets.assets import asset_key
@@ -30,7 +29,8 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, SyncError, TransientError
 from crm_sync_assets.instance import open_instance
-from crm_sync_assets.prune import Pruned, prune
+from crm_sync_assets.operations import prune as prune_module
+from crm_sync_assets.operations.prune import Pruned, prune
 from crm_sync_assets.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment as read_environment

@@ -24,10 +24,10 @@ from crm_sync_assets.definitions import build
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import begin
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
-from crm_sync_assets.health import _violations
 from crm_sync_assets.keyring import new_key
-from crm_sync_assets.refresh import Refreshed, refresh
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.health import _violations
+from crm_sync_assets.operations.refresh import Refreshed, refresh
+from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world

@@ -8,7 +8,7 @@ import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import AlreadyRunning
-from crm_sync_assets.replay import Replayed, replay
+from crm_sync_assets.operations.replay import Replayed, replay
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.warehouse import history, quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import rotation
 from crm_sync_assets.clients.oauth import Grant, OAuth, TableStore
 from crm_sync_assets.declarations.columns import date as day
 from crm_sync_assets.declarations.columns import rest, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
-from crm_sync_assets.rotation import outstanding, rotate
+from crm_sync_assets.operations import rotation
+from crm_sync_assets.operations.rotation import outstanding, rotate
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

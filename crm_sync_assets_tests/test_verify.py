@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets import verify as module
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
@@ -21,11 +20,12 @@ from crm_sync_assets.declarations.entity import Key
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Refused, TransientError, UsageError
-from crm_sync_assets.health import _violations
+from crm_sync_assets.operations import verify as module
+from crm_sync_assets.operations.health import _violations
+from crm_sync_assets.operations.verified import Verification
+from crm_sync_assets.operations.verify import can_verify, verify
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.verified import Verification
-from crm_sync_assets.verify import can_verify, verify
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import instance_in

@@ -40,8 +40,8 @@ def run(words: Sequence[str]) -> int:
 
 def _check(as_json: bool) -> int:
     """0 if nothing is open and everything told, else 1."""
-    from crm_sync_assets.alerts import minute, shown, watch
     from crm_sync_assets.declarations import registry
+    from crm_sync_assets.operations.alerts import minute, shown, watch
     from crm_sync_assets.resources import open_warehouse
     from crm_sync_assets.settings import environment
 
@@ -63,7 +63,7 @@ def _check(as_json: bool) -> int:
 
 
 def _list(limit: int, as_json: bool) -> int:
-    from crm_sync_assets.alerts import incidents
+    from crm_sync_assets.operations.alerts import incidents
     from crm_sync_assets.warehouse.migrations import migrate
 
     warehouse = open_for_reading()
@@ -88,7 +88,7 @@ def _list(limit: int, as_json: bool) -> int:
 
 def _test() -> int:
     """0 if every channel took the message, and the heartbeat URL answered where there is one."""
-    from crm_sync_assets import channels
+    from crm_sync_assets.operations import channels
     from crm_sync_assets.settings import environment
 
     env = environment()

@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse(words)
     for name in given.crm:
         check_crm(name)
-    from crm_sync_assets.doctor import examine
+    from crm_sync_assets.operations.doctor import examine
 
     wrong = 0
     for finding in examine(given.crm):

@@ -22,7 +22,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse(words)
     check_crm(given.crm)
     from crm_sync_assets.declarations import registry
-    from crm_sync_assets.health import examine
+    from crm_sync_assets.operations.health import examine
 
     warehouse = open_for_reading()
     with warehouse.connection() as connection:

@@ -9,7 +9,7 @@ from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import print_json
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.verified import KINDS, SIDES, Verification
+from crm_sync_assets.operations.verified import KINDS, SIDES, Verification
 
 SHOWN = 20
 """Findings of an entity that are printed one by one; --json has all of them."""
@@ -32,8 +32,8 @@ def run(words: Sequence[str]) -> int:
     from crm_sync_assets.cli.sync import chosen
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.operations.verify import can_verify, verify
     from crm_sync_assets.resources import open_client, open_warehouse
-    from crm_sync_assets.verify import can_verify, verify
 
     crm = registry.crm(given.crm)
     entities = chosen(crm, given.entities)

@@ -27,7 +27,7 @@ import psycopg
 
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity, Record
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.scripted import (

@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from crm_sync_assets import rotation
 from crm_sync_assets.errors import SyncError
+from crm_sync_assets.operations import rotation
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.sealed import CLIENTS
 

@@ -20,9 +20,9 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.errors import TransientError
+from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.world import World
-from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.crms.genius.truth import differences
 from crm_sync_assets_tests.crms.genius.worlds import (
     Start,

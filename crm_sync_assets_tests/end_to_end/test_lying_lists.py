@@ -17,8 +17,8 @@ import pytest
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError, TransientError
+from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.verify import verify
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, entity_differences
 

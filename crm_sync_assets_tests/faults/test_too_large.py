@@ -15,9 +15,9 @@ from crm_sync_assets.crms.hubspot.portions import TOO_LARGE, Portions
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import TooLarge
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.replay import replay
+from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.verify import verify
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.quarantine import Entry
 from crm_sync_assets_tests.faults import server as faults

@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_sync_assets.declarations.columns import each, integer, text
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -30,7 +30,7 @@ from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.errors import AlreadyRunning, SyncError, UsageError
-from crm_sync_assets.replay import replay
+from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.warehouse import history, quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts

@@ -37,10 +37,10 @@ from crm_sync_assets.engine.session import Session
 from crm_sync_assets.engine.trial import trial
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
+from crm_sync_assets.operations.verified import KINDS, Finding, Kind, Verification
 from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Failure, Processor, Row
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.verified import KINDS, Finding, Kind, Verification
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts

@@ -15,14 +15,14 @@ from typing import Any
 
 import psycopg
 
-from crm_sync_assets import channels
-from crm_sync_assets.channels import Channels
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.health import not_suddenly_empty
 from crm_sync_assets.log import logger
+from crm_sync_assets.operations import channels
+from crm_sync_assets.operations.channels import Channels
+from crm_sync_assets.operations.health import not_suddenly_empty
 from crm_sync_assets.redaction import one_line, redact
 from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
