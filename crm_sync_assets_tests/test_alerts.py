@@ -23,7 +23,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.operations import alerts, channels
+from crm_sync_assets.operations import alert_rules, alerts, channels
 from crm_sync_assets.operations.alerts import Evaluation
 from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
@@ -205,9 +205,9 @@ def test_what_a_source_sent_instead_of_data_stays_out_of_the_message() -> None:
         "test.people: unexpected content, 5 times in a row: GET /x sent text/html, not JSON: "
         "<p>Dear Jane Doe, call +1 415 555 0132</p>. Check the base URL, and whether …"
     )
-    assert "Jane" not in alerts.shown(error)
-    assert "555" not in alerts.shown("call +1 415 555 0132")
-    assert alerts.shown(error).endswith("not JSON. Check the base URL, and whether …")
+    assert "Jane" not in alert_rules.shown(error)
+    assert "555" not in alert_rules.shown("call +1 415 555 0132")
+    assert alert_rules.shown(error).endswith("not JSON. Check the base URL, and whether …")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_what_a_source_sent_instead_of_data_stays_out_of_the_message() -> None:
     ],
 )
 def test_a_failure_has_a_reason_class(error: str, reason: str) -> None:
-    assert alerts.reason_class(error) == reason
+    assert alert_rules.reason_class(error) == reason
 
 
 def test_trials_and_cancelled_syncs_neither_open_nor_close_an_incident(

@@ -18,7 +18,7 @@ from crm_sync_assets.declarations.columns import rest, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import key_id
-from crm_sync_assets.operations import rotation
+from crm_sync_assets.operations import encrypted_places, rotation
 from crm_sync_assets.operations.rotation import outstanding, rotate
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import quarantine
@@ -254,7 +254,7 @@ def test_syncs_go_on_while_keys_are_rotated(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Edits come in at every batch of the rotation; none is lost, and nothing stays behind."""
-    monkeypatch.setattr(rotation, "BATCH", 7)
+    monkeypatch.setattr(encrypted_places, "BATCH", 7)
     old = with_keys(warehouse, OLD)
     both = with_keys(warehouse, NEW, OLD)
     sync(old, FakeClient([client(n) for n in range(150)]), CLIENTS)
@@ -386,7 +386,7 @@ PAIRED = Entity(
 def test_a_key_of_two_parts_is_gone_through_to_its_end(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotation, "BATCH", 2)
+    monkeypatch.setattr(encrypted_places, "BATCH", 2)
     records = [client(n, left=f"{n % 3}'; --", born=None) for n in range(9)]
     sync(warehouse, FakeClient(records), PAIRED)
     keyed = with_keys(warehouse, OLD)

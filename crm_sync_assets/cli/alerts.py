@@ -41,7 +41,8 @@ def run(words: Sequence[str]) -> int:
 def _check(as_json: bool) -> int:
     """0 if nothing is open and everything told, else 1."""
     from crm_sync_assets.declarations import registry
-    from crm_sync_assets.operations.alerts import minute, shown, watch
+    from crm_sync_assets.operations.alert_rules import minute, shown
+    from crm_sync_assets.operations.alerts import watch
     from crm_sync_assets.resources import open_warehouse
     from crm_sync_assets.settings import environment
 
@@ -63,7 +64,7 @@ def _check(as_json: bool) -> int:
 
 
 def _list(limit: int, as_json: bool) -> int:
-    from crm_sync_assets.operations.alerts import incidents
+    from crm_sync_assets.operations.incidents import incidents
     from crm_sync_assets.warehouse.migrations import migrate
 
     warehouse = open_for_reading()

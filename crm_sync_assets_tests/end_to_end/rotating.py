@@ -11,14 +11,14 @@ import sys
 from typing import Any
 
 from crm_sync_assets.errors import SyncError
-from crm_sync_assets.operations import rotation
+from crm_sync_assets.operations import encrypted_places, rotation
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.sealed import CLIENTS
 
 
 def main(url: str, keys: str, batches: int) -> int:
-    rotation.BATCH = 5
-    original = rotation._Rows._seal_some
+    encrypted_places.BATCH = 5
+    original = encrypted_places._Rows._seal_some
     done = 0
 
     def seal_some(self: Any, *given: Any) -> Any:
@@ -30,7 +30,7 @@ def main(url: str, keys: str, batches: int) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         return found
 
-    rotation._Rows._seal_some = seal_some  # type: ignore[method-assign]
+    encrypted_places._Rows._seal_some = seal_some  # type: ignore[method-assign]
     try:
         rotated = rotation.rotate(Warehouse(url, keys.split(",")), [CLIENTS])
     except SyncError as error:
