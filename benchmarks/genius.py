@@ -80,7 +80,7 @@ def _one(reading: str) -> dict[str, float]:
     from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.engine.request import Request
     from crm_sync_assets.engine.sync import begin
-    from crm_sync_assets.resources import open_client, open_warehouse
+    from crm_sync_assets.operations.opening import open_client, open_warehouse
 
     crm, entity = registry.crm("genius"), registry.entity(f"genius.{ENTITY}")
     client, warehouse = open_client("genius"), open_warehouse()

@@ -65,7 +65,7 @@ def main(words: list[str]) -> int:
     with collecting_nothing():
         from crm_sync_assets.instance import open_instance
         from crm_sync_assets.launch import launch, plan
-        from crm_sync_assets.resources import open_warehouse
+        from crm_sync_assets.operations.opening import open_warehouse
         from crm_sync_assets.settings import environment
 
     with open_instance(environment(), to_run=True) as instance:
@@ -80,7 +80,7 @@ def _engine(entity: Entity, flags: Flags) -> int:
     from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.engine.request import Request
     from crm_sync_assets.engine.sync import begin
-    from crm_sync_assets.resources import open_client, open_warehouse
+    from crm_sync_assets.operations.opening import open_client, open_warehouse
 
     crm = registry.crm("hubspot")
     client, warehouse = open_client("hubspot"), open_warehouse()

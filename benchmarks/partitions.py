@@ -48,7 +48,7 @@ def _seconds(folder: Path, number: int) -> list[float]:
     from crm_sync_assets import sensors
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.definitions import build
-    from crm_sync_assets.resources import open_warehouse
+    from crm_sync_assets.operations.opening import open_warehouse
 
     folder.mkdir()
     first = datetime.now(UTC).date() - timedelta(days=number)

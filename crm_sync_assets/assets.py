@@ -20,7 +20,7 @@ from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.hooks import close_history_row, remember
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager, findings
-from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.querying import SENSITIVE

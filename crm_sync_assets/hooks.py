@@ -6,8 +6,8 @@ import dagster as dg
 
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.redaction import redact
-from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely, failure_message
 from crm_sync_assets.warehouse import history
 

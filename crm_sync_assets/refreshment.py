@@ -9,7 +9,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.refresh import Refreshed, refresh
-from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.verification import wanted
 
 

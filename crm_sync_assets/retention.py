@@ -10,7 +10,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.operations.prune import Pruned, prune
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Warehouse
 

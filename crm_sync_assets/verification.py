@@ -11,7 +11,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.verified import Verification
 from crm_sync_assets.operations.verify import can_verify, verify
-from crm_sync_assets.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 
 
 class VerifyConfig(dg.Config):

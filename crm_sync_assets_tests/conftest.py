@@ -14,7 +14,7 @@ import hypothesis
 import psycopg
 import pytest
 
-from crm_sync_assets import resources
+from crm_sync_assets.operations import opening
 from crm_sync_assets.redaction import PACKAGE
 from crm_sync_assets.warehouse import embedded
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -156,9 +156,9 @@ def environment(
     monkeypatch.setenv("CRM_SYNC_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     yield monkeypatch
-    for warehouse in resources._warehouses.values():
+    for warehouse in opening._warehouses.values():
         warehouse.close()
-    resources._warehouses.clear()
+    opening._warehouses.clear()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from crm_sync_assets.assets import IO_MANAGER, asset_key, build_asset
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets_tests.scripted import CRM, PEOPLE, THINGS, FakeClient
 
 FIRST_DAY = date(2026, 1, 1)

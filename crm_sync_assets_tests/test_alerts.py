@@ -25,7 +25,7 @@ from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations import alert_rules, alerts, channels
 from crm_sync_assets.operations.alerts import Evaluation
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import kinds

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 
-from crm_sync_assets import resources
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.instance import CONFIGURATION, instance_folder, open_instance
 from crm_sync_assets.launch import Outcome, launch, plan
+from crm_sync_assets.operations import opening
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as read_environment
 
@@ -32,7 +32,7 @@ def sync(instance: DagsterInstance, *names: str, flags: Flags | None = None) -> 
         plan(HUBSPOT, entities, flags or Flags()),
         job=None,
         instance=instance,
-        warehouse=resources.open_warehouse(),
+        warehouse=opening.open_warehouse(),
     )
 
 
@@ -79,7 +79,7 @@ def test_a_whole_crm_runs_under_the_name_the_ui_has_for_it(
         plan(HUBSPOT, entities, Flags()),
         job="hubspot_all",
         instance=instance,
-        warehouse=resources.open_warehouse(),
+        warehouse=opening.open_warehouse(),
     )
     assert [outcome.status for outcome in outcomes] == ["success", "success"]
     [run] = instance.get_runs()

@@ -31,8 +31,8 @@ from crm_sync_assets.errors import AlreadyRunning, SyncError, TransientError
 from crm_sync_assets.instance import open_instance
 from crm_sync_assets.operations import prune as prune_module
 from crm_sync_assets.operations.prune import Pruned, prune
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.prune_runs import PrunedRuns, prune_runs, remaining
-from crm_sync_assets.resources import WarehouseResource
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -17,7 +17,7 @@ from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in
 from crm_sync_assets_tests.scripted import (

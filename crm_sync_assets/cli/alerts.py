@@ -43,7 +43,7 @@ def _check(as_json: bool) -> int:
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.operations.alert_rules import minute, shown
     from crm_sync_assets.operations.alerts import watch
-    from crm_sync_assets.resources import open_warehouse
+    from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.settings import environment
 
     done = watch(open_warehouse, environment(), registry.all_entities())

@@ -114,7 +114,7 @@ class _Syncs:
     def __init__(self, bars: bool) -> None:
         from crm_sync_assets.cli.display import configure_log
         from crm_sync_assets.instance import open_instance
-        from crm_sync_assets.resources import open_warehouse
+        from crm_sync_assets.operations.opening import open_warehouse
 
         self._bars = bars and sys.stderr.isatty()
         configure_log(debug=False, quiet=False, bars=True)

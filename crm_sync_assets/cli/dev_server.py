@@ -81,7 +81,7 @@ def _shared_environment(
     stack: contextlib.ExitStack, env: Environment, contacts: int, every: float
 ) -> dict[str, str]:
     """One environment for all: the same warehouse, instance and CRM account."""
-    from crm_sync_assets.resources import open_warehouse
+    from crm_sync_assets.operations.opening import open_warehouse
 
     warehouse = open_warehouse()
     given = {name: value for name, value in variables().items() if value}

@@ -77,8 +77,8 @@ def _replay(given: argparse.Namespace) -> int:
     """0 if every entry tried was stored, 3 if some were refused again."""
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.operations.replay import replay
-    from crm_sync_assets.resources import open_warehouse
 
     warehouse = open_warehouse()
     found = _entries(warehouse, given, given.limit or ALL_ENTRIES)

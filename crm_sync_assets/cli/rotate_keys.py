@@ -29,8 +29,8 @@ def run(words: Sequence[str]) -> int:
         print(new_key())
         return exits.SUCCESS
     from crm_sync_assets.declarations import registry
+    from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.operations.rotation import outstanding, rotate
-    from crm_sync_assets.resources import open_warehouse
 
     entities = registry.all_entities().values()
     with closing(open_for_reading() if given.check else open_warehouse()) as warehouse:

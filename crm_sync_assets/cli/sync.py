@@ -183,7 +183,7 @@ def _prepare(works: Sequence[Work]) -> tuple[Warehouse, dict[str, SyncError]]:
 
     A single sync finds out by its own first request; dozens would each fail on their own.
     """
-    from crm_sync_assets.resources import open_client, open_warehouse
+    from crm_sync_assets.operations.opening import open_client, open_warehouse
 
     warehouse = open_warehouse()
     closed: dict[str, SyncError] = {}

@@ -32,8 +32,8 @@ def run(words: Sequence[str]) -> int:
     from crm_sync_assets.cli.sync import chosen
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.operations.opening import open_client, open_warehouse
     from crm_sync_assets.operations.verify import can_verify, verify
-    from crm_sync_assets.resources import open_client, open_warehouse
 
     crm = registry.crm(given.crm)
     entities = chosen(crm, given.entities)

@@ -9,7 +9,7 @@ from psycopg import sql
 from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import message_of
 from crm_sync_assets.warehouse.encryption import open_vault

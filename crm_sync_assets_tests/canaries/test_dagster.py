@@ -25,7 +25,7 @@ from crm_sync_assets.cli.dev_server import free_port
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations.columns import email, text, timestamp
 from crm_sync_assets.orchestration import io_manager
-from crm_sync_assets.resources import WarehouseResource
+from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.canaries.catalogue import ALL, BY_NAME, SAID, STORED

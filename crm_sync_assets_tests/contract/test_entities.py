@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from crm_sync_assets import resources
 from crm_sync_assets.declarations import parsing, registry
 from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Client, Page, Read, Usage
@@ -25,6 +24,7 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.operations import opening
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
@@ -110,13 +110,13 @@ def world(
         patch.setenv("CRM_SYNC_WAREHOUSE_URL", url)
         for crm in PLAYED:
             patch.setenv(f"CRM_SYNC_{crm.upper()}__RATE_WINDOWS", '[["burst", 100000, 10]]')
-        world = World(resources.open_warehouse())
+        world = World(opening.open_warehouse())
         try:
             _sync_everything_twice(world, sandbox)
             yield world
         finally:
             world.warehouse.close()
-            resources._warehouses.pop(world.warehouse.url, None)
+            opening._warehouses.pop(world.warehouse.url, None)
 
 
 def _sync_everything_twice(world: World, sandbox: Sandbox) -> None:
@@ -126,7 +126,7 @@ def _sync_everything_twice(world: World, sandbox: Sandbox) -> None:
     world.left = {table: _content(world.warehouse, table) for table in _tables(world.warehouse)}
     for crm_name in PLAYED:
         crm = registry.crm(crm_name)
-        client = resources.open_client(crm_name)
+        client = opening.open_client(crm_name)
         for round_ in (world.first, world.second):
             for entity in registry.entities(crm_name):
                 marked = registry.entity(entity.tombstones_of) if entity.tombstones_of else None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.operations.opening import open_warehouse
 from crm_sync_assets.operations.rotation import rotate
-from crm_sync_assets.resources import open_warehouse
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -1,48 +1,15 @@
-"""What the assets share: the warehouse, and one client per CRM."""
+"""Dagster resources: the warehouse, and the client of each CRM."""
 
 import logging
-import threading
 
 import dagster as dg
 from pydantic import PrivateAttr
 
 from crm_sync_assets import log, redaction
-from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
-from crm_sync_assets.declarations.overrides import client_for
+from crm_sync_assets.operations.opening import open_client, open_warehouse
 from crm_sync_assets.settings import environment
-from crm_sync_assets.warehouse import encryption
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets.warehouse.embedded import warehouse_url
-from crm_sync_assets.warehouse.migrations import migrate
-
-_opening = threading.Lock()
-_warehouses: dict[str, Warehouse] = {}
-
-
-def open_warehouse(url: str | None = None) -> Warehouse:
-    """The warehouse of the environment (or of `url`), started and migrated, one per process.
-
-    Raises FatalError, saying what to check, when it cannot be reached, and UsageError when a key
-    is missing that something in it is encrypted with.
-    """
-    with _opening:
-        env = environment()
-        keys = env.encryption_keys
-        url = url or warehouse_url(env)
-        warehouse = _warehouses.get(url)
-        if warehouse is None or warehouse.encryption_keys != keys:
-            if warehouse is not None:
-                _warehouses.pop(url).close()
-            warehouse = Warehouse(url, keys)
-            try:
-                migrate(warehouse)
-                encryption.check(warehouse)
-            except BaseException:
-                warehouse.close()
-                raise
-            _warehouses[url] = warehouse
-        return warehouse
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
@@ -89,10 +56,3 @@ class ClientResource(dg.ConfigurableResource[Client]):
         if self._client is not None:
             self._client.close()
             self._client = None
-
-
-def open_client(crm_name: str) -> Client:
-    """A client of the CRM whose rate budget and tokens are shared through the warehouse."""
-    crm = registry.crm(crm_name)
-    url = open_warehouse().url
-    return client_for(crm, environment().model_copy(update={"warehouse_url": url}))
