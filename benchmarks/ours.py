@@ -63,9 +63,9 @@ def main(words: list[str]) -> int:
     if "--engine" in words:
         return _engine(entity, flags)
     with collecting_nothing():
-        from crm_sync_assets.instance import open_instance
-        from crm_sync_assets.launch import launch, plan
         from crm_sync_assets.operations.opening import open_warehouse
+        from crm_sync_assets.orchestration.instance import open_instance
+        from crm_sync_assets.orchestration.launch import launch, plan
         from crm_sync_assets.settings import environment
 
     with open_instance(environment(), to_run=True) as instance:

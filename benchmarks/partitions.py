@@ -45,10 +45,10 @@ def _seconds(folder: Path, number: int) -> list[float]:
     """In all; writing what is planned; the sync; writing what came of it; the sensor after it."""
     import dagster as dg
 
-    from crm_sync_assets import sensors
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.definitions import build
     from crm_sync_assets.operations.opening import open_warehouse
+    from crm_sync_assets.orchestration import sensors
 
     folder.mkdir()
     first = datetime.now(UTC).date() - timedelta(days=number)

@@ -5,15 +5,18 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from crm_sync_assets import retention
-from crm_sync_assets.asset_checks import build_checks
-from crm_sync_assets.assets import assets_of, resources_of
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.refreshment import build_refresh, build_refresh_schedule
-from crm_sync_assets.schedules import build_job, build_schedule
-from crm_sync_assets.sensors import build_alert_sensor, build_sensor
-from crm_sync_assets.verification import build_verification, build_verification_schedule
+from crm_sync_assets.orchestration.asset_checks import build_checks
+from crm_sync_assets.orchestration.assets import assets_of, resources_of
+from crm_sync_assets.orchestration.jobs import prune
+from crm_sync_assets.orchestration.jobs.refresh import build_refresh, build_refresh_schedule
+from crm_sync_assets.orchestration.jobs.verify import (
+    build_verification,
+    build_verification_schedule,
+)
+from crm_sync_assets.orchestration.schedules import build_job, build_schedule
+from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
 
 def build() -> dg.Definitions:
@@ -42,8 +45,8 @@ def build() -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=[*jobs, retention.prune_history],
-        schedules=[*schedules, retention.build_schedule()],
+        jobs=[*jobs, prune.prune_history],
+        schedules=[*schedules, prune.build_schedule()],
         sensors=[build_sensor(known), build_alert_sensor(known)],
         resources=resources_of(crms),
         executor=dg.in_process_executor,

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 from dagster_shared.serdes import serialize_value
 
-from crm_sync_assets.asset_checks import CHECKS, build_checks
-from crm_sync_assets.assets import IO_MANAGER, asset_key, build_asset
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.orchestration.asset_checks import CHECKS, build_checks
+from crm_sync_assets.orchestration.assets import IO_MANAGER, asset_key, build_asset
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets_tests.scripted import CRM, PEOPLE, THINGS, FakeClient

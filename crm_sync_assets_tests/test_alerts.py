@@ -17,7 +17,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets import redaction, sensors
+from crm_sync_assets import redaction
 from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
@@ -25,6 +25,7 @@ from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations import alert_rules, alerts, channels
 from crm_sync_assets.operations.alerts import Evaluation
+from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment

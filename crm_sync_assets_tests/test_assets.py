@@ -16,12 +16,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets.assets import asset_key, build_asset, metadata
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.definitions import build
+from crm_sync_assets.orchestration.assets import asset_key, build_asset, metadata
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.runs import Runs, instance_in, reason, today

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.config import SyncConfig
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.orchestration.config import SyncConfig
 
 
 def given(kind: type[SyncConfig] = SyncConfig, **values: Any) -> SyncConfig:

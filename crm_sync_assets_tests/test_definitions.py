@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets.asset_checks import CHECKS
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
+from crm_sync_assets.orchestration.asset_checks import CHECKS
+from crm_sync_assets.orchestration.assets import asset_key
 
 
 def fields_of(resource: Any) -> Any:

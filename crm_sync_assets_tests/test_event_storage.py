@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from crm_sync_assets import hooks, sensors
+from crm_sync_assets.orchestration import hooks, sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, reason

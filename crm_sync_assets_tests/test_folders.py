@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crm_sync_assets import cli
-from crm_sync_assets.instance import instance_folder, open_instance
+from crm_sync_assets.orchestration.instance import instance_folder, open_instance
 from crm_sync_assets.settings import environment as current
 
 COMMANDS = [

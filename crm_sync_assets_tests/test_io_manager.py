@@ -11,8 +11,8 @@ import pandas as pd
 import psycopg
 import pytest
 
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.querying import select
 from crm_sync_assets_tests.runs import Runs, instance_in, reason

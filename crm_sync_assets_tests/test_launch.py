@@ -10,9 +10,9 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.instance import CONFIGURATION, instance_folder, open_instance
-from crm_sync_assets.launch import Outcome, launch, plan
 from crm_sync_assets.operations import opening
+from crm_sync_assets.orchestration.instance import CONFIGURATION, instance_folder, open_instance
+from crm_sync_assets.orchestration.launch import Outcome, launch, plan
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as read_environment
 

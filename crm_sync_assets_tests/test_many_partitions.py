@@ -16,7 +16,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets import sensors
+from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import FIRST_DAY, Runs, instance_in
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, history, person

@@ -21,18 +21,19 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.test_utils import create_run_for_test
 
-from crm_sync_assets import retention, sensors
-from crm_sync_assets.asset_checks import CHECKS
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import AlreadyRunning, SyncError, TransientError
-from crm_sync_assets.instance import open_instance
 from crm_sync_assets.operations import prune as prune_module
 from crm_sync_assets.operations.prune import Pruned, prune
+from crm_sync_assets.orchestration import sensors
+from crm_sync_assets.orchestration.asset_checks import CHECKS
+from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.instance import open_instance
+from crm_sync_assets.orchestration.jobs import prune as retention
+from crm_sync_assets.orchestration.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.orchestration.resources import WarehouseResource
-from crm_sync_assets.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -647,7 +648,7 @@ def test_the_command_prunes_warehouse_and_dagster_and_compacts(
 
 
 def test_compacting_gives_the_disk_back(environment: pytest.MonkeyPatch) -> None:
-    from crm_sync_assets.prune_runs import compact
+    from crm_sync_assets.orchestration.prune_runs import compact
 
     instance = open_instance(read_environment())
     for _ in range(20):

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 import dagster as dg
 import pytest
 
-from crm_sync_assets.asset_checks import last_sync
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.crms.hubspot import objects
 from crm_sync_assets.declarations import registry
@@ -28,6 +27,7 @@ from crm_sync_assets.keyring import new_key
 from crm_sync_assets.operations.health import _violations
 from crm_sync_assets.operations.refresh import Refreshed, refresh
 from crm_sync_assets.operations.replay import replay
+from crm_sync_assets.orchestration.asset_checks import last_sync
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.hubspot import properties as definitions
 from crm_sync_assets.sandbox.hubspot import world

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets.instance import instance_folder, open_instance
-from crm_sync_assets.run_storage import _Events, _is_made
+from crm_sync_assets.orchestration.instance import instance_folder, open_instance
+from crm_sync_assets.orchestration.run_storage import _Events, _is_made
 from crm_sync_assets.settings import environment as settings
 
 

@@ -12,11 +12,11 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from crm_sync_assets import sensors
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
+from crm_sync_assets.orchestration import sensors
+from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in

@@ -10,13 +10,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets import instance
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations.doctor import examine
-from crm_sync_assets.orchestration import resources
+from crm_sync_assets.orchestration import instance, resources
 from crm_sync_assets.redaction import register_secret
 from crm_sync_assets.settings import environment as settings
 from crm_sync_assets.told import cause, setting_up, words

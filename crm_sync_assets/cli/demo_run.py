@@ -15,7 +15,7 @@ from crm_sync_assets.cli import demo_truth
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.launch import Outcome, launch, plan
+from crm_sync_assets.orchestration.launch import Outcome, launch, plan
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.sandbox.process import sandbox
 from crm_sync_assets.settings import PREFIX, environment
@@ -113,8 +113,8 @@ class _Syncs:
 
     def __init__(self, bars: bool) -> None:
         from crm_sync_assets.cli.display import configure_log
-        from crm_sync_assets.instance import open_instance
         from crm_sync_assets.operations.opening import open_warehouse
+        from crm_sync_assets.orchestration.instance import open_instance
 
         self._bars = bars and sys.stderr.isatty()
         configure_log(debug=False, quiet=False, bars=True)

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import IO
 
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.instance import CONFIGURATION, instance_folder, open_instance
+from crm_sync_assets.orchestration.instance import CONFIGURATION, instance_folder, open_instance
 from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.sandbox.process import sandbox, stop
 from crm_sync_assets.settings import Environment, environment, variables

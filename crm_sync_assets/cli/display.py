@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO, cast
 from crm_sync_assets import log, redaction
 from crm_sync_assets.cli.exits import say
 from crm_sync_assets.engine import progress
-from crm_sync_assets.launch import Outcome
+from crm_sync_assets.orchestration.launch import Outcome
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

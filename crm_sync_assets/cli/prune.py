@@ -43,8 +43,8 @@ def run(words: Sequence[str]) -> int:
             SHORT_QUARANTINE_DAYS,
             given.yes or given.dry_run,
         )
-    from crm_sync_assets.instance import open_instance
-    from crm_sync_assets.retention import prune_all
+    from crm_sync_assets.orchestration.instance import open_instance
+    from crm_sync_assets.orchestration.jobs.prune import prune_all
     from crm_sync_assets.settings import environment
     from crm_sync_assets.warehouse.migrations import migrate
 

@@ -23,7 +23,7 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.engine.measures import collecting_nothing
 from crm_sync_assets.errors import SyncError, UsageError
-from crm_sync_assets.launch import Cancelled, Outcome, Task, launch, plan
+from crm_sync_assets.orchestration.launch import Cancelled, Outcome, Task, launch, plan
 from crm_sync_assets.settings import environment, is_named
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def _sync(
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
 
-        import crm_sync_assets.assets  # noqa: F401
-        from crm_sync_assets.instance import open_instance
+        import crm_sync_assets.orchestration.assets  # noqa: F401
+        from crm_sync_assets.orchestration.instance import open_instance
 
         warehouse, closed = ready.result()
     for name, error in closed.items():

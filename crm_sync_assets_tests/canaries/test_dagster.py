@@ -18,13 +18,12 @@ import dagster as dg
 import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from crm_sync_assets import hooks, sensors
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.dev_server import free_port
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations.columns import email, text, timestamp
-from crm_sync_assets.orchestration import io_manager
+from crm_sync_assets.orchestration import hooks, io_manager, sensors
+from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import Warehouse

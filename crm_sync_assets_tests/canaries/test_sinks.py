@@ -373,7 +373,7 @@ def a_mistake_in_the_command_line(world: World) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError(f"{SAID.name} with {TOKEN}")
 
-    world.environment.setattr("crm_sync_assets.launch.launch", broken)
+    world.environment.setattr("crm_sync_assets.orchestration.launch.launch", broken)
     world.environment.setattr("crm_sync_assets.cli.sync.launch", broken)
     status, said = sync(world, "--debug")
     assert status == exits.FAILED

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from crm_sync_assets import sensors
 from crm_sync_assets.definitions import defs
+from crm_sync_assets.orchestration import sensors
 
 __all__ = ["defs"]
 

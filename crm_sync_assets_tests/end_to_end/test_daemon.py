@@ -26,7 +26,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
 from crm_sync_assets.cli.dev_server import free_port
-from crm_sync_assets.instance import CONFIGURATION
+from crm_sync_assets.orchestration.instance import CONFIGURATION
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.process import stop
 from crm_sync_assets_tests.end_to_end.killing import (

@@ -28,8 +28,8 @@ from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.launch import launch, plan
 from crm_sync_assets.operations.verify import verify
+from crm_sync_assets.orchestration.launch import launch, plan
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.runs import instance_in
 from crm_sync_assets_tests.truth import HubSpotSyncs

@@ -24,11 +24,11 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
-from crm_sync_assets.asset_checks import CHECKS
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.log import logger
-from crm_sync_assets.sensors import NAME, NEWEST_ROW
+from crm_sync_assets.orchestration.asset_checks import CHECKS
+from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.sensors import NAME, NEWEST_ROW
 from crm_sync_assets.warehouse.connection import Connection
 
 log = logger(__name__)

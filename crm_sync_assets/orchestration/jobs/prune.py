@@ -15,7 +15,7 @@ from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from crm_sync_assets.prune_runs import PrunedRuns
+    from crm_sync_assets.orchestration.prune_runs import PrunedRuns
 
 UNSET = "CRM_SYNC_RETENTION_DAYS is not set, so nothing is pruned"
 
@@ -34,7 +34,7 @@ def prune_all(
     The order matters: a row goes only after its run, for the sensor mirrors what has no row.
     """
     # It knows Dagster's storages, which take long to import, and every code location loads this.
-    from crm_sync_assets.prune_runs import compact, prune_runs, remaining
+    from crm_sync_assets.orchestration.prune_runs import compact, prune_runs, remaining
 
     entities = registry.all_entities()
     with warehouse.connection() as connection:

@@ -66,7 +66,7 @@ def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterI
 
             with without_rich():
                 # Dagster's storages import its daemon, and that structlog.
-                from crm_sync_assets.run_storage import with_run_storage
+                from crm_sync_assets.orchestration.run_storage import with_run_storage
 
             ref = with_run_storage(ref)
         return dg.DagsterInstance.from_ref(ref)

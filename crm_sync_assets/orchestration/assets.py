@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
-from crm_sync_assets.config import SyncConfig
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
@@ -17,8 +16,9 @@ from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import begin
 from crm_sync_assets.errors import AlreadyRunning, UsageError
-from crm_sync_assets.hooks import close_history_row, remember
 from crm_sync_assets.log import logger
+from crm_sync_assets.orchestration.config import SyncConfig
+from crm_sync_assets.orchestration.hooks import close_history_row, remember
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager, findings
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment

@@ -13,9 +13,9 @@ from typing import Any
 import dagster as dg
 from psycopg.types.json import Jsonb
 
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.operations import alerts, channels
+from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import TellingSafely

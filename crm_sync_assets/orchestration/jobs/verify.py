@@ -3,7 +3,6 @@
 import dagster as dg
 from pydantic import Field
 
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
@@ -11,6 +10,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.verified import Verification
 from crm_sync_assets.operations.verify import can_verify, verify
+from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 
 

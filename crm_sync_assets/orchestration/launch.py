@@ -123,7 +123,7 @@ def launch(
     refusals: dict[str, str] = {}
     misused: set[str] = set()
     if result is None or not result.success:
-        from crm_sync_assets.hooks import abandon_run
+        from crm_sync_assets.orchestration.hooks import abandon_run
         from crm_sync_assets.told import failure_message
         from crm_sync_assets.warehouse import history
 
@@ -170,8 +170,8 @@ def _execute(
         warnings.filterwarnings("ignore", module="dagster")
         import dagster as dg
 
-        from crm_sync_assets.assets import assets_of, resources_of
-        from crm_sync_assets.schedules import build_job
+        from crm_sync_assets.orchestration.assets import assets_of, resources_of
+        from crm_sync_assets.orchestration.schedules import build_job
 
         entities = tuple(task.entity for task in tasks)
         definitions = dg.Definitions(

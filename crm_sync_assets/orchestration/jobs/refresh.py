@@ -3,14 +3,14 @@
 import dagster as dg
 from pydantic import Field
 
-from crm_sync_assets.assets import asset_key
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.refresh import Refreshed, refresh
+from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.jobs.verify import wanted
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
-from crm_sync_assets.verification import wanted
 
 
 class RefreshConfig(dg.Config):

@@ -1,0 +1,1 @@
+"""Jobs beside the syncs, each named after what it runs."""
