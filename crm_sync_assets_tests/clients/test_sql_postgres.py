@@ -15,7 +15,7 @@ from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests import conftest
-from crm_sync_assets_tests.test_postgres import HOSTILE, with_options
+from crm_sync_assets_tests.warehouse.test_postgres import HOSTILE, with_options
 
 SETTINGS = SyncSettings(timeout_seconds=5, max_attempts=2)
 Open = Callable[[str], Database]

@@ -17,6 +17,7 @@ from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets_tests.operations.test_verify import VerifiableClient
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,
@@ -30,7 +31,6 @@ from crm_sync_assets_tests.scripted import (
     rows,
     sync,
 )
-from crm_sync_assets_tests.test_verify import VerifiableClient
 
 
 @dataclass
