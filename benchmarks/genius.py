@@ -73,11 +73,10 @@ def _measured(reading: str, source: str, warehouse: str) -> str:
 
 
 def _one(reading: str) -> dict[str, float]:
-    from crm_sync_assets.sync import peak_memory_mb
-
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.declarations.flags import Flags
     from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.engine.measures import peak_memory_mb
     from crm_sync_assets.engine.request import Request
     from crm_sync_assets.engine.sync import begin
     from crm_sync_assets.operations.opening import open_client, open_warehouse

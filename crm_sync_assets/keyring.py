@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
 
 from crm_sync_assets.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
-
-
 VARIABLE = "CRM_SYNC_ENCRYPTION_KEYS"
 
-_ID_LENGTH = 12
+ID_LENGTH = 12
 
 
 def new_key() -> str:
@@ -50,4 +45,4 @@ def _is_key(text: str) -> bool:
 
 def key_id(key: str) -> str:
     """What stands for a key where the key itself must not: 12 hex digits."""
-    return hashlib.sha256(f"crm_sync_assets key {key}".encode()).hexdigest()[:_ID_LENGTH]
+    return hashlib.sha256(f"crm_sync_assets key {key}".encode()).hexdigest()[:ID_LENGTH]

@@ -1,16 +1,14 @@
-"""An answer's body or a message, as it may be shown: no secret, and nothing that may be a record's."""
+"""An answer's body or a message as it may be shown: without secrets and without what may be a
+record's.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from crm_sync_assets.redaction import redact
-
-if TYPE_CHECKING:
-    pass  # noqa: TID251 - this is the module the ban makes room for
-
 
 _PHONE: Final = re.compile(
     r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)|\+\d{8,15}(?!\d)"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -23,10 +23,6 @@ from crm_sync_assets.errors import UsageError
 from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.keyring import read_keys
 from crm_sync_assets.redaction import register_secret
-
-if TYPE_CHECKING:
-    pass
-
 
 PREFIX = "CRM_SYNC_"
 WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
@@ -170,7 +166,7 @@ def _environment() -> Environment:
         _keep_secret("ENCRYPTION_KEYS", variables().get("CRM_SYNC_ENCRYPTION_KEYS") or "")
         return found
     except ValidationError as error:
-        raise UsageError(_first_problem(error, lambda name: PREFIX + name.upper())) from None
+        raise UsageError(first_problem(error, lambda name: PREFIX + name.upper())) from None
 
 
 def _of_env_file() -> dict[str, Any]:
@@ -236,7 +232,7 @@ def _dotenv(path: Path) -> dict[str, str]:
     return env_file(path)
 
 
-def _first_problem(error: ValidationError, variable: Any) -> str:
+def first_problem(error: ValidationError, variable: Any) -> str:
     problem = error.errors()[0]
     name = variable(str(problem["loc"][0]))
     secret = name.endswith((*SECRET_ENDINGS, "_URL"))

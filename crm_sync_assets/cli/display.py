@@ -128,9 +128,8 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, dry_run: bool) -> None:
             print("dry run: nothing was written but the history; a real one ends with these counts")
     for outcome in outcomes:
         if outcome.status == "failed":
-            say(
-                f"{_named(outcome)} failed: {redaction.one_line(redaction.redact(outcome.error or 'unknown'))}"
-            )
+            why = redaction.one_line(redaction.redact(outcome.error or "unknown"))
+            say(f"{_named(outcome)} failed: {why}")
         elif outcome.status == "partial":
             entity = outcome.entity
             say(

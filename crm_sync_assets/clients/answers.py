@@ -8,12 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from crm_sync_assets.clients.decoding import loads
-
-if TYPE_CHECKING:
-    pass  # noqa: TID251 - this is the module the ban makes room for
 from crm_sync_assets.masking import masked
 
 Params = Mapping[str, str]
@@ -73,7 +70,7 @@ class Dialect:
         return told if told is not None else 2.0 if answer.status == 423 else 0.0
 
 
-class _Again(Exception):
+class Again(Exception):
     """One try failed and another may succeed."""
 
     def __init__(self, reason: str, *, least: float = 0.0, content: bool = False) -> None:
@@ -83,23 +80,23 @@ class _Again(Exception):
         self.content = content
 
 
-def _decoded(
+def decode(
     answer: Answer, expect: Literal["json", "bytes"], check: Check | None, token: str
 ) -> Answer:
-    """The answer with its body decoded. Raises _Again when it is not what was asked for."""
+    """The answer with its body decoded. Raises Again when it is not what was asked for."""
     value: Any = None
     if expect == "bytes" and answer.status == 200 and not _says_it_is_whole(answer):
-        raise _Again(f"{answer.request} ended with the connection: nothing says it is whole")
+        raise Again(f"{answer.request} ended with the connection: nothing says it is whole")
     if expect == "json" and (answer.body or answer.status == 200):
         kind = answer.header("content-type") or ""
         if kind and "json" not in kind:
             shown = masked(answer.body, [token])
-            raise _Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
+            raise Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
         try:
             value = loads(answer.body)
         except ValueError as error:
             shown = masked(answer.body, [token])
-            raise _Again(
+            raise Again(
                 f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
             ) from error
     if check is not None:
@@ -108,7 +105,7 @@ def _decoded(
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             problem = f"the answer has another shape: {type(error).__name__}: {error}"
         if problem:
-            raise _Again(f"{answer.request}: {problem}", content=True)
+            raise Again(f"{answer.request}: {problem}", content=True)
     return Answer(answer.status, answer.headers, answer.body, value, answer.request, answer.date)
 
 
@@ -134,7 +131,7 @@ def retry_after(answer: Answer) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        moment = _date(text)
+        moment = http_date(text)
         if moment is None:
             return None
         seconds = (moment - (answer.date or datetime.now(UTC))).total_seconds()
@@ -148,7 +145,7 @@ def jitter(seconds: float) -> float:
     return random.uniform(0.0, seconds)
 
 
-def _date(text: str | None) -> datetime | None:
+def http_date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:

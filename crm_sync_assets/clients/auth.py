@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    pass  # noqa: TID251 - this is the module the ban makes room for
+from typing import Protocol
 
 
 class Auth(Protocol):

@@ -20,11 +20,25 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
+from crm_sync_assets.clients.answers import (
+    LONGEST_BACKOFF,
+    Again,
+    Answer,
+    Check,
+    Dialect,
+    Params,
+    Pause,
+    decode,
+    http_date,
+    jitter,
+)
+from crm_sync_assets.clients.auth import Auth
 from crm_sync_assets.clients.decoding import dumps
 from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.proxied import Proxied, Transport
 from crm_sync_assets.clients.wire import (
     Arriving,
     Broken,
@@ -45,25 +59,8 @@ from crm_sync_assets.errors import (
     TooLong,
     TransientError,
 )
-from crm_sync_assets.settings import SyncSettings
-
-if TYPE_CHECKING:
-    pass  # noqa: TID251 - this is the module the ban makes room for
-from crm_sync_assets.clients.answers import (
-    LONGEST_BACKOFF,
-    Answer,
-    Check,
-    Dialect,
-    Params,
-    Pause,
-    _Again,
-    _date,
-    _decoded,
-    jitter,
-)
-from crm_sync_assets.clients.auth import Auth
-from crm_sync_assets.clients.proxied import Proxied, Transport
 from crm_sync_assets.masking import masked
+from crm_sync_assets.settings import SyncSettings
 
 log = logging.getLogger(__name__)
 # httpx announces each request with its whole address, which is several thousand characters long.
@@ -147,7 +144,7 @@ class Http:
         most_bytes: int,
         usage: Usage,
     ) -> Answer:
-        """One request and its whole answer. Raises _Again or FatalError when there is none."""
+        """One request and its whole answer. Raises Again or FatalError when there is none."""
         shown = f"{method} {urlsplit(path).path}"
         limit = self.settings.timeout_seconds
         usage.add(api_calls=1)
@@ -161,16 +158,16 @@ class Http:
             ) as response:
                 content = self._read(response, shown, most_bytes, usage)
         except Late as error:
-            raise _Again(f"{shown} had no complete answer within {limit:g} s") from error
+            raise Again(f"{shown} had no complete answer within {limit:g} s") from error
         except Untrusted as error:
             raise FatalError(
                 f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
                 "base URL, the clock of this machine and its certificates."
             ) from error
         except Broken as error:
-            raise _Again(f"{shown} broke: {error}") from error
+            raise Again(f"{shown} broke: {error}") from error
         self._refuse_stale(response.headers, shown)
-        date = _date(response.headers.get("date"))
+        date = http_date(response.headers.get("date"))
         return Answer(response.status, response.headers, content, None, shown, date)
 
     def note_clock(self, date: datetime | None, began: float) -> None:
@@ -183,7 +180,7 @@ class Http:
             self._clock = (date - timedelta(seconds=now - began), now)
 
     def _refuse_stale(self, headers: Mapping[str, str], shown: str) -> None:
-        """Raise _Again for what a cache on the way kept for longer than the source may lag.
+        """Raise Again for what a cache on the way kept for longer than the source may lag.
 
         What changed since then is not in it, and the watermark would pass over that. A file is
         asked for by its version, and a cache of it does no more harm than a later sync mends.
@@ -191,7 +188,7 @@ class Http:
         age = headers.get("age", "").strip()
         lag = self.settings.lag_seconds
         if self.is_live and age.isdecimal() and int(age) > lag:
-            raise _Again(
+            raise Again(
                 f"{shown}: a cache on the way answered in the source's place, with what it kept "
                 f"{int(age)} s ago; no more than {lag:g} s may pass",
                 content=True,
@@ -229,13 +226,13 @@ class Http:
         return address
 
     def _read(self, response: Arriving, shown: str, most_bytes: int, usage: Usage) -> bytes:
-        """The body, unpacked. Raises _Again when it is not whole, TooLarge when it is that.
+        """The body, unpacked. Raises Again when it is not whole, TooLarge when it is that.
 
         Unpacked as it arrives, so that nothing is unpacked beyond what may be kept.
         """
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
-            raise _Again(f"{shown} sent Content-Encoding {masked(encoding)}, not the gzip offered")
+            raise Again(f"{shown} sent Content-Encoding {masked(encoding)}, not the gzip offered")
         gzip = _Gzip() if "gzip" in encoding else None
         content = io.BytesIO()
         arrived = 0
@@ -250,14 +247,14 @@ class Http:
                         "Ask for smaller pages (--batch-size)."
                     )
         except zlib.error as error:
-            raise _Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
+            raise Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
         finally:
             usage.add(bytes_received=arrived)
         length = response.headers.get("content-length", "")
         if length.isdigit() and arrived != int(length) and response.status != 304:
-            raise _Again(f"{shown}: {arrived} bytes arrived instead of {length}")
+            raise Again(f"{shown}: {arrived} bytes arrived instead of {length}")
         if gzip and not gzip.is_whole and (arrived or response.status == 200):
-            raise _Again(f"{shown}: the gzip stream ends after {arrived} bytes, before its end")
+            raise Again(f"{shown}: the gzip stream ends after {arrived} bytes, before its end")
         return content.getvalue()
 
 
@@ -362,7 +359,7 @@ class Session:
                     continue
                 slowed = 0
                 if answer.status in accepted:
-                    decoded = _decoded(answer, expect, check, token)
+                    decoded = decode(answer, expect, check, token)
                     http.note_clock(answer.date, began)
                     return decoded
                 if answer.status in (301, 302, 303, 307, 308):
@@ -377,7 +374,7 @@ class Session:
                         self.usage.add(retries=1)
                         continue
                 raise self._failure(answer, token)
-            except _Again as again:
+            except Again as again:
                 tries += 1
                 self._back_off(again, tries, token)
             except FatalError as error:
@@ -438,7 +435,7 @@ class Session:
             until=until,
         )
 
-    def _back_off(self, again: _Again, tries: int, token: str) -> None:
+    def _back_off(self, again: Again, tries: int, token: str) -> None:
         """Wait before the next try; raises when there is none."""
         most = self._http.settings.max_attempts
         reason = masked(again.reason, [token], 600)
@@ -498,7 +495,7 @@ class Session:
             else (f"{answer.request} answered {status}")
         )
         if status >= 500 or status in (408, 423, 425):
-            return _Again(what, least=self._http.dialect.least_wait(answer))
+            return Again(what, least=self._http.dialect.least_wait(answer))
         variable = self._http.auth.variable if self._http.auth else "the credentials"
         if status == 401:
             advice = f"The token was refused: check {variable}."

@@ -1,4 +1,4 @@
-"""Requests by httpx: through the proxy of the environment, or what stands for the network in tests."""
+"""Requests by httpx: through a proxy, or what stands for the network in tests."""
 
 from __future__ import annotations
 

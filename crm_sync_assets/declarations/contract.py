@@ -6,13 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from crm_sync_assets.declarations.strategy import Strategy
-
-if TYPE_CHECKING:
-    pass
 from crm_sync_assets.declarations.entity import Entity, Key, Record
+from crm_sync_assets.declarations.strategy import Strategy
 
 Cursor = Mapping[str, Any]
 """Where the next page starts: JSON, written by a client, read back by the same client."""

@@ -11,13 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from crm_sync_assets.declarations.columns import Column
-
-if TYPE_CHECKING:
-    pass
-
 
 Record = dict[str, Any]
 """What the CRM sent, nested as it nests it."""

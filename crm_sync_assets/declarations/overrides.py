@@ -19,7 +19,7 @@ from crm_sync_assets.settings import (
     PREFIX,
     Environment,
     SyncSettings,
-    _first_problem,
+    first_problem,
     variables,
 )
 
@@ -44,7 +44,7 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
     try:
         return SyncSettings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_first_problem(error, lambda n: came_from[n] + n.upper())) from None
+        raise UsageError(first_problem(error, lambda n: came_from[n] + n.upper())) from None
 
 
 def client_for(crm: Crm, environment: Environment) -> Client:

@@ -10,20 +10,24 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
-import crm_sync_assets.crms as folder
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.readers import client_kind
 from crm_sync_assets.errors import UsageError
 
 ALL = "all"
+FOLDER = "crm_sync_assets.crms"
+"""Where the CRMs are: found by name, so that nothing here depends on one of them."""
 
 
 def names() -> tuple[str, ...]:
     """The names of the CRMs, without importing any of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(folder.__path__)))
+    found = find_spec(FOLDER)
+    places = found.submodule_search_locations if found else None
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(places)))
 
 
 def crms() -> dict[str, Crm]:
@@ -36,7 +40,7 @@ def crm(name: str) -> Crm:
     """The CRM of that name. Raises UsageError with the nearest name there is."""
     if name not in names():
         raise UsageError(f"no CRM is called '{name}'{_meant(name, names())}")
-    module = import_module(f"{folder.__name__}.{name}")
+    module = import_module(f"{FOLDER}.{name}")
     found = getattr(module, "CRM", None)
     if not isinstance(found, Crm) or found.name != name:
         raise ValueError(f"{module.__file__}: CRM must be a Crm named '{name}'")
@@ -108,7 +112,7 @@ def command(name: str) -> tuple[Crm, str]:
 
 
 def _modules(crm: Crm) -> Iterator[ModuleType]:
-    package = import_module(f"{folder.__name__}.{crm.name}.entities")
+    package = import_module(f"{FOLDER}.{crm.name}.entities")
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
         yield import_module(f"{package.__name__}.{module.name}")
 

@@ -31,7 +31,7 @@ from crm_sync_assets.warehouse.vault import (
 BATCH = 1_000
 """Rows of one transaction."""
 
-_PASSES = 3
+PASSES = 3
 _TRIES = 8
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Rotation:
         return sum(place.left for place in self.places)
 
 
-def _committed(connection: Connection, what: str, transaction: Callable[[], T]) -> T:
+def committed(connection: Connection, what: str, transaction: Callable[[], T]) -> T:
     """What `transaction` returns, once committed; again after a deadlock or a lock timeout."""
     for attempt in range(1, _TRIES + 1):
         try:
@@ -79,7 +79,7 @@ def _committed(connection: Connection, what: str, transaction: Callable[[], T]) 
 
 
 @dataclass
-class _Rows:
+class EncryptedRows:
     """An entity's table, or the shadow of one."""
 
     connection: Connection
@@ -103,7 +103,7 @@ class _Rows:
     def make_room(self) -> None:
         """Turn sensitive columns to text, each with its blind index, which takes over its index."""
         if self._plain:
-            _committed(self.connection, self.name, self._widen)
+            committed(self.connection, self.name, self._widen)
             del self.existing
 
     def _widen(self) -> None:
@@ -188,9 +188,7 @@ class _Rows:
         done = 0
         while True:
             try:
-                some = _committed(
-                    self.connection, self.name, partial(self._seal_some, vault, after)
-                )
+                some = committed(self.connection, self.name, partial(self._seal_some, vault, after))
             except FatalError as error:
                 gone = isinstance(error.__cause__, psycopg.errors.UndefinedTable)
                 if gone and self.name != self.entity.table:
@@ -268,7 +266,7 @@ class _Rows:
 
 
 @dataclass
-class _Quarantine:
+class EncryptedQuarantine:
     connection: Connection
     name: str = "ingestion_quarantine"
 
@@ -281,7 +279,7 @@ class _Quarantine:
 
     def seal(self, vault: Vault) -> int:
         done = 0
-        while some := _committed(self.connection, self.name, lambda: self._seal_some(vault)):
+        while some := committed(self.connection, self.name, lambda: self._seal_some(vault)):
             done += some
         return done
 
@@ -302,7 +300,7 @@ class _Quarantine:
 
 
 @dataclass
-class _Tokens:
+class EncryptedTokens:
     connection: Connection
     name: str = "ingestion_oauth_token"
 
@@ -314,7 +312,7 @@ class _Tokens:
         )
 
     def seal(self, vault: Vault) -> int:
-        return _committed(self.connection, self.name, lambda: self._seal_all(vault))
+        return committed(self.connection, self.name, lambda: self._seal_all(vault))
 
     def _seal_all(self, vault: Vault) -> int:
         encryption.hold(self.connection, vault)

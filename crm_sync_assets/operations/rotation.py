@@ -17,12 +17,12 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations.encrypted_places import (
-    _PASSES,
+    PASSES,
+    EncryptedQuarantine,
+    EncryptedRows,
+    EncryptedTokens,
     Place,
     Rotation,
-    _Quarantine,
-    _Rows,
-    _Tokens,
 )
 from crm_sync_assets.warehouse import attempts, encryption
 from crm_sync_assets.warehouse.connection import (
@@ -51,7 +51,7 @@ def rotate(warehouse: Warehouse, entities: Iterable[Entity]) -> Rotation:
         vault = encryption.register(connection, keys)
         done = Rotation(vault.newest)
         sealed: dict[str, int] = {}
-        for _ in range(_PASSES):
+        for _ in range(PASSES):
             for place in _places(connection, entities, make_room=True):
                 log.info("encryption: sealing %s under key %s", place.name, vault.newest)
                 sealed[place.name] = sealed.get(place.name, 0) + place.seal(vault)
@@ -112,20 +112,20 @@ def _alone(warehouse: Warehouse) -> Iterator[None]:
 
 def _places(
     connection: Connection, entities: Sequence[Entity], *, make_room: bool = False
-) -> Iterator[_Rows | _Quarantine | _Tokens]:
+) -> Iterator[EncryptedRows | EncryptedQuarantine | EncryptedTokens]:
     """Every place there is. A table comes after the shadows a resumed sync would fill it from."""
     for entity in entities:
         if entity.tombstones_of or not sealed_columns(entity.columns):
             continue
         for table in (*attempts.shadows(connection, entity), entity.table):
             connection.commit()
-            rows = _Rows(connection, entity, table)
+            rows = EncryptedRows(connection, entity, table)
             if make_room:
                 rows.make_room()
             if rows.columns:
                 yield rows
-    yield _Quarantine(connection)
-    yield _Tokens(connection)
+    yield EncryptedQuarantine(connection)
+    yield EncryptedTokens(connection)
 
 
 # Retirement

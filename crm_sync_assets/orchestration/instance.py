@@ -13,7 +13,7 @@ from crm_sync_assets.told import cause
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
+CONFIGURATION = Path(__file__).resolve().parents[2] / "dagster.yaml"
 
 
 def instance_folder(environment: Environment) -> Path:

@@ -16,7 +16,14 @@ from crm_sync_assets.warehouse.encryption import open_vault
 
 if TYPE_CHECKING:
     import pandas as pd
-from crm_sync_assets.warehouse.querying import COLUMNS, KEY, TABLE, _sensitive, read, read_sealed
+from crm_sync_assets.warehouse.querying import (
+    COLUMNS,
+    KEY,
+    TABLE,
+    read,
+    read_sealed,
+    sensitive_columns,
+)
 
 
 class UpsertIOManager(dg.ConfigurableIOManager):
@@ -68,7 +75,7 @@ class UpsertIOManager(dg.ConfigurableIOManager):
                         wanted,
                         vault,
                         key=str(upstream[KEY]).split(", "),
-                        sensitive=list(_sensitive(upstream[COLUMNS])),
+                        sensitive=list(sensitive_columns(upstream[COLUMNS])),
                     )
                 )
             except psycopg.ProgrammingError as error:

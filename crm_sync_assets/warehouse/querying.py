@@ -1,7 +1,7 @@
 """Rows read back from an entity's table, encrypted values decrypted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from psycopg import sql
@@ -11,10 +11,6 @@ from crm_sync_assets.warehouse import tables
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.vault import TYPES, Sealed, Vault, index_column, opener
 
-if TYPE_CHECKING:
-    pass
-
-
 TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
 KEY = "primary_key"
@@ -22,7 +18,7 @@ SENSITIVE = "sensitive"
 """The tag of a sensitive column, in an asset's column schema; its value is the column's kind."""
 
 
-def _sensitive(described: Any) -> Iterator[Sealed]:
+def sensitive_columns(described: Any) -> Iterator[Sealed]:
     columns = described.schema.columns if hasattr(described, "schema") else described.columns
     for column in columns:
         if SENSITIVE in column.tags:

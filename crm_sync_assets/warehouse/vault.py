@@ -24,7 +24,7 @@ from crm_sync_assets.errors import FatalError
 
 if TYPE_CHECKING:
     from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.keyring import _ID_LENGTH, VARIABLE, key_id
+from crm_sync_assets.keyring import ID_LENGTH, VARIABLE, key_id
 
 TYPES: Mapping[SqlType, Any] = {
     "text": str,
@@ -39,7 +39,7 @@ TYPES: Mapping[SqlType, Any] = {
 """What a sealed value of an SQL type is in Python. An interval cannot be sealed."""
 _DIGEST_BYTES = 16
 _INDEX_LENGTH = 32
-_SEALED = re.compile(rf"[0-9a-f]{{{_ID_LENGTH}}}:")
+_SEALED = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}:")
 
 Row = tuple[Any, ...]
 
@@ -110,7 +110,7 @@ class Vault:
         key = self._keys.get(name)
         if key is None:
             raise FatalError(
-                f"{where} is sealed under key {name[:_ID_LENGTH]}, which is not among the keys of "
+                f"{where} is sealed under key {name[:ID_LENGTH]}, which is not among the keys of "
                 f"{VARIABLE}: add that key"
                 if looks_sealed(sealed)
                 else f"{where} holds a value that is not sealed: something else wrote it"

@@ -25,7 +25,7 @@ def test_a_signal_ends_it_and_handlers_are_as_before(
         waits.append(seconds)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(dev.time, "sleep", told_meanwhile)
+    monkeypatch.setattr(dev_server.time, "sleep", told_meanwhile)
     assert dev_server._watch({}, "http://127.0.0.1:9") == 0
     assert len(waits) == 1
     assert [signal.getsignal(one) for one in SIGNALS] == before

@@ -144,7 +144,8 @@ def test_a_declaration_that_cannot_work_names_its_file(entity: Entity, problem: 
 def test_declarations_load_without_a_client_or_an_orchestrator() -> None:
     """The command line asks for names and columns long before it needs the network."""
     code = (
-        "import sys; from crm_sync_assets.declarations import registry; registry.entities('hubspot'); "
+        "import sys; from crm_sync_assets.declarations import registry; "
+        "registry.entities('hubspot'); "
         "print([m for m in ('dagster', 'httpx', 'psycopg', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

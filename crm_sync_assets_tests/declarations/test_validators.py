@@ -110,8 +110,9 @@ def test_numbers_and_days() -> None:
 
 def test_the_slow_libraries_wait_until_they_are_needed() -> None:
     code = (
-        "import sys; import crm_sync_assets.declarations.validators as v; v.email('a@example.com'); "
-        "v.phone('4105550147'); v.state('MD'); v.url('https://example.com'); "
+        "import sys; import crm_sync_assets.declarations.validators as v; "
+        "v.email('a@example.com'); v.phone('4105550147'); v.state('MD'); "
+        "v.url('https://example.com'); "
         "print([m for m in ('phonenumbers', 'email_validator', 'us') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm_sync_assets.declarations.parsing.numbers import _bounded, decimal
-from crm_sync_assets.declarations.parsing.texts import _digits, _stripped
+from crm_sync_assets.declarations.parsing.numbers import bounded, decimal
+from crm_sync_assets.declarations.parsing.texts import digits, stripped
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO = timedelta(0)
@@ -79,7 +79,7 @@ def timestamp(value: Any) -> datetime | None:
 
 
 def _timestamp_from_text(value: str) -> datetime | None:
-    value = _stripped(value, "moment")
+    value = stripped(value, "moment")
     if not value:
         return None
     if _EPOCH_TEXT.fullmatch(value):
@@ -117,8 +117,8 @@ def _to_utc(moment: datetime) -> datetime:
 
 def _epoch_text(value: int | float | Decimal) -> str:
     if isinstance(value, int):
-        return _digits(value)
-    number = _bounded(Decimal(repr(float(value))) if isinstance(value, float) else value)
+        return digits(value)
+    number = bounded(Decimal(repr(float(value))) if isinstance(value, float) else value)
     return format(number, "f")
 
 
@@ -218,7 +218,7 @@ def date(value: Any) -> Date | None:
 
 
 def _date_from_text(value: str) -> Date | None:
-    value = _stripped(value, "date")
+    value = stripped(value, "date")
     if not value:
         return None
     match = _MOMENT.fullmatch(value)
@@ -257,7 +257,7 @@ def time(value: Any) -> Time | None:
 
 
 def _time_from_text(value: str) -> Time | None:
-    value = _stripped(value, "time of day")
+    value = stripped(value, "time of day")
     if not value:
         return None
     match = _TIME_OF_DAY.fullmatch(value)
@@ -285,7 +285,7 @@ def interval(value: Any) -> timedelta | None:
     if isinstance(value, Time):
         return datetime.combine(Date.min, value.replace(tzinfo=None)) - datetime.min
     if isinstance(value, str):
-        value = _stripped(value, "length of time")
+        value = stripped(value, "length of time")
         if not value:
             return None
         match = _DURATION.fullmatch(value)

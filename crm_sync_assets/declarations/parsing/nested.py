@@ -8,8 +8,8 @@ from typing import Any
 
 from crm_sync_assets.declarations.parsing.texts import (
     TooDeep,
-    _sanitise_nested,
-    _sanitise_text,
+    sanitise_nested,
+    sanitise_text,
     text,
 )
 
@@ -34,7 +34,7 @@ def json_noting(value: Any, changes: set[str]) -> Any:
         if value is None:
             return None
     if isinstance(value, str):
-        value = _sanitise_text(value, changes)
+        value = sanitise_text(value, changes)
         inner = value.strip()
         if not inner:
             return None
@@ -46,7 +46,7 @@ def json_noting(value: Any, changes: set[str]) -> Any:
             raise TooDeep from None
         except ValueError:
             return value
-    return _sanitise_nested(value, changes, 1)
+    return sanitise_nested(value, changes, 1)
 
 
 def id_list(value: Any) -> list[str] | None:
@@ -54,7 +54,7 @@ def id_list(value: Any) -> list[str] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = _sanitise_text(value, set()).strip()
+        value = sanitise_text(value, set()).strip()
         if value.startswith("["):
             try:
                 value = jsonlib.loads(value)

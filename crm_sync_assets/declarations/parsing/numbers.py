@@ -6,7 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from crm_sync_assets.declarations.parsing.texts import MAX_DIGITS, _digits, _stripped
+from crm_sync_assets.declarations.parsing.texts import MAX_DIGITS, digits, stripped
 
 BIGINT = range(-(2**63), 2**63)
 
@@ -39,16 +39,16 @@ def decimal(value: Any) -> Decimal | None:
     if isinstance(value, bool):
         raise ValueError("is a boolean, not a number")
     if isinstance(value, int):
-        return Decimal(_digits(value))
+        return Decimal(digits(value))
     if isinstance(value, float):
-        return _bounded(Decimal(repr(float(value))))
+        return bounded(Decimal(repr(float(value))))
     if isinstance(value, Decimal):
-        return _bounded(value)
+        return bounded(value)
     raise ValueError(f"is of type {type(value).__name__}, not a number")
 
 
 def _decimal_from_text(value: str) -> Decimal | None:
-    value = _stripped(value, "number")
+    value = stripped(value, "number")
     if not value:
         return None
     minus, signs = False, 0
@@ -65,12 +65,12 @@ def _decimal_from_text(value: str) -> Decimal | None:
         if value.count(",") == 1 and value.replace(",", "").isdigit():
             raise ValueError("has a comma that is neither a decimal point nor groups thousands")
         raise ValueError("is not a number")
-    number = _bounded(Decimal(value.replace(",", "")))
+    number = bounded(Decimal(value.replace(",", "")))
     # Not -number, which rounds to 28 digits.
     return number.copy_negate() if minus and number else number
 
 
-def _bounded(number: Decimal) -> Decimal:
+def bounded(number: Decimal) -> Decimal:
     if not number.is_finite():
         raise ValueError("is not a finite number")
     exponent = number.as_tuple().exponent
@@ -114,7 +114,7 @@ def _bits(value: bytes | bytearray) -> int:
 
 
 def _integer_from_text(value: str) -> int | None:
-    value = _stripped(value, "number")
+    value = stripped(value, "number")
     if not value:
         return None
     word = value.lower()
@@ -163,7 +163,7 @@ def boolean(value: Any) -> bool | None:
 
 
 def _boolean_from_text(value: str) -> bool | None:
-    value = _stripped(value, "boolean").lower()
+    value = stripped(value, "boolean").lower()
     if not value:
         return None
     found = BOOLEANS.get(value)

@@ -53,13 +53,13 @@ def sanitise(value: Any, changes: set[str]) -> Any:
     nested value) into what it does. Raises TooDeep.
     """
     if isinstance(value, str):
-        return _sanitise_text(value, changes)
+        return sanitise_text(value, changes)
     if isinstance(value, dict | list | tuple):
-        return _sanitise_nested(value, changes, 1)
+        return sanitise_nested(value, changes, 1)
     return value
 
 
-def _sanitise_text(value: str, changes: set[str]) -> str:
+def sanitise_text(value: str, changes: set[str]) -> str:
     if is_clean(value):
         return str(value)
     if "\0" in value:
@@ -74,24 +74,24 @@ def _sanitise_text(value: str, changes: set[str]) -> str:
     return value
 
 
-def _sanitise_nested(value: Any, changes: set[str], depth: int) -> Any:
+def sanitise_nested(value: Any, changes: set[str], depth: int) -> Any:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
-        return _sanitise_text(value, changes)
+        return sanitise_text(value, changes)
     if isinstance(value, dict):
         if depth > MAX_DEPTH:
             raise TooDeep
         return {
-            _sanitise_text(name if isinstance(name, str) else text(name) or "", changes): (
-                _sanitise_nested(item, changes, depth + 1)
+            sanitise_text(name if isinstance(name, str) else text(name) or "", changes): (
+                sanitise_nested(item, changes, depth + 1)
             )
             for name, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
         if depth > MAX_DEPTH:
             raise TooDeep
-        return [_sanitise_nested(item, changes, depth + 1) for item in value]
+        return [sanitise_nested(item, changes, depth + 1) for item in value]
     if isinstance(value, int):
         # Too long a number for those who read the JSON; a Decimal prints any.
         return int(value) if value.bit_length() <= MAX_DIGITS * 4 else str(Decimal(value))
@@ -129,14 +129,14 @@ def text(value: Any) -> str | None:
             return None
         if is_clean(value):
             return str(value)
-        value = _sanitise_text(value, set())
+        value = sanitise_text(value, set())
         return value if value and not value.isspace() else None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
         return text(value.value)
     if isinstance(value, int):
-        return _digits(value)
+        return digits(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("is not a finite number")
@@ -152,7 +152,7 @@ def text(value: Any) -> str | None:
             raise ValueError("is binary, not UTF-8 text") from None
     if isinstance(value, dict | list | tuple):
         return jsonlib.dumps(
-            _sanitise_nested(value, set(), 1), ensure_ascii=False, separators=(",", ":")
+            sanitise_nested(value, set(), 1), ensure_ascii=False, separators=(",", ":")
         )
     if isinstance(value, datetime | Date | Time):
         return value.isoformat()
@@ -170,13 +170,13 @@ def email(value: Any) -> str | None:
     return None if found.lower() == "null" else found
 
 
-def _digits(value: int) -> str:
+def digits(value: int) -> str:
     if value.bit_length() > MAX_DIGITS * 4:  # Python refuses to print more than 4300 digits
         raise ValueError(f"has more than {MAX_DIGITS} digits")
     return str(int(value))
 
 
-def _stripped(value: str, kind: str) -> str:
+def stripped(value: str, kind: str) -> str:
     """The string without outer white space, if it is short enough to be a scalar."""
     value = value.strip()
     if len(value) > MAX_DIGITS + 50:

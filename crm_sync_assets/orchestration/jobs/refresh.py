@@ -3,69 +3,48 @@
 import dagster as dg
 from pydantic import Field
 
+from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.refresh import Refreshed, refresh
-from crm_sync_assets.orchestration.assets import asset_key
-from crm_sync_assets.orchestration.jobs.verify import wanted
-from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.jobs.each_entity import Chosen, Done, build_job_of_each
+from crm_sync_assets.warehouse.connection import Warehouse
 
 
-class RefreshConfig(dg.Config):
+class RefreshConfig(Chosen):
     """Which entities of the CRM to refresh."""
 
-    entities: list[str] = Field([], description="Names of entities; none means all.")
     dry_run: bool = Field(False, description="Count what would change, store nothing.")
 
 
 def build_refresh(crm: Crm, entities: tuple[Entity, ...]) -> dg.JobDefinition:
-    """The job that refreshes them one after the other; one that fails stops no other.
+    """The job that refreshes them; one that fails stops no other.
 
-    Each that has calculated values leaves an observation with its counts on its asset.
+    Each that has calculated values leaves an observation with its counts.
     """
 
-    @dg.op(
-        name=f"refresh_{crm.name}",
-        required_resource_keys={crm.name, "warehouse"},
-        pool=crm.name,
-        out=dg.Out(dg.Nothing),
-    )
-    def reread(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
-        resource: ClientResource = getattr(context.resources, crm.name)
-        warehouse: WarehouseResource = context.resources.warehouse
-        client = resource.open()
-        problems = []
-        for entity in wanted(crm, entities, config.entities):
-            try:
-                found = refresh(
-                    warehouse.open(),
-                    entity,
-                    client,
-                    settings_for(crm, entity),
-                    dry_run=config.dry_run,
-                    run_id=context.run_id,
-                )
-            except SyncError as error:
-                problems.append(str(error))
-                continue
-            if found is None:
-                context.log.info(f"{entity}: skipped, nothing of it is calculated")
-                continue
-            context.log_event(dg.AssetObservation(asset_key(entity), metadata=observed(found)))
-        if problems:
-            raise FatalError("; ".join(problems))
+    def reread(
+        warehouse: Warehouse, entity: Entity, client: Client, config: RefreshConfig, run_id: str
+    ) -> Done | None:
+        found = refresh(
+            warehouse,
+            entity,
+            client,
+            settings_for(crm, entity),
+            dry_run=config.dry_run,
+            run_id=run_id,
+        )
+        return Done(observed(found)) if found is not None else None
 
-    @dg.job(
-        name=f"{crm.name}_refresh",
+    return build_job_of_each(
+        crm,
+        entities,
+        reread,
+        verb="refresh",
         description=f"Reads what {crm.title} calculates for every record, and stores what changed.",
-        executor_def=dg.in_process_executor,
+        config_type=RefreshConfig,
     )
-    def job() -> None:
-        reread()
-
-    return job
 
 
 def build_refresh_schedule(crm: Crm, job: dg.JobDefinition) -> dg.ScheduleDefinition:

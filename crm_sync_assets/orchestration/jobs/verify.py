@@ -3,73 +3,52 @@
 import dagster as dg
 from pydantic import Field
 
-from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.operations.verified import Verification
 from crm_sync_assets.operations.verify import can_verify, verify
-from crm_sync_assets.orchestration.assets import asset_key
-from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.jobs.each_entity import Chosen, Done, build_job_of_each
+from crm_sync_assets.warehouse.connection import Warehouse
 
 
-class VerifyConfig(dg.Config):
+class VerifyConfig(Chosen):
     """Which entities of the CRM to compare with the source, and whether to mend them."""
 
-    entities: list[str] = Field([], description="Names of entities; none means all.")
     repair: bool = Field(False, description="Read again exactly the records that differ.")
 
 
 def build_verification(crm: Crm, entities: tuple[Entity, ...]) -> dg.JobDefinition:
-    """The job that compares them one after the other; it fails where a sync missed something.
+    """The job that compares them; it fails where a sync missed something.
 
-    Each leaves an observation on its asset: `verified_through`, the counts, what differs.
+    An observation has `verified_through`, the counts, what differs.
     """
 
-    @dg.op(
-        name=f"verify_{crm.name}",
-        required_resource_keys={crm.name, "warehouse"},
-        pool=crm.name,
-        out=dg.Out(dg.Nothing),
-    )
-    def compare(context: dg.OpExecutionContext, config: VerifyConfig) -> None:
-        resource: ClientResource = getattr(context.resources, crm.name)
-        warehouse: WarehouseResource = context.resources.warehouse
-        client = resource.open()
-        problems = []
-        for entity in wanted(crm, entities, config.entities):
-            if not can_verify(entity, client):
-                continue
-            try:
-                found = verify(
-                    warehouse.open(),
-                    entity,
-                    client,
-                    settings_for(crm, entity),
-                    repair=config.repair,
-                    run_id=context.run_id,
-                )
-            except SyncError as error:
-                problems.append(str(error))
-                continue
-            context.log_event(
-                dg.AssetObservation(asset_key(entity), metadata=observed(found)),
-            )
-            if found.status == "failed":
-                problems.append(f"{entity}: {found.summary()}")
-        if problems:
-            raise FatalError("; ".join(problems))
+    def compare(
+        warehouse: Warehouse, entity: Entity, client: Client, config: VerifyConfig, run_id: str
+    ) -> Done | None:
+        if not can_verify(entity, client):
+            return None
+        found = verify(
+            warehouse,
+            entity,
+            client,
+            settings_for(crm, entity),
+            repair=config.repair,
+            run_id=run_id,
+        )
+        failed = found.status == "failed"
+        return Done(observed(found), f"{entity}: {found.summary()}" if failed else None)
 
-    @dg.job(
-        name=f"{crm.name}_verify",
+    return build_job_of_each(
+        crm,
+        entities,
+        compare,
+        verb="verify",
         description=f"Compares every {crm.title} entity with the source, record by record.",
-        executor_def=dg.in_process_executor,
+        config_type=VerifyConfig,
     )
-    def job() -> None:
-        compare()
-
-    return job
 
 
 def build_verification_schedule(crm: Crm, job: dg.JobDefinition) -> dg.ScheduleDefinition:
@@ -82,15 +61,6 @@ def build_verification_schedule(crm: Crm, job: dg.JobDefinition) -> dg.ScheduleD
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=f"Compares {crm.title} with the warehouse every Sunday.",
     )
-
-
-def wanted(crm: Crm, entities: tuple[Entity, ...], names: list[str]) -> list[Entity]:
-    """The entities of these names, all for none. Raises UsageError with the nearest name."""
-    chosen = [entity for entity in entities if not names or entity.sync_type in names]
-    unknown = set(names) - {entity.sync_type for entity in chosen}
-    if unknown:
-        registry.entity(f"{crm.name}.{min(unknown)}")
-    return chosen
 
 
 def observed(found: Verification) -> dict[str, dg.MetadataValue]:

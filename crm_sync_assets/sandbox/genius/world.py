@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from crm_sync_assets.clients.sql.database import parsed_url
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius import values
 from crm_sync_assets.sandbox.genius.schema import Source, sources
@@ -43,6 +42,19 @@ _DICE = {
 }  # fmt: skip
 
 
+_DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "postgresql": "postgresql+psycopg",
+}
+
+
+def _with_driver(url: str) -> sa.URL:
+    """The URL of MySQL, MariaDB or PostgreSQL with the driver that is installed."""
+    parsed = sa.make_url(url)
+    return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
+
+
 class World:
     """The 30 tables and the two they refer to. Raises what the database raises.
 
@@ -52,7 +64,7 @@ class World:
     def __init__(
         self, url: str, clock: Clock, seed: int = 7, prospects: int = 300, zone: str = "US/Pacific"
     ) -> None:
-        self.url = parsed_url(url, "genius_url")
+        self.url = _with_driver(url)
         self.zone = ZoneInfo(zone)
         self.sources = sources()
         self._clock = clock

@@ -43,7 +43,7 @@ def test_a_column_that_is_not_there_stays_empty_and_is_named_once(
 ) -> None:
     execute(world, "ALTER TABLE job DROP COLUMN company_cam_link")
     genius = start()
-    with caplog.at_level("INFO", "crm_sync_assets.crms.genius"):
+    with caplog.at_level("INFO", "crm_sync_assets.clients.sql"):
         genius.sync("jobs")
         genius.sync("jobs", full=True)
     lines = [line for line in caplog.messages if "has no column company_cam_link" in line]

@@ -1,0 +1,94 @@
+"""A job that does one thing to each entity of a CRM, one after the other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
+from crm_sync_assets.warehouse.connection import Warehouse
+
+
+class Chosen(dg.Config):
+    """Which entities of the CRM."""
+
+    entities: list[str] = Field([], description="Names of entities; none means all.")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was found or done about one entity: what its asset's page shows, and what is wrong."""
+
+    metadata: Mapping[str, dg.MetadataValue] = field(default_factory=dict)
+    problem: str | None = None
+
+
+Work = Callable[[Warehouse, Entity, Client, Any, str], Done | None]
+"""Warehouse, entity, client, run configuration, run id → what was done; None for nothing to do.
+
+What it raises of ours fails this entity, and no other.
+"""
+
+
+def build_job_of_each(
+    crm: Crm,
+    entities: tuple[Entity, ...],
+    work: Work,
+    *,
+    verb: str,
+    description: str,
+    config_type: type[Chosen],
+) -> dg.JobDefinition:
+    """The job `<crm>_<verb>`; it fails, at its end, with all that went wrong.
+
+    Each entity leaves an observation on its asset.
+    """
+
+    @dg.op(
+        name=f"{verb}_{crm.name}",
+        required_resource_keys={crm.name, "warehouse"},
+        pool=crm.name,
+        out=dg.Out(dg.Nothing),
+    )
+    def each(context: dg.OpExecutionContext, config: config_type) -> None:  # type: ignore[valid-type]
+        resource: ClientResource = getattr(context.resources, crm.name)
+        warehouse: WarehouseResource = context.resources.warehouse
+        client = resource.open()
+        problems = []
+        for entity in wanted(crm, entities, config.entities):  # type: ignore[attr-defined]
+            try:
+                done = work(warehouse.open(), entity, client, config, context.run_id)
+            except SyncError as error:
+                problems.append(str(error))
+                continue
+            if done is None:
+                context.log.info(f"{entity}: skipped, there is nothing to {verb}")
+                continue
+            context.log_event(dg.AssetObservation(asset_key(entity), metadata=done.metadata))
+            if done.problem:
+                problems.append(done.problem)
+        if problems:
+            raise FatalError("; ".join(problems))
+
+    @dg.job(name=f"{crm.name}_{verb}", description=description, executor_def=dg.in_process_executor)
+    def job() -> None:
+        each()
+
+    return job
+
+
+def wanted(crm: Crm, entities: tuple[Entity, ...], names: list[str]) -> list[Entity]:
+    """The entities of these names, all for none. Raises UsageError with the nearest name."""
+    chosen = [entity for entity in entities if not names or entity.sync_type in names]
+    unknown = set(names) - {entity.sync_type for entity in chosen}
+    if unknown:
+        registry.entity(f"{crm.name}.{min(unknown)}")
+    return chosen
