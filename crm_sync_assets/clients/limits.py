@@ -28,7 +28,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from crm_sync_assets.errors import Deferred, TransientError
 from crm_sync_assets.told import words
-from crm_sync_assets.warehouse import postgres
+from crm_sync_assets.warehouse import locks, postgres
 
 MOST_GROUPS = 32
 # How much later than another a request may reach the server, beyond what its place says.
@@ -143,11 +143,7 @@ class Table:
         try:
             self._make_ready()
             with self._pool.connection() as connection, connection.pipeline():
-                connection.execute(
-                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                    (f"rate budget {self._account}",),
-                    prepare=True,
-                )
+                locks.take_until_commit(connection, locks.rate_budget(self._account), prepare=True)
                 # A statement of its own, so that it sees what the last holder committed and the
                 # clock after the wait for the lock.
                 row = connection.execute(

@@ -21,7 +21,7 @@ import psycopg
 from crm_sync_assets.errors import FatalError, TransientError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.told import words
-from crm_sync_assets.warehouse import encryption, postgres
+from crm_sync_assets.warehouse import encryption, locks, postgres
 from crm_sync_assets.warehouse.vault import Context, Vault
 
 log = logging.getLogger(__name__)
@@ -118,8 +118,7 @@ class TableStore:
                 vault = self._vault(connection)
                 self._put_first_token(connection, vault)
                 # A lock of the session rather than of a transaction: saving commits at once.
-                lock = f"oauth token {self._account}"
-                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
+                locks.take(connection, locks.oauth_token(self._account))
                 # The key has to outlive the grant that may be asked for now: a refresh token
                 # that works once must not come back to a key that was retired meanwhile.
                 connection.execute("SET idle_in_transaction_session_timeout = 0")

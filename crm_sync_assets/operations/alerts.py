@@ -21,10 +21,10 @@ from crm_sync_assets.operations.alert_rules import declared_settings, look, show
 from crm_sync_assets.operations.channels import Channels
 from crm_sync_assets.operations.incidents import Incident, incidents, record, tell
 from crm_sync_assets.settings import Environment, SyncSettings
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Warehouse, message_of
 
 log = logger(__name__)
-LOCK = "hashtextextended('crm_sync alerts', 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,16 @@ def evaluate(
 ) -> Evaluation:
     """Look, note, tell. Of two at once one does so, and the other says what is open."""
     now = now or datetime.now(UTC)
-    with warehouse.connection() as connection:
-        taken = connection.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone()
-        connection.commit()
-        if taken != (True,):
+    with (
+        warehouse.connection() as connection,
+        locks.held(connection, locks.ALERTS) as alone,
+    ):
+        if not alone:
             return Evaluation(incidents(connection), skipped=True)
-        try:
-            found = look(connection, entities, silence=silence, now=now, settings=settings)
-            record(connection, found, now=now)
-            told, untold = tell(connection, targets, repeat=repeat, now=now)
-            return Evaluation(incidents(connection), told, untold)
-        finally:
-            if not connection.closed:
-                connection.rollback()
-                connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
-                connection.commit()
+        found = look(connection, entities, silence=silence, now=now, settings=settings)
+        record(connection, found, now=now)
+        told, untold = tell(connection, targets, repeat=repeat, now=now)
+        return Evaluation(incidents(connection), told, untold)
 
 
 def watch(

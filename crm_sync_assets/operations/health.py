@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
 from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
@@ -236,13 +237,7 @@ def _violations(
             "status = 'running' AND coalesce(heartbeat, start_time) < clock_timestamp() - %(stale)s"
         ),
         "running, but no process holds its lock: it died": (
-            "status = 'running' AND configuration ? 'lock' AND NOT EXISTS ("
-            "SELECT FROM pg_locks AS l, LATERAL (SELECT hashtextextended("
-            "'crm_sync ' || (configuration ->> 'lock'), 0) AS key) AS k "
-            "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
-            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-            "AND l.classid = ((k.key >> 32) & 4294967295)::oid "
-            "AND l.objid = (k.key & 4294967295)::oid)"
+            f"status = 'running' AND configuration ? 'lock' AND NOT {locks.ENTITY_IS_HELD}"
         ),
         "more than one sync of an entity is running": (
             "status = 'running' AND EXISTS (SELECT FROM ingestion_sync_history o "

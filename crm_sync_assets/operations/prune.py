@@ -17,6 +17,7 @@ from psycopg import sql
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import Checkpoint
 from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
@@ -95,12 +96,10 @@ def prune(
     a checkpoint an entity's sync still follows. Raises AlreadyRunning next to another pruning.
     """
     connection.commit()
-    lock = "hashtextextended('crm_sync prune', 0)"
-    if connection.execute(f"SELECT pg_try_advisory_lock({lock})").fetchone() != (True,):
-        raise AlreadyRunning("another `crm-sync history prune` is running; wait for it to end")
-    connection.commit()
     done = Pruned()
-    try:
+    with locks.held(connection, locks.PRUNING) as alone:
+        if not alone:
+            raise AlreadyRunning("another `crm-sync history prune` is running; wait for it to end")
         live = _live_lineages(connection, entities, checkpoint_age, now)
         _leftovers(connection, live, done, dry_run)
         if quarantine_before is not None:
@@ -115,11 +114,6 @@ def prune(
             before,
             dry_run,
         )
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.execute(f"SELECT pg_advisory_unlock({lock})")
-            connection.commit()
     return done
 
 

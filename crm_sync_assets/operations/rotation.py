@@ -24,7 +24,7 @@ from crm_sync_assets.operations.encrypted_places import (
     Place,
     Rotation,
 )
-from crm_sync_assets.warehouse import attempts, encryption
+from crm_sync_assets.warehouse import attempts, encryption, locks
 from crm_sync_assets.warehouse.connection import (
     Connection,
     Warehouse,
@@ -92,19 +92,13 @@ def _keys(warehouse: Warehouse) -> Sequence[str]:
 
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
-    with warehouse.connection() as connection:
-        lock = "hashtextextended('crm_sync rotate keys', 0)"
-        row = connection.execute(f"SELECT pg_try_advisory_lock({lock})").fetchone()
-        connection.commit()
-        if not row or not row[0]:
+    with (
+        warehouse.connection() as connection,
+        locks.held(connection, locks.ROTATION) as alone,
+    ):
+        if not alone:
             raise FatalError("another `crm-sync rotate-keys` is at work on this warehouse")
-        try:
-            yield
-        finally:
-            if not connection.closed:
-                connection.rollback()
-                connection.execute(f"SELECT pg_advisory_unlock({lock})")
-                connection.commit()
+        yield
 
 
 # Places

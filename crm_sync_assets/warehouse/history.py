@@ -19,6 +19,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
 
@@ -97,11 +98,7 @@ def lock(connection: Connection, entity: Entity) -> None:
     The lock dies with its session, so whoever gets it knows that rows still `running` belong to
     the dead; they are closed as failed here.
     """
-    name = f"crm_sync {resource(entity)}"
-    taken = connection.execute(
-        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)
-    ).fetchone()
-    if not (taken and taken[0]):
+    if not locks.try_take(connection, locks.entity(resource(entity))):
         connection.rollback()
         raise AlreadyRunning(_holder(connection, entity))
     for sync_id, run_id in connection.execute(
@@ -121,12 +118,9 @@ def relock(connection: Connection, entity: Entity, *, patience_seconds: float = 
     """
     deadline = time.monotonic() + patience_seconds
     while True:
-        taken = connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
-            (f"crm_sync {resource(entity)}",),
-        ).fetchone()
+        taken = locks.try_take(connection, locks.entity(resource(entity)))
         connection.commit()
-        if taken and taken[0]:
+        if taken:
             return
         if time.monotonic() > deadline:
             raise AlreadyRunning(_holder(connection, entity))
@@ -134,9 +128,7 @@ def relock(connection: Connection, entity: Entity, *, patience_seconds: float = 
 
 
 def unlock(connection: Connection, entity: Entity) -> None:
-    connection.execute(
-        "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"crm_sync {resource(entity)}",)
-    )
+    locks.release(connection, locks.entity(resource(entity)))
     connection.commit()
 
 
@@ -378,7 +370,7 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
     ).fetchall()
     connection.commit()
     for sync_id, crm, sync_type, run_id, locked, stale in running:
-        holder = _lock_holder(connection, f"crm_sync {locked}")
+        holder = locks.holder(connection, locks.entity(locked))
         if holder is not None and not stale:
             continue
         why = DIED if holder is None else HUNG
@@ -390,17 +382,3 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
             log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
             reaped.append(sync_id)
     return reaped
-
-
-def _lock_holder(connection: Connection, name: str) -> int | None:
-    """The server process that holds this advisory lock in this database, if any."""
-    row = connection.execute(
-        "WITH k AS (SELECT hashtextextended(%s, 0) AS key) "
-        "SELECT pid FROM pg_locks, k WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-        "AND classid = ((k.key >> 32) & 4294967295)::oid "
-        "AND objid = (k.key & 4294967295)::oid",
-        (name,),
-    ).fetchone()
-    connection.commit()
-    return int(row[0]) if row else None

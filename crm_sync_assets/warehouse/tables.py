@@ -11,6 +11,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.vault import Vault, index_column, sealed_columns
 
@@ -61,9 +62,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
         refuse_other_types(entity, wanted, existing)
         return []
     # Two processes may meet here; the second finds the work done.
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"schema {entity.table}",)
-    )
+    locks.take_until_commit(connection, locks.table(entity.table))
     existing = existing_columns(connection, entity.table)
     if existing is None:
         _create(connection, entity, wanted)

@@ -29,7 +29,7 @@ from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.warehouse import kinds
+from crm_sync_assets.warehouse import kinds, locks
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.past import add
 from crm_sync_assets_tests.scripted import (
@@ -513,7 +513,7 @@ def test_an_evaluation_beside_another_says_what_is_open_and_sends_nothing(
     check(warehouse)
     succeed(warehouse)
     with warehouse.connection() as other:
-        other.execute(f"SELECT pg_advisory_lock({alerts.LOCK})")
+        locks.take(other, locks.ALERTS)
         done = check(warehouse)
         assert done.skipped
         assert open_rules(done) == ["failed test.people"]

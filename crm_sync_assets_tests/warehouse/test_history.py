@@ -19,6 +19,7 @@ from crm_sync_assets.errors import (
     TransientError,
 )
 from crm_sync_assets.warehouse import history as sync_history
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.history import Checkpoint
@@ -186,7 +187,7 @@ def test_a_lock_is_waited_for_until_its_old_session_is_gone(warehouse: Warehouse
         leaving.join()
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         name = f"crm_sync {sync_history.resource(PEOPLE)}"
-        assert sync_history._lock_holder(connection, name) == connection.info.backend_pid
+        assert locks.holder(connection, name) == connection.info.backend_pid
         sync_history.unlock(connection, PEOPLE)
 
 
@@ -453,32 +454,6 @@ def test_the_reaper_closes_all_the_dead_and_says_that_they_died(warehouse: Wareh
     with warehouse.connection() as connection:
         assert sorted(sync_history.reap(connection)) == dead
     assert all("died" in row["error_message"] for row in history(warehouse))
-
-
-def test_only_the_very_lock_has_a_holder(warehouse: Warehouse, server_url: str) -> None:
-    """Neither a key that shares a half, nor a pair of numbers, nor another database's lock."""
-    name = "crm_sync test.people"
-    key = f"hashtextextended('{name}', 0)"
-    low = f"(({key} << 32) >> 32)::int"
-    with warehouse.connection() as connection, psycopg.connect(server_url) as elsewhere:
-        connection.execute(f"SELECT pg_advisory_lock({key} # 1)")
-        connection.execute(f"SELECT pg_advisory_lock({key} # (1::bigint << 32))")
-        connection.execute(f"SELECT pg_advisory_lock(({key} >> 32)::int, {low})")
-        elsewhere.execute(f"SELECT pg_advisory_lock({key})")
-        assert sync_history._lock_holder(connection, name) is None
-        connection.execute("SELECT pg_advisory_unlock_all()")
-
-
-def test_the_reaper_finds_the_lock_of_any_name(warehouse: Warehouse) -> None:
-    """A hash below zero once has its halves compared as unsigned numbers."""
-    with warehouse.connection() as connection:
-        for number in range(40):
-            name = f"crm_sync some.thing_{number}"
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
-            holder = sync_history._lock_holder(connection, name)
-            assert holder == connection.info.backend_pid
-            connection.execute("SELECT pg_advisory_unlock_all()")
-            assert sync_history._lock_holder(connection, name) is None
 
 
 def test_the_history_table_has_the_columns_and_indexes_people_rely_on(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 
 log = logger(__name__)
@@ -36,17 +37,11 @@ def migrate(warehouse: Warehouse) -> bool:
         if revision(connection) == HEAD:
             return False
         connection.commit()
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('crm_sync migrate', 0))")
-        connection.commit()
-        try:
+        with locks.held(connection, locks.MIGRATION, wait=True):
             if revision(connection) == HEAD:
                 return False
             connection.commit()
             _upgrade(warehouse)
-        finally:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended('crm_sync migrate', 0))")
-            connection.commit()
     log.info("warehouse: core tables migrated to revision %s", HEAD)
     return True
 
