@@ -1,16 +1,23 @@
 """What can go wrong, sorted by what happens next.
 
-The class decides: a `TransientError` is tried again, a `DataError` sets one record aside, a
-`FatalError` ends the sync. The message says what was tried, on what, and what to do about it.
+The class decides: a `TransientError` is tried again, a `FatalError` ends the sync. It also says
+for which reason the sync failed, as SyncHistory keeps it. The message says what was tried, on what,
+and what to do about it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar, Literal
+
+Reason = Literal["auth", "scope", "quota", "system", "data", "cancelled", "other"]
+"""Why a sync failed, for programs: the column `reason` of SyncHistory."""
 
 
 class SyncError(Exception):
     """Anything this project raises on purpose. The text is meant for the person at the terminal."""
+
+    reason: ClassVar[Reason] = "other"
 
 
 class TransientError(SyncError):
@@ -19,24 +26,27 @@ class TransientError(SyncError):
     `retry_after` is the number of seconds the source asked us to wait, if it did.
     """
 
+    reason = "system"
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class DataError(SyncError):
-    """One record cannot be stored; its neighbours can.
-
-    `field` is the column that refused it, where one is known.
-    """
-
-    def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 class FatalError(SyncError):
     """The sync ends here: credentials, a missing scope, a paging loop, a full disk."""
+
+
+class Unauthorized(FatalError):
+    """The source refuses the credentials: a token, a login, a refresh token."""
+
+    reason = "auth"
+
+
+class Unavailable(FatalError):
+    """The machinery fails: the warehouse, its disk, the network, the source's server."""
+
+    reason = "system"
 
 
 class Gone(FatalError):
@@ -48,7 +58,13 @@ class BadRequest(FatalError):
 
 
 class Closed(FatalError):
-    """The source does not let this be read (403), or says that there is no such thing (404)."""
+    """The source does not let this be read, or says that there is no such thing (404)."""
+
+
+class Forbidden(Closed):
+    """The credentials are good, and may not read this (403): a scope or a grant is missing."""
+
+    reason = "scope"
 
 
 class TooLong(FatalError):
@@ -65,6 +81,8 @@ class Deferred(FatalError):
     `until` is the aware UTC moment from which it makes sense to try again.
     """
 
+    reason = "quota"
+
     def __init__(self, message: str, *, until: datetime) -> None:
         super().__init__(message)
         self.until = until
@@ -73,13 +91,23 @@ class Deferred(FatalError):
 class Refused(FatalError):
     """The outcome is too odd to be believed (mass deletion, mass failure); nothing to resume."""
 
+    reason: ClassVar[Reason] = "data"
+
 
 class Incomplete(Refused):
     """Some parts of an entity are closed to us; the others were read and stored."""
 
+    reason = "scope"
+
 
 class UsageError(FatalError):
     """A flag, a setting or a name is wrong; nothing was read or written."""
+
+
+class NotSet(UsageError):
+    """A credential, or what goes with it, is given nowhere."""
+
+    reason = "auth"
 
 
 class AlreadyRunning(FatalError):
@@ -88,3 +116,5 @@ class AlreadyRunning(FatalError):
 
 class Fenced(FatalError):
     """This sync's history row is no longer `running`: it was declared dead and may not write on."""
+
+    reason = "system"

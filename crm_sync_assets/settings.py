@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.errors import NotSet, UsageError
 from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.keyring import read_keys
 from crm_sync_assets.redaction import register_secret
@@ -124,7 +124,7 @@ class Environment(BaseSettings):
         """The variable's value; UsageError says what it is for when it is not set."""
         value = self.get(name)
         if not value:
-            raise UsageError(f"{name} is not set: give {what}, in the environment or in .env")
+            raise NotSet(f"{name} is not set: give {what}, in the environment or in .env")
         return value
 
 

@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from crm_sync_assets.errors import Deferred, SyncError, UsageError
+from crm_sync_assets.errors import Deferred, Reason, SyncError, UsageError
 from crm_sync_assets.redaction import redact
 
 
 class Withheld(Exception):
     """Stands for an exception whose own text may quote a record."""
+
+    def __init__(self, message: str, reason: Reason = "other") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 _OURS = (SyncError, Withheld)
@@ -114,7 +118,7 @@ def _stand_in(error: BaseException) -> BaseException:
         error.args = (redact(str(error)),)
         error.__dict__.pop("__notes__", None)
         return error
-    return Withheld(words(error)).with_traceback(error.__traceback__)
+    return Withheld(words(error), reason_of(error)).with_traceback(error.__traceback__)
 
 
 def _refusal(error: BaseException) -> str:
@@ -177,6 +181,26 @@ def failure_message(error: BaseException) -> str:
     """Why a sync failed, in words a person can act on."""
     if isinstance(error, Deferred):
         return f"deferred until {error.until:%Y-%m-%dT%H:%M:%SZ}: {error}"
-    if isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__:
+    if _is_interrupt(error):
         return "cancelled; the next sync resumes from the checkpoint"
     return words(error)
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Why a sync failed, for programs: our own errors know it, of others the class decides.
+
+    An error that says nothing about it has the reason of its cause.
+    """
+    if _is_interrupt(error):
+        return "cancelled"
+    if isinstance(error, SyncError | Withheld):
+        return error.reason
+    original = getattr(error, "orig", None) or error.__cause__
+    if _is_from(error, _DRIVERS) or isinstance(error, OSError | MemoryError):
+        return "system"
+    return reason_of(original) if isinstance(original, BaseException) else "other"
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Dagster's has a name of its own, and this module knows no Dagster."""
+    return isinstance(error, KeyboardInterrupt | SystemExit) or "Interrupt" in type(error).__name__

@@ -17,8 +17,9 @@ from crm_sync_assets.cli.tables import (
 from crm_sync_assets.redaction import one_line, redact
 
 COLUMNS = (
-    "id, crm_source, sync_type, endpoint, start_time, end_time, status, records_processed, "
-    "records_created, records_updated, records_failed, error_message, configuration, "
+    "id, crm_source, sync_type, endpoint, start_time, end_time, status, kind, "
+    "records_processed, records_created, records_updated, records_failed, reason, "
+    "error_message, configuration, "
     "performance_metrics, run_id, watermark, heartbeat"
 )
 
@@ -45,7 +46,7 @@ def run(words: Sequence[str]) -> int:
     given = parser.parse(words)
     check_crm(given.crm)
     since = moment(given.since) if given.since else None
-    from crm_sync_assets.warehouse.kinds import REAL
+    from crm_sync_assets.warehouse.kinds import TRIAL
 
     conditions = (
         "(%(crm)s::text IS NULL OR crm_source = %(crm)s) "
@@ -65,7 +66,7 @@ def run(words: Sequence[str]) -> int:
     with warehouse.connection() as connection:
         cursor = connection.execute(
             f"SELECT {COLUMNS} FROM ingestion_sync_history "  # noqa: S608  constants
-            f"WHERE {conditions} AND (%(trials)s OR {REAL}) "
+            f"WHERE {conditions} AND (%(trials)s OR NOT {TRIAL}) "
             "ORDER BY start_time DESC, id DESC LIMIT %(limit)s",
             values,
         )
@@ -73,7 +74,7 @@ def run(words: Sequence[str]) -> int:
         rows = [dict(zip(names, row, strict=True)) for row in cursor]
         hidden = connection.execute(
             f"SELECT count(*) FROM ingestion_sync_history WHERE {conditions} "  # noqa: S608
-            f"AND NOT ({REAL})",
+            f"AND {TRIAL}",
             values,
         ).fetchone()
     warehouse.close()
@@ -88,7 +89,8 @@ def run(words: Sequence[str]) -> int:
     for row in rows:
         if row["error_message"]:
             name = f"{row['crm_source']}.{row['sync_type']}"
-            print(f"{row['id']} {name}: {one_line(redact(row['error_message']))}")
+            reason = f" ({row['reason']})" if row["reason"] else ""
+            print(f"{row['id']} {name}{reason}: {one_line(redact(row['error_message']))}")
     if hidden and hidden[0] and not given.trials:
         print(f"{hidden[0]} trials are not shown; --trials shows them")
     return exits.SUCCESS
@@ -97,20 +99,12 @@ def run(words: Sequence[str]) -> int:
 def _shown(row: dict[str, Any]) -> tuple[object, ...]:
     metrics, configuration = row["performance_metrics"], row["configuration"]
     seconds = (row["end_time"] - row["start_time"]).total_seconds() if row["end_time"] else None
-    trial = (
-        "dry run "
-        if configuration.get("dry_run")
-        else "limited "
-        if configuration.get("max_records")
-        else ""
-    )
-    how = configuration.get("strategy") or next(
-        (name for name in ("replay", "verify", "refresh") if configuration.get(name)), ""
-    )
+    strategy = configuration.get("strategy") or ""
+    kind = "" if row["kind"] == "sync" else row["kind"].replace("_", " ")
     return (
         str(row["id"]),
         f"{row['crm_source']}.{row['sync_type']}",
-        f"{trial}{how}",
+        f"{kind} {strategy}".strip(),
         row["status"],
         row["start_time"],
         seconds,

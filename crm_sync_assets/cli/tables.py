@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crm_sync_assets.declarations.strategy import midnight_utc
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import Unavailable, UsageError
 from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
@@ -22,11 +22,16 @@ def open_for_reading() -> Warehouse:
     keys = env.encryption_keys
     warehouse = Warehouse(warehouse_url(env), keys)
     with warehouse.connection() as connection:
-        found = connection.execute("SELECT to_regclass('ingestion_sync_history')").fetchone()
-    if not found or found[0] is None:
+        found = connection.execute(
+            "SELECT array_agg(attname::text) @> ARRAY['kind', 'reason'] FROM pg_attribute "
+            "WHERE attrelid = to_regclass('ingestion_sync_history')"
+        ).fetchone()
+    if found != (True,):
         warehouse.close()
-        raise FatalError(
+        raise Unavailable(
             "the warehouse has no SyncHistory yet: run a sync, or `crm-sync migrate`, first"
+            if found == (None,)
+            else "the warehouse is of an older version: run `crm-sync migrate` first"
         )
     return warehouse
 

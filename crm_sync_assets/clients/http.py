@@ -54,10 +54,13 @@ from crm_sync_assets.errors import (
     Closed,
     Deferred,
     FatalError,
+    Forbidden,
     Gone,
     TooLarge,
     TooLong,
     TransientError,
+    Unauthorized,
+    Unavailable,
 )
 from crm_sync_assets.masking import masked
 from crm_sync_assets.settings import SyncSettings
@@ -160,7 +163,7 @@ class Http:
         except Late as error:
             raise Again(f"{shown} had no complete answer within {limit:g} s") from error
         except Untrusted as error:
-            raise FatalError(
+            raise Unavailable(
                 f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
                 "base URL, the clock of this machine and its certificates."
             ) from error
@@ -378,10 +381,10 @@ class Session:
                 tries += 1
                 self._back_off(again, tries, token)
             except FatalError as error:
-                if str(error).startswith(self.subject):
-                    raise
-                kind = TooLarge if isinstance(error, TooLarge) else FatalError
-                raise kind(f"{self.subject}: {masked(str(error), [token], 1000)}") from None
+                if not str(error).startswith(self.subject):
+                    # Its class says what happens next, and why.
+                    error.args = (f"{self.subject}: {masked(str(error), [token], 1000)}",)
+                raise error from None
 
     def book_ahead(self, windows: Sequence[str] | None = None) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
@@ -505,7 +508,14 @@ class Session:
             advice = "Check the base URL, the object's name or type id, and whether it is enabled."
         else:
             advice = "No retry mends this: check the declaration of the entity and the settings."
-        kinds = {400: BadRequest, 403: Closed, 404: Closed, 410: Gone, 414: TooLong}
+        kinds: dict[int, type[FatalError]] = {
+            400: BadRequest,
+            401: Unauthorized,
+            403: Forbidden,
+            404: Closed,
+            410: Gone,
+            414: TooLong,
+        }
         kind = kinds.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
 

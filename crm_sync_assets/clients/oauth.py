@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.errors import FatalError, TransientError, Unavailable
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import encryption, locks, postgres
@@ -133,7 +133,7 @@ class TableStore:
                 tokens = _opened(vault, self._account, row)
                 yield _Row(connection, self._account, tokens, vault)
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-            raise FatalError(
+            raise Unavailable(
                 "the warehouse's core tables are older than this version: bring them up to date "
                 "with `crm-sync migrate`"
             ) from error

@@ -8,6 +8,7 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.warehouse.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Request:
         return self.marked_entity or self.entity
 
     @property
+    def kind(self) -> Kind:
+        if self.flags.dry_run:
+            return "dry_run"
+        return "limited" if self.flags.max_records else "sync"
+
+    @property
     def is_trial(self) -> bool:
         """Dry and limited runs move nothing: no watermark, no checkpoint left or followed."""
-        return self.flags.dry_run or bool(self.flags.max_records)
+        return self.kind != "sync"

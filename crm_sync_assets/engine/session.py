@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import AlreadyRunning, FatalError
+from crm_sync_assets.errors import AlreadyRunning, FatalError, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import (
@@ -49,10 +49,10 @@ class Session:
         self._pooled = warehouse.checkout()
         try:
             self._lock(wait_seconds)
-        except psycopg.errors.UndefinedTable as error:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             self._pooled.close()
-            raise FatalError(
-                "the warehouse has no SyncHistory yet: run `crm-sync migrate` once"
+            raise Unavailable(
+                "the warehouse has no SyncHistory of this version yet: run `crm-sync migrate` once"
             ) from error
         except BaseException:
             self._pooled.invalidate()
@@ -116,7 +116,7 @@ class Session:
                 lost = is_lost_connection(error) or self.connection.closed
                 worth_it = repeatable and (lost or is_worth_repeating(error))
                 if not worth_it or attempt == _TRIES:
-                    raise FatalError(
+                    raise Unavailable(
                         f"{self.entity}: the warehouse refused a batch: {message_of(error)}. "
                         "Nothing of that batch was stored; the next sync resumes before it"
                     ) from error

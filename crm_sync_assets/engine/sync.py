@@ -26,10 +26,10 @@ from crm_sync_assets.engine.meaning import Meaning, judge
 from crm_sync_assets.engine.measures import Timing, collecting_rarely, metrics
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError
+from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
-from crm_sync_assets.told import failure_message
+from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
 from crm_sync_assets.warehouse.connection import (
@@ -88,7 +88,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         if session is not None:
             session.release()
         if isinstance(error, psycopg.Error):
-            raise FatalError(
+            raise Unavailable(
                 f"{entity}: the warehouse failed before anything was read: {message_of(error)}"
             ) from error
         raise
@@ -154,6 +154,7 @@ class Sync:
         self.sync_id = history.insert(
             session.connection,
             self.entity,
+            kind=request.kind,
             run_id=request.run_id,
             configuration=self._configuration(),
             endpoint=str(self.entity.source)[:200],
@@ -247,7 +248,8 @@ class Sync:
             "page_size": self._page_size,
             "fingerprint": self.entity.fingerprint,
             "lock": history.resource(self.entity),
-            # One that was refused leaves the checkpoint of an interrupted one to the next.
+            # Versions that know no kind tell by this what they may resume; one that was refused
+            # leaves the checkpoint of an interrupted one to the next.
             "trial": self.request.is_trial or self._meaning.refusal is not None,
             **self._meaning.as_configuration(),
             "resumes": self._checkpoint.lineage if self._checkpoint else None,
@@ -273,7 +275,7 @@ class Sync:
             self._finish()
             report(self)
         except psycopg.Error as error:
-            refusal = FatalError(f"{self.entity}: the warehouse failed: {message_of(error)}")
+            refusal = Unavailable(f"{self.entity}: the warehouse failed: {message_of(error)}")
             self._fail(refusal)
             raise refusal from error
         except BaseException as error:
@@ -713,6 +715,7 @@ class Sync:
             self.sync_id,
             failure_message(error),
             self._metrics_of(self.counts),
+            reason=reason_of(error),
             start_over=self._must_start_over(error),
         )
 

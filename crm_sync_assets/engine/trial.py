@@ -17,10 +17,11 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.engine.meaning import judge
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.errors import FatalError, UsageError
-from crm_sync_assets.told import failure_message
+from crm_sync_assets.errors import Unavailable, UsageError
+from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Warehouse, message_of
+from crm_sync_assets.warehouse.kinds import Kind
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets.warehouse.vault import Vault
 
@@ -41,6 +42,7 @@ def trial(
     client: Client,
     vault: Vault | None,
     *,
+    kind: Kind,
     run_id: str | None = None,
     **configuration: Any,
 ) -> Iterator[Trial]:
@@ -61,6 +63,7 @@ def trial(
         sync_id = history.insert(
             connection,
             entity,
+            kind=kind,
             run_id=run_id,
             configuration={
                 **configuration,
@@ -79,9 +82,11 @@ def trial(
     except BaseException as error:
         if sync_id is not None and session.is_usable:
             session.connection.rollback()
-            history.close_failed(session.connection, sync_id, failure_message(error))
+            history.close_failed(
+                session.connection, sync_id, failure_message(error), reason=reason_of(error)
+            )
         if isinstance(error, psycopg.Error):
-            raise FatalError(f"{entity}: the warehouse failed: {message_of(error)}") from error
+            raise Unavailable(f"{entity}: the warehouse failed: {message_of(error)}") from error
         raise
     finally:
         session.release()

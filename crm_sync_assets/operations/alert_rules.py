@@ -16,7 +16,7 @@ from crm_sync_assets.redaction import one_line, redact
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
+from crm_sync_assets.warehouse.kinds import REAL
 
 EVERYTHING = "everything"
 SETTLES = timedelta(hours=1)
@@ -93,28 +93,24 @@ class _Past:
     status: str
     ended: datetime
     error: str
+    reason: str
     first: datetime
     complete: Sequence[tuple[datetime, datetime, datetime, bool]]
     """(start_time, end_time, watermark, whether it was resumed), the newest first."""
     is_running: bool
 
 
-_COUNTS = (
-    f"crm_source = %(crm)s AND sync_type = %(type)s AND {REAL} "
-    f"AND endpoint IS DISTINCT FROM '{MIRRORED}'"
-)
-_ENDED = (
-    f"{_COUNTS} AND status <> 'running' "
-    "AND NOT (status = 'failed' AND coalesce(error_message, '') LIKE 'cancelled%%')"
-)
+_COUNTS = f"crm_source = %(crm)s AND sync_type = %(type)s AND {REAL}"
+_ENDED = f"{_COUNTS} AND status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
 
 
 def _past(connection: Connection, entity: Entity) -> _Past | None:
     """None for an entity that was never synced."""
     values = _named(entity)
     newest = connection.execute(
-        "SELECT status, end_time, coalesce(error_message, '') "  # noqa: S608  constants
-        f"FROM ingestion_sync_history WHERE {_ENDED} ORDER BY start_time DESC, id DESC LIMIT 1",
+        "SELECT status, end_time, coalesce(error_message, ''), "  # noqa: S608  constants
+        "coalesce(reason, 'other') FROM ingestion_sync_history "
+        f"WHERE {_ENDED} ORDER BY start_time DESC, id DESC LIMIT 1",
         values,
     ).fetchone()
     if newest is None:
@@ -133,11 +129,12 @@ def _past(connection: Connection, entity: Entity) -> _Past | None:
         "ORDER BY start_time DESC, id DESC LIMIT 3",
         values,
     ).fetchall()
-    status, ended, error = newest
+    status, ended, error, reason = newest
     return _Past(
         status,
         ended,
         error,
+        reason,
         first=others[0],
         complete=[(row[0], row[1], row[2], row[3]) for row in complete],
         is_running=others[1],
@@ -159,10 +156,10 @@ def _failed(connection: Connection, entity: Entity, past: _Past) -> Finding | No
         _named(entity),
     ).fetchone()
     times, since = row if row and row[0] else (1, past.ended)
-    reason, advice = reason_class(past.error), f"crm-sync doctor {entity.crm}"
+    reason, advice = past.reason, f"crm-sync doctor {entity.crm}"
     if reason == "quota":
         advice = f"crm-sync {entity.crm} {entity.sync_type} (it resumes where it stopped)"
-    elif reason == "other":
+    elif reason in ("data", "other"):
         advice = f"crm-sync history --crm {entity.crm} --entity {entity.sync_type} --status failed"
     return Finding(
         "failed",
@@ -172,30 +169,6 @@ def _failed(connection: Connection, entity: Entity, past: _Past) -> Finding | No
         advice,
         times,
     )
-
-
-def reason_class(error: str) -> str:
-    """auth, scope, quota, system or other, by the words of a history row's error."""
-    for name, words in _REASONS.items():
-        if words.search(error):
-            return name
-    return "other"
-
-
-_REASONS = {
-    "quota": re.compile(r"\bdeferred until\b|answered 429"),
-    "scope": re.compile(
-        r"answered 403|missing scopes|may not be read|lets us read nothing|GRANT SELECT"
-    ),
-    "auth": re.compile(
-        r"answered 401|token was refused|refuses the login|refresh the OAuth token|is not set: give"
-    ),
-    "system": re.compile(
-        r"(?i)the warehouse|disk|out of memory|too many connections|read-only|process of this sync "
-        r"died|no sign of life|its Dagster run ended|cannot be reached|failures in a row|time "
-        r"budget for retries|no trusted TLS"
-    ),
-}
 
 
 def _quarantine(connection: Connection, entity: Entity, past: _Past) -> Finding | None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError, Unavailable, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations import channels
 from crm_sync_assets.operations.alert_rules import declared_settings, look, shown
@@ -92,7 +92,7 @@ def watch(
         raise
     except (FatalError, psycopg.Error) as error:
         said = message_of(error) if isinstance(error, psycopg.Error) else str(error)
-        refusal = FatalError(f"the warehouse keeps alerts from being evaluated: {said}")
+        refusal = Unavailable(f"the warehouse keeps alerts from being evaluated: {said}")
         Outage(environment).begin(targets, str(refusal), repeat)
         raise refusal from error
     delivered = Outage(environment).end(targets) and not evaluation.untold

@@ -15,7 +15,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
+from crm_sync_assets.warehouse.kinds import REAL
 
 WINDOW = timedelta(hours=24)
 
@@ -54,6 +54,7 @@ class State:
     newest_status: str | None
     newest_end: datetime | None
     newest_error: str | None
+    newest_reason: str | None
     last_success: datetime | None
     watermark: datetime | None
     quarantined: int
@@ -134,11 +135,12 @@ def _states(connection: Connection, entities: Mapping[str, Entity], crm: str | N
             "WITH ended AS (SELECT *, crm_source || '.' || sync_type AS name "  # noqa: S608
             "FROM ingestion_sync_history WHERE status <> 'running' "
             f"AND {REAL}), "
-            "newest AS (SELECT DISTINCT ON (name) name, status, end_time, error_message FROM ended "
+            "newest AS (SELECT DISTINCT ON (name) name, status, end_time, error_message, reason "
+            "FROM ended "
             "ORDER BY name, start_time DESC, id DESC), "
             "complete AS (SELECT DISTINCT ON (name) name, watermark FROM ended "
             "WHERE watermark IS NOT NULL ORDER BY name, end_time DESC) "
-            "SELECT n.name, n.status, n.end_time, n.error_message, "
+            "SELECT n.name, n.status, n.end_time, n.error_message, n.reason, "
             "(SELECT max(end_time) FROM ended e WHERE e.name = n.name AND e.status = 'success'), "
             "c.watermark FROM newest n LEFT JOIN complete c USING (name)"
         )
@@ -149,7 +151,7 @@ def _states(connection: Connection, entities: Mapping[str, Entity], crm: str | N
             "SELECT crm_source || '.' || sync_type, count(*) FROM ingestion_quarantine GROUP BY 1"
         )
     }
-    nothing: tuple[Any, ...] = (None, None, None, None, None)
+    nothing: tuple[Any, ...] = (None, None, None, None, None, None)
     return [
         State(name, *(*found.get(name, nothing), kept.get(name, 0)))
         for name, entity in entities.items()
@@ -163,8 +165,9 @@ def _overdue(
     problems = []
     for state in states:
         if state.newest_status == "failed":
+            why = f" ({state.newest_reason})" if state.newest_reason else ""
             problems.append(
-                Problem(f"{state.entity}: its newest sync failed: {state.newest_error}")
+                Problem(f"{state.entity}: its newest sync failed{why}: {state.newest_error}")
             )
         elif state.newest_status == "partial" and state.quarantined:
             problems.append(
@@ -196,12 +199,12 @@ _RULES: Mapping[str, str] = {
         "status = 'failed' AND coalesce(error_message, '') = ''"
     ),
     "performance metrics are missing": (
-        f"status IN ('success', 'partial') AND endpoint IS DISTINCT FROM '{MIRRORED}' "
+        "status IN ('success', 'partial') AND kind <> 'mirrored' "
         "AND NOT performance_metrics ?& "
         "ARRAY['duration_seconds', 'records_per_second', 'success_rate', 'unchanged']"
     ),
     "processed is not created + updated + unchanged + failed": (
-        f"status IN ('success', 'partial') AND endpoint IS DISTINCT FROM '{MIRRORED}' "
+        "status IN ('success', 'partial') AND kind <> 'mirrored' "
         "AND records_processed <> records_created + records_updated + records_failed "
         "+ coalesce((performance_metrics ->> 'unchanged')::bigint, 0)"
     ),
@@ -210,11 +213,7 @@ _RULES: Mapping[str, str] = {
     ),
     "a watermark on a sync that may not move it": (
         "watermark IS NOT NULL AND (status NOT IN ('success', 'partial') "
-        "OR coalesce((configuration ->> 'dry_run')::boolean, false) "
-        "OR coalesce((configuration ->> 'max_records')::bigint, 0) > 0 "
-        "OR coalesce((configuration ->> 'replay')::boolean, false) "
-        "OR coalesce((configuration ->> 'verify')::boolean, false) "
-        "OR coalesce((configuration ->> 'refresh')::boolean, false) "
+        f"OR NOT ({REAL}) "
         "OR configuration ->> 'until' IS NOT NULL)"
     ),
 }

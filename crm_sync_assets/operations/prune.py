@@ -20,7 +20,7 @@ from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import Checkpoint
-from crm_sync_assets.warehouse.kinds import MIRRORED, REAL
+from crm_sync_assets.warehouse.kinds import REAL
 
 log = logger(__name__)
 
@@ -45,8 +45,8 @@ class Pruned:
 
 
 _NEWEST: LiteralString = (
-    "SELECT DISTINCT ON (crm_source, sync_type) id FROM ingestion_sync_history "
-    "WHERE configuration ->> 'trial' = 'false' "
+    "SELECT DISTINCT ON (crm_source, sync_type) id FROM ingestion_sync_history "  # noqa: S608
+    f"WHERE {REAL} "
     "ORDER BY crm_source, sync_type, start_time DESC, id DESC"
 )
 """The rows whose checkpoint the next sync looks at."""
@@ -220,7 +220,7 @@ def _history(
     last = 0
     while True:
         rows = connection.execute(
-            "SELECT id, run_id, endpoint FROM ingestion_sync_history "
+            "SELECT id, run_id, kind FROM ingestion_sync_history "
             "WHERE status <> 'running' AND coalesce(end_time, start_time) < %s AND id > %s "
             "ORDER BY id LIMIT %s",
             (before, last, BATCH),
@@ -232,11 +232,11 @@ def _history(
         in_dagster = stays([row[1] for row in rows if row[1]])
         ids = [
             sync_id
-            for sync_id, run_id, endpoint in rows
+            for sync_id, run_id, kind in rows
             if sync_id not in kept
             and run_id not in in_dagster
             # Dagster keeps events that belong to no run, and so does their row.
-            and (run_id or endpoint != MIRRORED)
+            and (run_id or kind != "mirrored")
         ]
         gone = len(ids)
         if ids and not dry_run:

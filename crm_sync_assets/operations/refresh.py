@@ -74,7 +74,15 @@ def refresh(
         return None
     vault = encryption.vault_for_writing(warehouse, entity, dry=dry_run)
     with trial(
-        warehouse, entity, client, vault, run_id=run_id, refresh=True, dry_run=dry_run, fields=names
+        warehouse,
+        entity,
+        client,
+        vault,
+        kind="refresh",
+        run_id=run_id,
+        refresh=True,
+        dry_run=dry_run,
+        fields=names,
     ) as opened:
         found = Refreshed(entity, names, opened.sync_id, usage=usage)
         _Refreshing(opened, client, settings, found, vault, dry=dry_run).run()

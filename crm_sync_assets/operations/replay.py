@@ -17,10 +17,10 @@ from psycopg import sql
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.engine.meaning import refuse_foreign
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.errors import SyncError, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Failure, Processor, Row
-from crm_sync_assets.told import failure_message
+from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 from crm_sync_assets.warehouse.counts import Counts
@@ -68,6 +68,7 @@ def replay(
         sync_id = history.insert(
             session.connection,
             entity,
+            kind="replay",
             run_id=None,
             configuration={
                 "replay": True,
@@ -87,7 +88,7 @@ def replay(
             session.release()
         failure = error
         if isinstance(error, psycopg.Error):
-            failure = FatalError(f"{entity}: the warehouse failed: {message_of(error)}")
+            failure = Unavailable(f"{entity}: the warehouse failed: {message_of(error)}")
         if sync_id is not None:
             _close_failed(warehouse, sync_id, failure)
         if failure is error:
@@ -101,7 +102,9 @@ def replay(
 def _close_failed(warehouse: Warehouse, sync_id: int, error: BaseException) -> None:
     try:
         with warehouse.connection() as connection:
-            history.close_failed(connection, sync_id, failure_message(error))
+            history.close_failed(
+                connection, sync_id, failure_message(error), reason=reason_of(error)
+            )
     except (SyncError, psycopg.Error) as problem:
         log.error("sync %d failed and its row could not be closed (%s)", sync_id, problem)
 

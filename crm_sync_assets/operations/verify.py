@@ -79,7 +79,14 @@ def verify(
         raise UsageError(f"{entity}: there is nothing to compare it with")
     vault = encryption.vault_for_writing(warehouse, entity, dry=not repair)
     with trial(
-        warehouse, entity, client, vault, run_id=run_id, verify=True, repair=repair
+        warehouse,
+        entity,
+        client,
+        vault,
+        kind="verify",
+        run_id=run_id,
+        verify=True,
+        repair=repair,
     ) as opened:
         found = Verification(entity, opened.watermark - entity.clock_steps_back, opened.sync_id)
         session = opened.session
@@ -409,7 +416,9 @@ class _Verifying:
             "left_out": found.newer.total(),
         }
         if found.status == "failed":
-            history.close_failed(self._connection, found.sync_id, found.summary(), metrics)
+            history.close_failed(
+                self._connection, found.sync_id, found.summary(), metrics, reason="data"
+            )
             return
         with self._connection.transaction():
             history.close(

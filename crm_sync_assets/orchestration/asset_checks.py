@@ -12,6 +12,7 @@ from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.kinds import REAL
 
 MOST_FAILURES = 0.05
 
@@ -89,15 +90,12 @@ def primary_key(connection: Connection, entity: Entity) -> tuple[bool, str]:
     )
 
 
-# What a dry run, a verification or a refresh found, or somebody else reported, is no news of the
-# last sync.
-LAST = (
-    "SELECT id, status, error_message, records_failed, records_processed "
+LAST: LiteralString = (
+    "SELECT id, status, error_message, records_failed, records_processed "  # noqa: S608  constants
     "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
-    "AND status <> 'running' AND configuration ->> 'dry_run' IS DISTINCT FROM 'true' "
-    "AND configuration ->> 'verify' IS NULL AND configuration ->> 'refresh' IS NULL "
-    "AND configuration ->> 'mirrored_event' IS NULL ORDER BY end_time DESC, id DESC LIMIT 1"
+    f"AND status <> 'running' AND {REAL} ORDER BY end_time DESC, id DESC LIMIT 1"
 )
+"""What a trial or a verification found, or somebody else reported, is no news of the last sync."""
 
 
 def last_sync(connection: Connection, entity: Entity) -> tuple[bool, str]:

@@ -8,7 +8,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.redaction import redact
-from crm_sync_assets.told import TellingSafely, failure_message
+from crm_sync_assets.told import TellingSafely, failure_message, reason_of
 from crm_sync_assets.warehouse import history
 
 _begun: WeakValueDictionary[tuple[str, str], Sync] = WeakValueDictionary()
@@ -33,10 +33,13 @@ def close_history_row(context: dg.HookContext) -> None:
     with TellingSafely():
         error = context.op_exception
         message = redact(failure_message(error)) if error is not None else "the step failed"
+        reason = reason_of(error) if error is not None else "other"
         crm, _, sync_type = context.step_key.partition("__")
         begun = _begun.pop((context.run_id, f"{crm}.{sync_type}"), None)
         if begun is not None:
-            begun.abandon(FatalError(message))
+            begun.abandon(error or FatalError(message))
         warehouse: WarehouseResource = context.resources.warehouse
         with warehouse.open().connection() as connection:
-            history.close_failed_run(connection, context.run_id, crm, sync_type, message)
+            history.close_failed_run(
+                connection, context.run_id, crm, sync_type, message, reason=reason
+            )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import Unavailable, UsageError
 from crm_sync_assets.settings import Environment, made_folder, variables
 from crm_sync_assets.told import cause
 
@@ -72,9 +72,9 @@ def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterI
         return dg.DagsterInstance.from_ref(ref)
     except DagsterError as error:
         reason = str(error).strip().splitlines()[0]
-        raise FatalError(f"the Dagster instance in {folder} cannot be opened: {reason}") from error
+        raise Unavailable(f"the Dagster instance in {folder} cannot be opened: {reason}") from error
     except Exception as error:
-        raise FatalError(
+        raise Unavailable(
             f"the Dagster instance in {folder} cannot be opened: {cause(error)}. "
             "Check its dagster.yaml"
         ) from error

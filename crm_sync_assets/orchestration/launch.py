@@ -17,7 +17,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.declarations.strategy import choose
-from crm_sync_assets.errors import SyncError, UsageError
+from crm_sync_assets.errors import Reason, SyncError, UsageError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -60,10 +60,13 @@ class Outcome:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     is_usage: bool = False
+    reason: Reason | None = None
 
 
 class Cancelled(SyncError):
     """The run was interrupted; what was not finished is `failed: cancelled` in SyncHistory."""
+
+    reason = "cancelled"
 
     def __init__(self, outcomes: Sequence[Outcome]) -> None:
         super().__init__("cancelled")
@@ -124,7 +127,7 @@ def launch(
     misused: set[str] = set()
     if result is None or not result.success:
         from crm_sync_assets.orchestration.hooks import abandon_run
-        from crm_sync_assets.told import failure_message
+        from crm_sync_assets.told import failure_message, reason_of
         from crm_sync_assets.warehouse import history
 
         # Whatever kept a sync from its end, this process will not go on with it.
@@ -133,7 +136,12 @@ def launch(
         with warehouse.connection() as connection:
             for entity in entities:
                 history.close_failed_run(
-                    connection, run_id, entity.crm, entity.sync_type, failure_message(stopped)
+                    connection,
+                    run_id,
+                    entity.crm,
+                    entity.sync_type,
+                    failure_message(stopped),
+                    reason=reason_of(stopped),
                 )
         refusals, misused, cut_short = _refusals(instance, run_id)
         interrupted = interrupted or cut_short
@@ -143,7 +151,7 @@ def launch(
         interrupted
         or (run is not None and run.status.value in ("CANCELED", "CANCELING"))
         # Dagster may report an interrupted step as a failed one.
-        or any((outcome.error or "").startswith("cancelled") for outcome in found.values())
+        or any(outcome.reason == "cancelled" for outcome in found.values())
     )
     missing = refusals.get("") or "the run ended without syncing it"
     if interrupted:
@@ -214,12 +222,14 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
         rows = connection.execute(
             "SELECT id, crm_source || '.' || sync_type, status, records_processed, "
             "records_created, records_updated, records_failed, watermark, performance_metrics, "
-            "configuration ->> 'strategy', error_message FROM ingestion_sync_history "
+            "configuration ->> 'strategy', error_message, reason FROM ingestion_sync_history "
             "WHERE run_id = %s ORDER BY id",
             (run_id,),
         ).fetchall()
     outcomes = {}
-    for sync_id, name, status, processed, created, updated, failed, mark, metrics, how, why in rows:
+    for row in rows:
+        sync_id, name, status, processed, created, updated, failed, mark, *others = row
+        metrics, how, why, reason = others
         unfinished = status not in ("success", "partial", "failed")
         outcomes[name] = Outcome(
             by_name[name],
@@ -237,6 +247,7 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
             metrics.get("records_per_second", 0.0),
             metrics,
             f"its history row is still {status}" if unfinished else why,
+            reason,
         )
     return outcomes
 
@@ -265,9 +276,9 @@ def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], s
         if error is not None:
             # "module.Class: text" as traceback prints it.
             head, _, text = error.message.strip().partition(": ")
-            reason = text if text and " " not in head else error.message.strip()
-            reasons[event.step_key or ""] = reason
-            if error.cls_name == UsageError.__name__:
+            is_class = head.rpartition(".")[2] == error.cls_name
+            reasons[event.step_key or ""] = text if text and is_class else error.message.strip()
+            if error.cls_name in (UsageError.__name__, NotSet.__name__):
                 misused.add(event.step_key or "")
     return reasons, misused, interrupted
 

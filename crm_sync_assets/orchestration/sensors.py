@@ -126,10 +126,10 @@ def mirror(connection: Connection, entity: Entity, record: dg.EventLogRecord) ->
     }
     done = connection.execute(
         "INSERT INTO ingestion_sync_history (crm_source, sync_type, endpoint, start_time, "
-        "end_time, status, configuration, run_id, records_processed, records_created, "
+        "end_time, status, kind, configuration, run_id, records_processed, records_created, "
         "records_updated, records_failed) "
         "SELECT %(crm)s::text, %(type)s::text, 'mirrored', to_timestamp(%(at)s), "
-        "to_timestamp(%(at)s), %(status)s, %(configuration)s, %(run)s::text, "
+        "to_timestamp(%(at)s), %(status)s, 'mirrored', %(configuration)s, %(run)s::text, "
         "%(records_processed)s, %(records_created)s, %(records_updated)s, %(records_failed)s "
         "WHERE NOT EXISTS (SELECT FROM ingestion_sync_history "
         "WHERE crm_source = %(crm)s::text AND sync_type = %(type)s::text "
@@ -180,6 +180,7 @@ def close_dead_runs(instance: dg.DagsterInstance, connection: Connection) -> int
                 sync_id,
                 f"its Dagster run ended as {run.status.value} while it was still running; "
                 "the next sync resumes from its checkpoint",
+                reason="cancelled" if run.status is dg.DagsterRunStatus.CANCELED else "system",
             )
     return closed
 

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from crm_sync_assets import keysums
-from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.errors import SyncError, Unavailable
 from crm_sync_assets.told import cause, words
 from crm_sync_assets.warehouse import postgres
 from crm_sync_assets.warehouse.postgres import sqlalchemy_url
@@ -81,7 +81,7 @@ class Warehouse:
             raise
         except Exception as error:
             server = sqlalchemy_url(self.url).render_as_string(hide_password=True)
-            raise FatalError(
+            raise Unavailable(
                 f"the warehouse {server} cannot be reached: {cause(error)}. "
                 f"Check {postgres.VARIABLE}, or unset it to use the embedded PostgreSQL."
             ) from error

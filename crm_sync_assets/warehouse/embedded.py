@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import Unavailable, UsageError
 from crm_sync_assets.settings import Environment
 
 PATIENCE_SECONDS = 60
@@ -49,7 +49,7 @@ def warehouse_url(environment: Environment) -> str:
 def start(folder: Path) -> str:
     """Start the server of this data folder unless it runs already; the URL of its database.
 
-    Raises FatalError with the end of the server's log when it will not start, and UsageError when
+    Raises Unavailable with the end of the server's log when it will not start, and UsageError when
     the folder holds something else.
     """
     folder = folder.resolve()
@@ -62,10 +62,10 @@ def start(folder: Path) -> str:
         server = _servers[folder] = Server(folder)
     try:
         return server.start()
-    except FatalError:
+    except Unavailable:
         raise
     except Exception as error:
-        raise FatalError(
+        raise Unavailable(
             f"the embedded PostgreSQL in {folder} did not start: {_reason(error)}. "
             f"{server.log_end()}What is stored in that folder is still there. Mend what is named, "
             "set CRM_SYNC_HOME to another folder, or CRM_SYNC_WAREHOUSE_URL to a server of your own"

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import Unavailable, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import tables
@@ -86,7 +86,7 @@ def register(connection: AnyConnection, keys: Sequence[str]) -> Vault:
                 return Vault(keys, _registered_index_key(connection, keys))
         except psycopg.Error as error:
             if not is_worth_repeating(error) or attempt == _TRIES:
-                raise FatalError(
+                raise Unavailable(
                     f"the newest key of {VARIABLE} could not be registered: {message_of(error)}. "
                     "Nothing was read or written; try again"
                 ) from error
@@ -144,7 +144,7 @@ def hold(connection: AnyConnection, vault: Vault | None) -> None:
         # Reading the table is enough: registering a key locks it against readers.
         found = connection.execute("SELECT 1 FROM ingestion_encryption_key LIMIT 1").fetchone()
         if found is not None:
-            raise FatalError(
+            raise Unavailable(
                 "the warehouse is encrypted now, and this process has no key: restart it with "
                 f"{VARIABLE} set"
             )
@@ -153,7 +153,7 @@ def hold(connection: AnyConnection, vault: Vault | None) -> None:
         "SELECT 1 FROM ingestion_encryption_key WHERE key_id = %s FOR KEY SHARE", (vault.newest,)
     ).fetchone()
     if found is None:
-        raise FatalError(
+        raise Unavailable(
             f"this process still writes with the retired key {vault.newest}: restart it with the "
             f"current keys in {VARIABLE}"
         )

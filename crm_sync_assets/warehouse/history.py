@@ -16,12 +16,13 @@ from psycopg.types.json import Jsonb
 
 from crm_sync_assets.declarations.contract import Cursor
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced
+from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced, Reason
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.kinds import REAL, Kind
 
 log = logger(__name__)
 
@@ -103,7 +104,8 @@ def lock(connection: Connection, entity: Entity) -> None:
         raise AlreadyRunning(_holder(connection, entity))
     for sync_id, run_id in connection.execute(
         "UPDATE ingestion_sync_history SET status = 'failed', end_time = clock_timestamp(), "
-        "error_message = %s WHERE status = 'running' AND configuration ->> 'lock' = %s "
+        "error_message = %s, reason = 'system' "
+        "WHERE status = 'running' AND configuration ->> 'lock' = %s "
         "RETURNING id, run_id",
         (DIED, resource(entity)),
     ).fetchall():
@@ -168,8 +170,8 @@ def past(connection: Connection, entity: Entity) -> Past:
         (entity.crm, entity.sync_type),
     ).fetchone()
     newest = connection.execute(
-        "SELECT id, end_time, checkpoint FROM ingestion_sync_history "
-        "WHERE crm_source = %s AND sync_type = %s AND configuration ->> 'trial' = 'false' "
+        "SELECT id, end_time, checkpoint FROM ingestion_sync_history "  # noqa: S608  constants
+        f"WHERE crm_source = %s AND sync_type = %s AND {REAL} "
         "ORDER BY start_time DESC, id DESC LIMIT 1",
         (entity.crm, entity.sync_type),
     ).fetchone()
@@ -193,6 +195,7 @@ def insert(
     connection: Connection,
     entity: Entity,
     *,
+    kind: Kind,
     run_id: str | None,
     configuration: Mapping[str, Any],
     endpoint: str | None = None,
@@ -204,13 +207,14 @@ def insert(
     """
     row = connection.execute(
         "INSERT INTO ingestion_sync_history (crm_source, sync_type, endpoint, start_time, status, "
-        "configuration, run_id, checkpoint, heartbeat) "
-        "VALUES (%s, %s, %s, clock_timestamp(), 'running', %s, %s, %s, clock_timestamp()) "
+        "kind, configuration, run_id, checkpoint, heartbeat) "
+        "VALUES (%s, %s, %s, clock_timestamp(), 'running', %s, %s, %s, %s, clock_timestamp()) "
         "RETURNING id",
         (
             entity.crm,
             entity.sync_type,
             endpoint,
+            kind,
             Jsonb(dict(configuration)),
             run_id,
             Jsonb(checkpoint.as_json()) if checkpoint else None,
@@ -319,6 +323,7 @@ def close_failed(
     message: str,
     metrics: Mapping[str, Any] | None = None,
     *,
+    reason: Reason,
     start_over: bool = False,
 ) -> bool:
     """Close a row as failed unless it is closed already. Commits.
@@ -327,10 +332,10 @@ def close_failed(
     """
     done = connection.execute(
         "UPDATE ingestion_sync_history SET status = 'failed', end_time = clock_timestamp(), "
-        "error_message = %s, performance_metrics = performance_metrics || %s, "
+        "error_message = %s, reason = %s, performance_metrics = performance_metrics || %s, "
         "checkpoint = CASE WHEN %s THEN NULL ELSE checkpoint END "
         "WHERE id = %s AND status = 'running'",
-        (_storable(message)[:10_000], Jsonb(dict(metrics or {})), start_over, sync_id),
+        (_storable(message)[:10_000], reason, Jsonb(dict(metrics or {})), start_over, sync_id),
     )
     connection.commit()
     return done.rowcount == 1
@@ -342,7 +347,7 @@ def _storable(message: str) -> str:
 
 
 def close_failed_run(
-    connection: Connection, run_id: str, crm: str, sync_type: str, message: str
+    connection: Connection, run_id: str, crm: str, sync_type: str, message: str, *, reason: Reason
 ) -> bool:
     """Close the row a run left running for an entity, if it left one. Commits."""
     row = connection.execute(
@@ -351,7 +356,7 @@ def close_failed_run(
         (run_id, crm, sync_type),
     ).fetchone()
     connection.commit()
-    return row is not None and close_failed(connection, row[0], message)
+    return row is not None and close_failed(connection, row[0], message, reason=reason)
 
 
 def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> list[int]:
@@ -378,7 +383,7 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
             # First: stopped within a batch, it has the row locked.
             connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
             connection.commit()
-        if close_failed(connection, sync_id, why):
+        if close_failed(connection, sync_id, why, reason="system"):
             log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
             reaped.append(sync_id)
     return reaped

@@ -1,16 +1,14 @@
-"""Which rows of SyncHistory are syncs."""
+"""What a row of SyncHistory is: a sync, a trial of one, or other work on an entity's rows."""
 
 from __future__ import annotations
 
-MIRRORED = "mirrored"
-"""The `endpoint` of rows the sensor wrote for materializations that no sync here had made."""
+from typing import Literal
 
+Kind = Literal["sync", "dry_run", "limited", "verify", "refresh", "replay", "mirrored"]
+"""`limited` stopped at `max_records`; `mirrored` is a materialization that no sync here made."""
 
-REAL = (
-    "NOT coalesce((configuration ->> 'dry_run')::boolean, false) "
-    "AND coalesce((configuration ->> 'max_records')::bigint, 0) = 0 "
-    "AND NOT coalesce((configuration ->> 'replay')::boolean, false) "
-    "AND NOT coalesce((configuration ->> 'verify')::boolean, false) "
-    "AND NOT coalesce((configuration ->> 'refresh')::boolean, false)"
-)
-"""SQL: the row is no trial."""
+REAL = "kind = 'sync'"
+"""SQL: the row is a real sync: it counts in alerts, health and checks, and moves the watermark."""
+
+TRIAL = "kind NOT IN ('sync', 'mirrored')"
+"""SQL: the row is a trial, or work beside the syncs."""

@@ -173,8 +173,8 @@ def test_a_cancelled_sync_is_failed_in_history(
     assert running.returncode == exits.CANCELLED
     assert "cancelled" in err
     assert "Traceback" not in err
-    [(status, error)] = _history(warehouse)
-    assert status == "failed"
+    [(status, error, reason)] = _history(warehouse)
+    assert (status, reason) == ("failed", "cancelled")
     assert error.startswith("cancelled")
 
 
@@ -198,7 +198,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(sandbox: Sandbox, warehouse:
 def _history(warehouse: Warehouse) -> list[Any]:
     with warehouse.connection() as connection:
         return connection.execute(
-            "SELECT status, error_message FROM ingestion_sync_history ORDER BY id"
+            "SELECT status, error_message, reason FROM ingestion_sync_history ORDER BY id"
         ).fetchall()
 
 
@@ -217,7 +217,7 @@ def test_a_dry_run_of_a_group_and_a_limited_run_are_trials(run: Run, sandbox: Sa
     _, out, _ = run("history", "--json", "--trials", "--entity=contacts", "--limit=1")
     [limited] = json.loads(out)
     assert limited["records_processed"] == 7
-    assert limited["watermark"] is None
+    assert (limited["watermark"], limited["kind"], limited["reason"]) == (None, "limited", None)
     _, out, _ = run("history")
     assert "7 trials are not shown" in out
     status, out, _ = run("health", "hubspot", "--json")

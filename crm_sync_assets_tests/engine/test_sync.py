@@ -317,7 +317,9 @@ def test_a_sync_declared_dead_cannot_write_on(warehouse: Warehouse) -> None:
     def declare_dead(start_of_page: int) -> None:
         if start_of_page == 200:
             with warehouse.connection() as connection:
-                sync_history.close_failed(connection, begun.sync_id, "declared dead")
+                sync_history.close_failed(
+                    connection, begun.sync_id, "declared dead", reason="system"
+                )
 
     client.before_page = declare_dead
     with pytest.raises(Fenced):

@@ -22,14 +22,24 @@ from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import (
+    Deferred,
+    FatalError,
+    Forbidden,
+    Refused,
+    SyncError,
+    TransientError,
+    Unauthorized,
+    Unavailable,
+    UsageError,
+)
 from crm_sync_assets.operations import alert_rules, alerts, channels
 from crm_sync_assets.operations.alerts import Evaluation
 from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.settings import environment as read_environment
-from crm_sync_assets.warehouse import kinds, locks
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.past import add
 from crm_sync_assets_tests.scripted import (
@@ -147,11 +157,15 @@ def watched(open_warehouse: Callable[[], Warehouse]) -> Evaluation:
     return alerts.watch(open_warehouse, read_environment(), ENTITIES, settings=lambda _: SETTINGS)
 
 
-def fail(warehouse: Warehouse, error: str = "answered 500", entity: Entity = PEOPLE) -> None:
-    def broken(_: int) -> None:
-        raise FatalError(error)
+def fail(
+    warehouse: Warehouse, error: str | SyncError = "answered 500", entity: Entity = PEOPLE
+) -> None:
+    failure = FatalError(error) if isinstance(error, str) else error
 
-    with pytest.raises(FatalError):
+    def broken(_: int) -> None:
+        raise failure
+
+    with pytest.raises(type(failure)):
         sync(warehouse, FakeClient([person(1)], before_page=broken), entity)
 
 
@@ -188,8 +202,8 @@ def test_an_alert_says_what_since_when_why_and_what_to_do(sink: Sink, warehouse:
         "test.people: GET /people answered 401: jane.doe@example.com, Bearer abcdefghijklmnop. "
         "The token was refused: check TEST_TOKEN."
     )
-    fail(warehouse, error)
-    fail(warehouse, error)
+    fail(warehouse, Unauthorized(error))
+    fail(warehouse, Unauthorized(error))
     first = history(warehouse)[0]["end_time"]
     check(warehouse)
     [told] = sink.seen
@@ -212,21 +226,37 @@ def test_what_a_source_sent_instead_of_data_stays_out_of_the_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("kind", "reason", "advice"),
     [
-        ("GET /x answered 401: no. The token was refused: check HUBSPOT_TOKEN.", "auth"),
-        ("db refuses the login. Check user and password in GENIUS_DATABASE_URL", "auth"),
-        ("POST /x answered 403: missing scopes: crm.objects.read", "scope"),
-        ("it may not be read. GRANT SELECT ON a.* TO b, or on this table", "scope"),
-        ("deferred until 2026-01-01T00:00:00Z: the account's budget is used up", "quota"),
-        ("the warehouse refused a batch: could not extend file: No space left [53100]", "system"),
-        ("the process of this sync died; the next one resumes from its checkpoint", "system"),
-        ("GET /x answered 502; given up after 5 failures in a row.", "system"),
-        ("pagination loop: the source gave the cursor 'x' again", "other"),
+        (Unauthorized, "auth", "crm-sync doctor test"),
+        (Forbidden, "scope", "crm-sync doctor test"),
+        (Unavailable, "system", "crm-sync doctor test"),
+        (TransientError, "system", "crm-sync doctor test"),
+        (Refused, "data", "crm-sync history --crm test --entity people --status failed"),
+        (FatalError, "other", "crm-sync history --crm test --entity people --status failed"),
     ],
 )
-def test_a_failure_has_a_reason_class(error: str, reason: str) -> None:
-    assert alert_rules.reason_class(error) == reason
+def test_a_failure_has_a_reason_class(
+    warehouse: Warehouse, kind: type[SyncError], reason: str, advice: str
+) -> None:
+    """The error's class decides, whatever its words."""
+    fail(warehouse, kind("answered 401, answered 403, deferred until then: the warehouse's disk"))
+    [incident] = check(warehouse).open
+    assert incident.what.startswith(f"sync failed ({reason}): answered 401")
+    assert incident.advice == advice
+
+
+def test_a_sync_that_waits_for_its_quota_is_told_to_go_on(warehouse: Warehouse) -> None:
+    fail(warehouse, Deferred("the budget is used up", until=NOW + HOUR))
+    [incident] = check(warehouse).open
+    assert incident.what.startswith("sync failed (quota): deferred until")
+    assert incident.advice == "crm-sync test people (it resumes where it stopped)"
+
+
+def test_a_failure_that_an_older_version_wrote_is_told_too(warehouse: Warehouse) -> None:
+    add(warehouse, status="failed", error_message="answered 401")
+    told = [one.what for one in check(warehouse).open if one.rule == "failed"]
+    assert told == ["sync failed (other): answered 401"]
 
 
 def test_trials_and_cancelled_syncs_neither_open_nor_close_an_incident(
@@ -258,7 +288,7 @@ def test_a_report_from_outside_ends_no_incident(sink: Sink, warehouse: Warehouse
         warehouse,
         start_time=datetime.now(UTC),
         end_time=datetime.now(UTC),
-        endpoint=kinds.MIRRORED,
+        kind="mirrored",
         configuration={"mirrored_event": "x"},
     )
     assert open_rules(check(warehouse)) == ["failed test.people"]

@@ -66,6 +66,14 @@ def test_a_good_sync_is_healthy(warehouse: Warehouse) -> None:
     assert state.last_success == GOOD["end_time"]
 
 
+def test_a_report_from_outside_hides_no_failed_sync(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        insert(connection, status="failed", reason="auth", error_message="no", watermark=None)
+        insert(connection, start_time=NOW, end_time=NOW, kind="mirrored", watermark=None)
+        [problem] = problems(connection)
+        assert "its newest sync failed (auth): no" in problem
+
+
 def test_no_sync_at_all_is_not_healthy(warehouse: Warehouse) -> None:
     with warehouse.connection() as connection:
         assert problems(connection) == ["nothing was ever synced"]
@@ -90,10 +98,20 @@ def test_no_sync_at_all_is_not_healthy(warehouse: Warehouse) -> None:
         ({"configuration": {"dry_run": True}}, "a watermark on a sync that may not move it"),
         ({"configuration": {"max_records": 5}}, "a watermark on a sync that may not move it"),
         ({"configuration": {"replay": True}}, "a watermark on a sync that may not move it"),
+        ({"kind": "verify"}, "a watermark on a sync that may not move it"),
         ({"configuration": {"until": "2025-01-01"}}, "a watermark on a sync that may not move it"),
         (
             {"status": "failed", "error_message": "out of disk", "watermark": None},
             "hubspot.contacts: its newest sync failed: out of disk",
+        ),
+        (
+            {
+                "status": "failed",
+                "reason": "system",
+                "error_message": "out of disk",
+                "watermark": None,
+            },
+            "hubspot.contacts: its newest sync failed (system): out of disk",
         ),
         (
             {"start_time": NOW - timedelta(days=2), "end_time": NOW - timedelta(days=2)},

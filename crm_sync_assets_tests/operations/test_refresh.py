@@ -111,6 +111,7 @@ def test_what_a_delta_does_not_see_is_refreshed_and_nothing_else(
     row = history(hubspot.warehouse)[-1]
     assert (row["status"], row["watermark"], row["checkpoint"]) == ("success", None, None)
     assert row["configuration"]["refresh"] is row["configuration"]["trial"] is True
+    assert row["kind"] == "refresh"
     assert row["records_updated"] == len(ids)
     with hubspot.warehouse.connection() as connection:
         assert sync_history.past(connection, CONTACTS).watermark == mark

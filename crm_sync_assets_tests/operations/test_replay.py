@@ -55,12 +55,10 @@ def test_what_loads_leaves_the_quarantine_and_history_says_so(warehouse: Warehou
         ("2", "leak"),
     ]
     assert query(warehouse, "SELECT count(*) FROM ingestion_quarantine") == [(0,)]
-    [(status, watermark, flagged, processed)] = query(
-        warehouse,
-        "SELECT status, watermark, configuration -> 'replay', records_processed "
-        "FROM ingestion_sync_history",
+    [(status, watermark, kind, processed)] = query(
+        warehouse, "SELECT status, watermark, kind, records_processed FROM ingestion_sync_history"
     )
-    assert (status, watermark, flagged, processed) == ("success", None, True, 2)
+    assert (status, watermark, kind, processed) == ("success", None, "replay", 2)
 
 
 def test_what_is_refused_again_stays_with_one_more_try(warehouse: Warehouse) -> None:

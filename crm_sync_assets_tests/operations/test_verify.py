@@ -132,9 +132,11 @@ def test_a_verification_is_a_trial_in_history_and_moves_nothing(warehouse: Wareh
     _, failed, mended = history(warehouse)
     assert (failed["status"], mended["status"]) == ("failed", "success")
     assert "2 missing, 1 stale, 1 extra" in failed["error_message"]
+    assert (failed["reason"], mended["reason"]) == ("data", None)
     for row in (failed, mended):
         assert row["configuration"]["verify"] is True
         assert row["configuration"]["trial"] is True
+        assert row["kind"] == "verify"
         assert (row["watermark"], row["checkpoint"]) == (None, None)
     metrics = mended["performance_metrics"]
     assert metrics["verified_through"] == mark.isoformat() if mark else False

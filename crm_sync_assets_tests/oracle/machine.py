@@ -454,7 +454,9 @@ class EngineMachine(RuleBasedStateMachine):
                 return
             with self.connected() as connection:
                 if how == "closed":
-                    history.close_failed(connection, sync.sync_id, "taken for dead")
+                    history.close_failed(
+                        connection, sync.sync_id, "taken for dead", reason="system"
+                    )
                 else:
                     assert history.reap(connection, stale_after=timedelta(0)) == [sync.sync_id]
             if how == "succeeded":

@@ -85,6 +85,7 @@ def test_neither_a_dry_run_nor_a_report_from_outside_hides_a_failed_sync(
     with pytest.raises(TransientError):
         sync(warehouse, client)
     sync(warehouse, good(), dry_run=True)
+    sync(warehouse, good(), max_records=5)
     with warehouse.connection() as connection:
         connection.execute(
             "INSERT INTO ingestion_sync_history (crm_source, sync_type, start_time, end_time, "

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_sync_assets.errors import FatalError, TransientError
+from crm_sync_assets.errors import TransientError, Unavailable
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, reason
@@ -23,7 +23,7 @@ class Broken(dg.IOManager):
         try:
             raise KeyError("a detail")
         except KeyError as error:
-            raise FatalError("the disk is full; password=hunter22") from error
+            raise Unavailable("the disk is full; password=hunter22") from error
 
     def load_input(self, context: dg.InputContext) -> None:
         raise NotImplementedError
@@ -45,6 +45,7 @@ def test_a_failure_between_opening_and_draining_closes_the_row(
     (row,) = history(warehouse)
     assert (row["status"], row["error_message"]) == ("failed", "the disk is full; password=***")
     assert row["end_time"] is not None
+    assert row["reason"] == "system"
     runs.io_manager = None
     assert runs.run().success, "the entity is free again"
 
@@ -69,8 +70,12 @@ def test_the_hook_closes_only_the_row_of_its_own_entity_and_run(warehouse: Wareh
                 ("a run", "another crm", "people"),
                 ("a run", "test", "things"),
             ]:
-                assert not sync_history.close_failed_run(connection, run_id, crm, sync_type, "no")
-            assert sync_history.close_failed_run(connection, "a run", "test", "people", "yes")
+                assert not sync_history.close_failed_run(
+                    connection, run_id, crm, sync_type, "no", reason="other"
+                )
+            assert sync_history.close_failed_run(
+                connection, "a run", "test", "people", "yes", reason="other"
+            )
     finally:
         begun._session.release()
     assert history(warehouse)[0]["error_message"] == "yes"

@@ -79,9 +79,8 @@ def test_state_and_fingerprint_belong_to_the_sync_that_set_the_watermark(
     ("later", "followed"),
     [
         pytest.param({"status": "success"}, False, id="a later sync without one"),
-        pytest.param(
-            {"configuration": {"trial": True, "lock": "test.people"}}, True, id="a later trial"
-        ),
+        pytest.param({"kind": "dry_run"}, True, id="a later trial"),
+        pytest.param({"kind": "mirrored"}, True, id="a later report from outside"),
         pytest.param({"sync_type": "things"}, True, id="a sync of another entity"),
         pytest.param({"crm_source": "other"}, True, id="a sync of another source"),
     ],
@@ -262,7 +261,7 @@ def test_nothing_can_be_written_to_a_row_that_is_closed(warehouse: Warehouse) ->
                 metrics={},
                 extra_configuration={},
             )
-        assert not sync_history.close_failed(connection, closed, "again")
+        assert not sync_history.close_failed(connection, closed, "again", reason="other")
         connection.commit()
     assert history(warehouse) == before
 
@@ -358,12 +357,12 @@ def test_a_sync_that_fails_keeps_its_metrics_and_its_checkpoint_unless_it_starts
     message = "x" * 20_000
     with warehouse.connection() as connection:
         assert sync_history.close_failed(
-            connection, running, message, {"seconds": 1}, start_over=start_over
+            connection, running, message, {"seconds": 1}, reason="quota", start_over=start_over
         )
     (row,) = history(warehouse)
     assert row["performance_metrics"] == {"pages": 3, "seconds": 1}
     assert (row["checkpoint"] is None) == start_over
-    assert row["error_message"] == "x" * 10_000
+    assert (row["error_message"], row["reason"]) == ("x" * 10_000, "quota")
 
 
 @pytest.mark.parametrize("message", ["a NUL \x00", "half \ud800 a character", "x" * 20_000])
@@ -385,9 +384,15 @@ def test_a_run_closes_only_its_own_rows(warehouse: Warehouse) -> None:
     add(warehouse, status="running", end_time=None, run_id="run-1", crm_source="other")
     add(warehouse, status="running", end_time=None, run_id="run-1", sync_type="things")
     with warehouse.connection() as connection:
-        assert sync_history.close_failed_run(connection, "run-1", "test", "people", "why")
-        assert not sync_history.close_failed_run(connection, "run-1", "test", "people", "why")
-        assert not sync_history.close_failed_run(connection, "run-2", "test", "things", "why")
+        assert sync_history.close_failed_run(
+            connection, "run-1", "test", "people", "why", reason="other"
+        )
+        assert not sync_history.close_failed_run(
+            connection, "run-1", "test", "people", "why", reason="other"
+        )
+        assert not sync_history.close_failed_run(
+            connection, "run-2", "test", "things", "why", reason="other"
+        )
     assert [row["id"] for row in history(warehouse) if row["status"] == "failed"] == [mine]
 
 
@@ -395,7 +400,9 @@ def test_a_run_tried_again_closes_the_row_that_still_runs(warehouse: Warehouse) 
     add(warehouse, status="failed", run_id="run-1")
     second = add(warehouse, status="running", end_time=None, run_id="run-1")
     with warehouse.connection() as connection:
-        assert sync_history.close_failed_run(connection, "run-1", "test", "people", "why")
+        assert sync_history.close_failed_run(
+            connection, "run-1", "test", "people", "why", reason="other"
+        )
     assert {row["id"]: row["error_message"] for row in history(warehouse)}[second] == "why"
 
 
@@ -471,5 +478,5 @@ def test_the_history_table_has_the_columns_and_indexes_people_rely_on(
         "crm_source", "sync_type", "endpoint", "start_time", "end_time", "status",
         "records_processed", "records_created", "records_updated", "records_failed",
         "error_message", "configuration", "performance_metrics", "created_at",
-        "run_id", "watermark", "checkpoint", "heartbeat",
+        "run_id", "watermark", "checkpoint", "heartbeat", "kind", "reason",
     }  # fmt: skip

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.declarations.contract import Usage
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable, UsageError
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import setting_up
@@ -146,7 +146,7 @@ class Database:
                 waited += wait
                 last = attempt == self._settings.max_attempts
                 if last or waited > self._settings.budget_seconds:
-                    raise FatalError(
+                    raise Unavailable(
                         f"{subject}: the database {self.where} cannot be reached "
                         f"({_said(error)}), after {attempt} tries. Check {self.variable}, the "
                         "network and the server; the next sync goes on where this one stopped"
@@ -237,7 +237,9 @@ class Database:
         """What went wrong and what to do about it."""
         code, said = _code(error), _said(error)
         user, name = self.url.username or "the user", self.url.database or "the database"
+        kind = FatalError
         if code in _DENIED_LOGIN:
+            kind = Unauthorized
             advice = f"{self.where} refuses the login. Check user and password in {self.variable}"
         elif code in _NO_PLUGIN:
             advice = (
@@ -253,6 +255,7 @@ class Database:
         elif code in _NO_DATABASE:
             advice = f"{self.where} does not exist. Check the database's name in {self.variable}"
         elif code in _DENIED_TABLE:
+            kind = Forbidden
             advice = f"it may not be read. GRANT SELECT ON {name}.* TO {user}, or on this table"
         elif code in _NO_TABLE:
             advice = f"there is no such table in {self.where}. Check the name in {self.variable}"
@@ -270,7 +273,7 @@ class Database:
             )
         else:
             advice = f"{self.where} refused a query"
-        return FatalError(f"{subject}: {advice} ({said})")
+        return kind(f"{subject}: {advice} ({said})")
 
 
 def parsed_url(url: str, variable: str) -> sa.URL:

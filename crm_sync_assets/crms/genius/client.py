@@ -16,7 +16,7 @@ from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError, Forbidden, UsageError
 from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -113,7 +113,7 @@ class Genius:
                 closed.append(str(error))
         server, count = f"{self.database.where} ({version})", len(set(names))
         if len(closed) == count:
-            raise FatalError(f"{server} lets us read nothing. {closed[0]}")
+            raise Forbidden(f"{server} lets us read nothing. {closed[0]}")
         zone = f"times are read as {self.zone.name}"
         if closed:
             readable = count - len(closed)

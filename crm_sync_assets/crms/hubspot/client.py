@@ -40,7 +40,14 @@ from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.errors import Deferred, FatalError, SyncError, UsageError
+from crm_sync_assets.errors import (
+    Deferred,
+    FatalError,
+    Forbidden,
+    NotSet,
+    SyncError,
+    UsageError,
+)
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -285,7 +292,7 @@ class HubSpot:
                 closed.append(str(error))
         who = f"HubSpot account {account.get('portalId')} ({account.get('accountType')})"
         if len(closed) == len(names):
-            raise FatalError(f"{who} lets us read nothing. {closed[0]}")
+            raise Forbidden(f"{who} lets us read nothing. {closed[0]}")
         if closed:
             readable = len(names) - len(closed)
             return f"{who}: {readable} of {len(names)} objects readable. {' '.join(closed)}"
@@ -378,7 +385,7 @@ class HubSpot:
         parts = [get(f"HUBSPOT_{part}") for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
         client_id, client_secret, refresh_token = parts
         if not (client_id and client_secret and refresh_token):
-            raise UsageError(
+            raise NotSet(
                 "HUBSPOT_TOKEN is not set: give the token of a private app or a service key, or "
                 "HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET and HUBSPOT_REFRESH_TOKEN of an OAuth "
                 "app, in the environment or in .env"

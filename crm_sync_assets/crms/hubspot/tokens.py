@@ -15,7 +15,7 @@ from typing import Any
 
 from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.oauth import Grant
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, Unauthorized
 from crm_sync_assets.masking import masked
 
 LIFETIME = 1_800.0
@@ -51,7 +51,7 @@ def grant(tokens: Http, path: str, client_id: str, client_secret: str, refresh: 
             f"{said}. Nothing says that the refresh token is at fault: run it again later, and "
             "report it to HubSpot if it stays."
         )
-    raise FatalError(
+    raise Unauthorized(
         f"HubSpot refused to refresh the OAuth token: {said}. Authorise the app "
         "again and set HUBSPOT_REFRESH_TOKEN; check HUBSPOT_CLIENT_ID and _SECRET. "
         "(A refresh token may work only once: it is used up when a process dies, or "

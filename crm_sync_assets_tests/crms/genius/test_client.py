@@ -16,13 +16,14 @@ from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, UsageError
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import Start, point
 from crm_sync_assets_tests.mariadb import MariaDB
+from crm_sync_assets_tests.scripted import history
 
 
 def execute(world: World, *statements: str) -> None:
@@ -322,8 +323,13 @@ def test_check_names_tables_it_may_not_read(
     assert "2 of 32 tables readable" in genius.client.check()
     assert "GRANT SELECT ON" in genius.client.check()
     assert genius.sync("leads").status == "success"
-    with pytest.raises(FatalError, match="table third_party_source: it may not be read"):
+    with pytest.raises(Forbidden, match="table third_party_source: it may not be read"):
         genius.sync("prospects")
+    assert history(genius.warehouse)[-1]["reason"] == "scope"
+    point(genius_environment, world, mariadb.url(name, "narrow", "wrong"))
+    with pytest.raises(Unauthorized, match="refuses the login"):
+        start().sync("leads")
+    assert history(genius.warehouse)[-1]["reason"] == "auth"
 
 
 def test_what_is_missing_or_wrong_in_the_environment_is_named(

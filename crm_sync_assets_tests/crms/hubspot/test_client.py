@@ -14,7 +14,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Read, Tombstone, Usage
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.errors import Deferred, FatalError, UsageError
+from crm_sync_assets.errors import Deferred, FatalError, Unauthorized, UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment
 from crm_sync_assets_tests.crms.hubspot.conftest import FULL, Reader, Stored, delta
@@ -161,7 +161,7 @@ def test_a_wrong_token_is_told_by_the_name_of_its_variable(
     reader: MakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUBSPOT_TOKEN", "pat-na1-wrong")
-    with pytest.raises(FatalError, match="check HUBSPOT_TOKEN") as caught:
+    with pytest.raises(Unauthorized, match="check HUBSPOT_TOKEN") as caught:
         reader().client.check()
     assert "pat-na1-wrong" not in str(caught.value)
 
@@ -201,7 +201,7 @@ def test_a_refresh_token_that_was_revoked_asks_for_a_new_authorisation(
     monkeypatch.delenv("HUBSPOT_TOKEN")
     for name, value in (sandbox.oauth_env() | {"HUBSPOT_REFRESH_TOKEN": "na1-revoked"}).items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(FatalError, match="Authorise the app again") as caught:
+    with pytest.raises(Unauthorized, match="Authorise the app again") as caught:
         reader().read("contacts")
     assert "na1-revoked" not in str(caught.value)
 
