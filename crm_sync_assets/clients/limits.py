@@ -119,7 +119,7 @@ class Memory:
         pass
 
 
-class Table:
+class BudgetTable:
     """The state of an account in `ingestion_rate_budget`, one writer at a time."""
 
     def __init__(self, database_url: str, account: str) -> None:
@@ -262,7 +262,7 @@ def shared_budget(
     database_url: str | None,
 ) -> Budget:
     """The budget of `account`: shared through the database if there is one, else this process's."""
-    store = Table(database_url, account) if database_url else Memory()
+    store = BudgetTable(database_url, account) if database_url else Memory()
     return Budget(windows_of(declared, reserve), store)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
-from typing import Any
 
 from crm_sync_assets.errors import UsageError
 
@@ -26,10 +24,3 @@ def client_kind(kind: str) -> str:
             f"nothing reads a source of kind '{kind}'; there are: {', '.join(READERS)}"
         )
     return READERS[kind]
-
-
-def reader(kind: str) -> type[Any]:
-    """The class that reads a kind of source. Raises UsageError with the kinds there are."""
-    module, _, name = client_kind(kind).partition(":")
-    found: type[Any] = getattr(import_module(module), name)
-    return found

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-Finding = tuple[str, str]
+Objection = tuple[str, str]
 
 EMAILS = ("email", "email_address")
 PHONES = (
@@ -22,7 +22,7 @@ PHONES = (
 NAMES = ("firstname", "lastname", "first_name", "last_name", "name", "full_name")
 
 
-def contact_completeness(row: Mapping[str, Any]) -> Iterator[Finding]:
+def contact_completeness(row: Mapping[str, Any]) -> Iterator[Objection]:
     """A contact can be reached, and has a name to be addressed by."""
     if not has_any(row, EMAILS) and not has_any(row, PHONES):
         yield "email", "the contact has neither an e-mail address nor a phone number"
@@ -30,13 +30,13 @@ def contact_completeness(row: Mapping[str, Any]) -> Iterator[Finding]:
         yield _first_of(row, NAMES), "the contact has neither a first nor a last name"
 
 
-def deal_dates(row: Mapping[str, Any]) -> Iterator[Finding]:
+def deal_dates(row: Mapping[str, Any]) -> Iterator[Objection]:
     """A deal closes after it was created, for an amount that is not below zero."""
     yield from in_order(row, "createdate", "closedate")
     yield from not_below_zero(row, "amount")
 
 
-def appointment_times(row: Mapping[str, Any]) -> Iterator[Finding]:
+def appointment_times(row: Mapping[str, Any]) -> Iterator[Objection]:
     """An appointment ends after it starts."""
     yield from in_order(row, "hs_appointment_start", "hs_appointment_end")
 
@@ -46,7 +46,7 @@ def has_any(row: Mapping[str, Any], fields: Iterable[str]) -> bool:
     return any(row.get(field) is not None for field in fields)
 
 
-def in_order(row: Mapping[str, Any], earlier: str, later: str) -> Iterator[Finding]:
+def in_order(row: Mapping[str, Any], earlier: str, later: str) -> Iterator[Objection]:
     """Two dates, or two moments, of which the second must not be before the first."""
     first, second = row.get(earlier), row.get(later)
     if not isinstance(first, date) or not isinstance(second, date):
@@ -58,7 +58,7 @@ def in_order(row: Mapping[str, Any], earlier: str, later: str) -> Iterator[Findi
         yield later, f"{later} is before {earlier}"
 
 
-def not_below_zero(row: Mapping[str, Any], field: str) -> Iterator[Finding]:
+def not_below_zero(row: Mapping[str, Any], field: str) -> Iterator[Objection]:
     """A number that must not be negative."""
     value = row.get(field)
     if isinstance(value, int | float | Decimal) and value < 0:

@@ -31,7 +31,7 @@ Grade = Literal["ok", "note", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing looked at. A `note` is worth knowing but keeps nothing from working."""
 
     what: str
@@ -39,14 +39,14 @@ class Finding:
     detail: str
 
 
-def examine(crms: Sequence[str] = ()) -> Iterator[Finding]:
+def examine(crms: Sequence[str] = ()) -> Iterator[Diagnosis]:
     """Findings as they are made, for these CRMs or all; never raises for what it finds."""
     try:
         env = environment()
     except UsageError as error:
-        yield Finding("settings", "wrong", str(error))
+        yield Diagnosis("settings", "wrong", str(error))
         return
-    yield Finding("version", "ok", f"crm_sync_assets {__version__}")
+    yield Diagnosis("version", "ok", f"crm_sync_assets {__version__}")
     yield from _settings()
     yield _disk(env)
     warehouse, findings = _warehouse(env)
@@ -57,7 +57,7 @@ def examine(crms: Sequence[str] = ()) -> Iterator[Finding]:
             reached += finding.grade == "ok"
             yield finding
     if not reached and not crms:
-        yield Finding(
+        yield Diagnosis(
             "credentials", "wrong", "no CRM can be reached: put its credentials into .env "
             "(.env.example lists them), or try `crm-sync demo`",
         )  # fmt: skip
@@ -65,7 +65,7 @@ def examine(crms: Sequence[str] = ()) -> Iterator[Finding]:
         warehouse.close()
 
 
-def _settings() -> Iterator[Finding]:
+def _settings() -> Iterator[Diagnosis]:
     problems = unknown_overrides(registry.crms(), registry.all_entities())
     for crm in registry.crms().values():
         for entity in (None, *registry.entities(crm.name)):
@@ -75,61 +75,61 @@ def _settings() -> Iterator[Finding]:
                 if str(error) not in problems:
                     problems.append(str(error))
     if not problems:
-        yield Finding("settings", "ok", "every CRM_SYNC_ override names something that exists")
+        yield Diagnosis("settings", "ok", "every CRM_SYNC_ override names something that exists")
     for problem in problems:
-        yield Finding("settings", "wrong", problem)
+        yield Diagnosis("settings", "wrong", problem)
 
 
-def _disk(env: Environment) -> Finding:
+def _disk(env: Environment) -> Diagnosis:
     folder = env.home_folder
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         at = "" if folder == env.home_folder else f" or made: {folder} is in the way"
-        return Finding(
+        return Diagnosis(
             "state folder",
             "wrong",
             f"{env.home_folder} cannot be written{at}: set CRM_SYNC_HOME to a folder that can",
         )
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_FREE_GB:
-        return Finding(
+        return Diagnosis(
             "state folder",
             "wrong",
             f"{env.home_folder}: only {free:.1f} GB free: make room, or move CRM_SYNC_HOME",
         )
-    return Finding("state folder", "ok", f"{env.home_folder}, {free:.0f} GB free")
+    return Diagnosis("state folder", "ok", f"{env.home_folder}, {free:.0f} GB free")
 
 
-def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Finding]]:
+def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Diagnosis]]:
     from crm_sync_assets.warehouse.embedded import warehouse_url
 
     kind = "server" if env.warehouse_url else "embedded PostgreSQL"
     try:
         keys = env.encryption_keys
     except UsageError as error:
-        return None, [Finding("encryption", "wrong", str(error))]
+        return None, [Diagnosis("encryption", "wrong", str(error))]
     try:
         warehouse = Warehouse(warehouse_url(env), keys)
         with warehouse.connection() as connection:
             return warehouse, list(_postgresql(connection, warehouse, kind))
     except (SyncError, psycopg.Error) as error:
-        return None, [Finding("warehouse", "wrong", words(error))]
+        return None, [Diagnosis("warehouse", "wrong", words(error))]
 
 
-def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Finding]:
+def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Diagnosis]:
     from crm_sync_assets.warehouse.migrations import HEAD, revision
 
     where = sqlalchemy_url(warehouse.url).render_as_string(hide_password=True)
     number = connection.info.server_version
     version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    yield Finding("warehouse", "ok", f"{kind}, {version}: {where}")
+    yield Diagnosis("warehouse", "ok", f"{kind}, {version}: {where}")
     allowed = connection.execute(
         "SELECT has_schema_privilege(current_schema(), 'CREATE'), "
         "has_database_privilege(current_database(), 'TEMP'), current_schema(), current_user"
     ).fetchone()
     if allowed and not (allowed[0] and allowed[1]):
-        yield Finding(
+        yield Diagnosis(
             "warehouse rights",
             "wrong",
             f"{allowed[3]} may not create tables in schema {allowed[2]}, or temporary ones: "
@@ -137,14 +137,14 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
         )
     at = revision(connection)
     if at == HEAD:
-        yield Finding("migrations", "ok", f"core tables at revision {at}")
+        yield Diagnosis("migrations", "ok", f"core tables at revision {at}")
     elif at is None:
-        yield Finding(
+        yield Diagnosis(
             "migrations", "note", "no core tables yet: the first sync, or `crm-sync migrate`, "
             "makes them",
         )  # fmt: skip
     else:
-        yield Finding(
+        yield Diagnosis(
             "migrations", "wrong", f"core tables at revision {at}, not {HEAD}: run "
             "`crm-sync migrate`, or install the version they belong to",
         )  # fmt: skip
@@ -154,14 +154,14 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
         yield _clock("the database", row[0])
 
 
-def _encryption(connection: Connection, keys: Sequence[str]) -> Finding:
+def _encryption(connection: Connection, keys: Sequence[str]) -> Diagnosis:
     known = encryption.registered(connection)
     try:
         encryption.refuse_missing(known, keys)
     except UsageError as error:
-        return Finding("encryption", "wrong", str(error))
+        return Diagnosis("encryption", "wrong", str(error))
     if not keys:
-        return Finding(
+        return Diagnosis(
             "encryption", "note", f"off: sensitive columns are stored as they are, unless "
             f"{VARIABLE} is set (`crm-sync rotate-keys --new` prints a key)",
         )  # fmt: skip
@@ -169,14 +169,14 @@ def _encryption(connection: Connection, keys: Sequence[str]) -> Finding:
         try:
             tables.refuse_half_sealed(connection, entity)
         except FatalError as error:
-            return Finding("encryption", "wrong", str(error))
+            return Diagnosis("encryption", "wrong", str(error))
     several = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    return Finding("encryption", "ok", f"on with {several}, the newest is {key_id(keys[0])}")
+    return Diagnosis("encryption", "ok", f"on with {several}, the newest is {key_id(keys[0])}")
 
 
 def _crm(
     name: str, env: Environment, warehouse: Warehouse | None, *, asked_for: bool
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     crm = registry.crm(name)
     env = env.model_copy(update={"warehouse_url": None})
     try:
@@ -184,10 +184,10 @@ def _crm(
     except UsageError as error:
         # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
         meant = asked_for or is_named(name)
-        yield Finding(crm.title, "wrong" if meant else "note", f"not set up: {error}")
+        yield Diagnosis(crm.title, "wrong" if meant else "note", f"not set up: {error}")
         return
     except SyncError as error:
-        yield Finding(crm.title, "wrong", str(error))
+        yield Diagnosis(crm.title, "wrong", str(error))
         return
     if warehouse is not None and _has_tables(warehouse):
         # With the warehouse it shares the account's rate budget and tokens with running syncs.
@@ -195,7 +195,7 @@ def _crm(
         client = client_for(crm, env.model_copy(update={"warehouse_url": warehouse.url}))
     try:
         answer, grade = _asked(client.check)
-        yield Finding(crm.title, grade, answer)
+        yield Diagnosis(crm.title, grade, answer)
         now = client.source_time()
         if now is not None:
             yield _clock(crm.title, now)
@@ -222,11 +222,11 @@ def _has_tables(warehouse: Warehouse) -> bool:
     return bool(found and found[0])
 
 
-def _clock(whose: str, now: datetime) -> Finding:
+def _clock(whose: str, now: datetime) -> Diagnosis:
     apart = (now - datetime.now(UTC)).total_seconds()
     if abs(apart) <= MOST_CLOCK_SECONDS:
-        return Finding("clock", "ok", f"{whose} and this machine are {abs(apart):.0f} s apart")
-    return Finding(
+        return Diagnosis("clock", "ok", f"{whose} and this machine are {abs(apart):.0f} s apart")
+    return Diagnosis(
         "clock",
         "note",
         f"{whose} is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine. "

@@ -19,7 +19,7 @@ SIDES: Mapping[Kind, str] = {"extra": "here only", "missing": "there only", "sta
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Difference:
     """A record that differs. `stored` and `sent` are the modified moments here and there.
 
     `dated` says that the difference is older than the watermark, so that a sync missed it. Of
@@ -53,7 +53,7 @@ class Verification:
     settled: Counter[Kind] = field(default_factory=Counter)
     explained: Counter[Kind] = field(default_factory=Counter)
     unchecked: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Difference] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
 
@@ -69,7 +69,7 @@ class Verification:
         return sum(finding.repaired for finding in self.findings)
 
     @property
-    def left(self) -> list[Finding]:
+    def left(self) -> list[Difference]:
         """What differs still."""
         return [finding for finding in self.findings if not finding.repaired]
 

@@ -37,7 +37,7 @@ from crm_sync_assets.engine.session import Session
 from crm_sync_assets.engine.trial import trial
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.operations.verified import KINDS, Finding, Kind, Verification
+from crm_sync_assets.operations.verified import KINDS, Difference, Kind, Verification
 from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Failure, Processor, Row
 from crm_sync_assets.settings import SyncSettings
@@ -297,7 +297,7 @@ class _Verifying:
 
     def _judged(
         self, suspect: _Suspect, rows: dict[Key, Row], stones: dict[Key, Tombstone]
-    ) -> Finding | None:
+    ) -> Difference | None:
         """What a suspect comes to, now that its record was read; None if it is as it should be."""
         row, stone = rows.get(suspect.key), stones.get(suspect.key)
         if row is not None:
@@ -309,13 +309,15 @@ class _Verifying:
                     return None
                 # A record that came back is dated by when it was last edited, not by when it came.
                 dated = sent is not None and not suspect.buried
-                return Finding(suspect.kind, suspect.key, dated, stored=suspect.stored, sent=sent)
+                return Difference(
+                    suspect.kind, suspect.key, dated, stored=suspect.stored, sent=sent
+                )
             if gone_at is None or self._is_new(gone_at):
                 return None
-            return Finding("extra", suspect.key, dated=True, stored=suspect.stored, sent=sent)
+            return Difference("extra", suspect.key, dated=True, stored=suspect.stored, sent=sent)
         if stone is None or suspect.kind != "extra" or self._is_new(stone.deleted_at):
             return None
-        return Finding("extra", suspect.key, stone.deleted_at is not None, stored=suspect.stored)
+        return Difference("extra", suspect.key, stone.deleted_at is not None, stored=suspect.stored)
 
     def _moment(self, row: Row, name: str) -> datetime | None:
         place = self._places.get(name)

@@ -17,7 +17,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.declarations.strategy import choose
-from crm_sync_assets.errors import Reason, SyncError, UsageError
+from crm_sync_assets.errors import NotSet, Reason, SyncError, UsageError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult

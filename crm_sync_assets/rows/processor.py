@@ -20,7 +20,7 @@ from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import mask, one_line
 from crm_sync_assets.rows.fastpath import compiled
-from crm_sync_assets.rows.shape import Refused, Shape, Stage, unexpected
+from crm_sync_assets.rows.shape import BadRecord, Shape, Stage, unexpected
 from crm_sync_assets.rows.values import NotClean, key_parser, parse_noting
 
 LOGGED_PER_FIELD = 20
@@ -141,9 +141,9 @@ class Processor:
         try:
             key = self._key(record)
             if UNREAD in record:
-                raise Refused("parse", one_line(str(record[UNREAD])))
+                raise BadRecord("parse", one_line(str(record[UNREAD])))
             return self._row(record, key)
-        except Refused as refused:
+        except BadRecord as refused:
             stage, reason, field = refused.stage, refused.reason, refused.field
         except parsing.TooDeep as error:
             reason, kept = f"the record {error}", cut(record, parsing.MAX_DEPTH + 2)
@@ -158,7 +158,7 @@ class Processor:
 
     def _key(self, record: Any) -> Key:
         if not isinstance(record, dict):
-            raise Refused("parse", f"the record is a {type(record).__name__}, not an object")
+            raise BadRecord("parse", f"the record is a {type(record).__name__}, not an object")
         return tuple(str(self._key_value(column, record)) for column in self.entity.key)
 
     def _key_value(self, column: Column, record: Record) -> Any:
@@ -167,9 +167,9 @@ class Processor:
             raw = self._shape.raw(column, record)
             value = key_parser(column)(raw)
         except NotClean as error:
-            raise Refused("parse", f"the key {name} {error}", name) from None
+            raise BadRecord("parse", f"the key {name} {error}", name) from None
         except ValueError as error:
-            raise Refused("parse", f"the key {name} {error}", name) from None
+            raise BadRecord("parse", f"the key {name} {error}", name) from None
         return value
 
     def _row(self, record: Record, key: Key) -> Row:
@@ -217,7 +217,7 @@ class Processor:
             if problem is not None:
                 self._warn(column.name, column, value, problem, key)
                 if self._strict:
-                    raise Refused("validate", f"{column.name} {problem}", column.name)
+                    raise BadRecord("validate", f"{column.name} {problem}", column.name)
                 issues.append({"field": column.name, "problem": problem})
         return value
 
@@ -243,7 +243,7 @@ class Processor:
         # What stands for nothing could be the opposite of what was meant and cannot be read.
         if self._strict or not column.nullable:
             problem = f"{column.name} cannot be read as {word}: it {reason}"
-            raise Refused("parse", problem, column.name)
+            raise BadRecord("parse", problem, column.name)
         problem = f"cannot be read as {word}: it {reason}"
         rest = self._shape.rest
         if raw is None:

@@ -13,7 +13,7 @@ Stage = Literal["parse", "validate", "load"]
 """What refused a record: reading it, checking it, or the warehouse."""
 
 
-class Refused(Exception):
+class BadRecord(Exception):
     """A record that becomes no row."""
 
     def __init__(self, stage: Stage, reason: str, field: str | None = None) -> None:
@@ -62,13 +62,13 @@ class Shape:
             level[path[-1]] = None
 
     def raw(self, column: Column, record: Record) -> Any:
-        """The value as sent, None if there is none. Raises Misplaced, Refused."""
+        """The value as sent, None if there is none. Raises Misplaced, BadRecord."""
         if callable(column.at):
             try:
                 return column.at(record)
             except Exception as error:  # noqa: BLE001  it is the declaration's code
                 problem = f"{column.name}: {column.path(self.root)}: {unexpected(error)}"
-                raise Refused("parse", problem, column.name) from None
+                raise BadRecord("parse", problem, column.name) from None
         path = self.paths[column.name]
         under_root = path[: len(self.steps)] == self.steps and len(path) > len(self.steps)
         place: Any = self.root_of(record) if under_root else record
@@ -83,13 +83,13 @@ class Shape:
         return place.get(path[-1])
 
     def root_of(self, record: Record) -> dict[str, Any]:
-        """The object that holds the entity's fields. Raises Refused: without it nothing is known
+        """The object that holds the entity's fields. Raises BadRecord: without it nothing is known
         about the record, and a row of NULLs would say that everything was cleared."""
         place: Any = record
         for step in self.steps:
             place = place.get(step)
             if not isinstance(place, dict):
-                raise Refused("parse", f"the record has no object {step}")
+                raise BadRecord("parse", f"the record has no object {step}")
         return place  # type: ignore[no-any-return]  # isinstance above, or the record itself
 
     def left(self, record: Record, changes: set[str]) -> dict[str, Any] | None:

@@ -16,12 +16,10 @@ from psycopg import sql
 
 from crm_sync_assets.declarations.columns import SqlType
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.told import words
-from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.rows.processor import Row as Row
+from crm_sync_assets.warehouse.connection import Connection, message_of
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.vault import Vault, sealed_columns, sealer
-
-Row = tuple[Any, ...]
 
 # Classes of SQLSTATE: the value is wrong, the row breaks a constraint, a limit of the server.
 _DATA_CLASSES = ("22", "23", "54")
@@ -215,7 +213,7 @@ def load(
         if not is_data_error(error):
             raise
         if len(rows) == 1:
-            return Counts(processed=1, failed=1), [Rejected(rows[0], reason(error))]
+            return Counts(processed=1, failed=1), [Rejected(rows[0], message_of(error))]
         middle = len(rows) // 2
         counts, rejected = Counts(), []
         for half in (rows[:middle], rows[middle:]):
@@ -236,8 +234,3 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         write = copy.write_row
         for row in rows if table.sealer is None else map(table.sealer, rows):
             write(row)
-
-
-def reason(error: BaseException) -> str:
-    """The database's refusal in one line, without the values it quotes."""
-    return words(error)

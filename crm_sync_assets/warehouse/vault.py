@@ -25,6 +25,7 @@ from crm_sync_assets.errors import FatalError
 if TYPE_CHECKING:
     from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.keyring import ID_LENGTH, VARIABLE, key_id
+from crm_sync_assets.rows.processor import Row
 
 TYPES: Mapping[SqlType, Any] = {
     "text": str,
@@ -40,8 +41,6 @@ TYPES: Mapping[SqlType, Any] = {
 _DIGEST_BYTES = 16
 _INDEX_LENGTH = 32
 _SEALED = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}:")
-
-Row = tuple[Any, ...]
 
 Context = tuple[str, ...]
 """Where a value lives: (table, column, *key of the row). It opens nowhere else."""

@@ -14,7 +14,7 @@ import pytest
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.keyring import key_id, read_keys
-from crm_sync_assets.operations.doctor import Finding, examine
+from crm_sync_assets.operations.doctor import Diagnosis, examine
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as settings
@@ -37,7 +37,7 @@ def run(capsys: pytest.CaptureFixture[str], environment: pytest.MonkeyPatch) -> 
     return run
 
 
-def encryption() -> Finding:
+def encryption() -> Diagnosis:
     [found] = [finding for finding in examine(["hubspot"]) if finding.what == "encryption"]
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from crm_sync_assets.clients.sql.database import Database, parsed_url
 from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Usage
-from crm_sync_assets.declarations.readers import READERS, client_kind, reader
+from crm_sync_assets.declarations.readers import READERS, client_kind
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets_tests.mariadb import MariaDB, mariadb, mysql_database
@@ -247,7 +248,11 @@ def test_an_unknown_zone_is_refused() -> None:
 
 
 def test_every_kind_of_source_has_a_reader() -> None:
-    assert reader("database") is Database
-    assert all(isinstance(reader(kind), type) for kind in READERS)
+    found = {}
+    for kind in READERS:
+        module, _, name = client_kind(kind).partition(":")
+        found[kind] = getattr(import_module(module), name)
+    assert found["database"] is Database
+    assert all(isinstance(reader, type) for reader in found.values())
     with pytest.raises(UsageError, match="'telex'; there are: api, csv, database"):
         client_kind("telex")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.cli import exits, main
-from crm_sync_assets.operations.doctor import Finding, examine
+from crm_sync_assets.operations.doctor import Diagnosis, examine
 from crm_sync_assets.sandbox import Sandbox
 
 
-def findings(*crms: str) -> dict[str, Finding]:
+def findings(*crms: str) -> dict[str, Diagnosis]:
     return {finding.what: finding for finding in examine(crms)}
 
 
