@@ -22,6 +22,8 @@ _EXPLAINING: Final = frozenset(
     }
 )  # fmt: skip
 """Names in an error's body whose values say what went wrong."""
+_OPENS: Final = "‹"
+_CLOSES: Final = "›"
 MOST_LOOKED_AT: Final = 64 * 1024
 """Bytes of a body that a message is made from."""
 
@@ -42,6 +44,22 @@ def masked(text: str | bytes, secrets: Iterable[str] = (), most: int = 200) -> s
     text = _PHONE.sub("***", text)
     text = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text).strip()
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def excerpt(body: str | bytes, secrets: Iterable[str] = ()) -> str:
+    """What a source sent, masked, between marks by which `without_excerpts` leaves it out."""
+    shown = masked(body, secrets).replace(_OPENS, "'").replace(_CLOSES, "'")
+    return f"{_OPENS}{shown}{_CLOSES}"
+
+
+def without_excerpts(message: str) -> str:
+    """The message without anything that a source sent in place of data."""
+    kept, opened, rest = message.partition(_OPENS)
+    while opened:
+        _, _, rest = rest.partition(_CLOSES)
+        after, opened, rest = rest.partition(_OPENS)
+        kept = kept.removesuffix(": ") + after
+    return kept
 
 
 def _explaining(body: str) -> str:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
 from crm_sync_assets.clients.decoding import loads
-from crm_sync_assets.masking import masked
+from crm_sync_assets.masking import excerpt, masked
 
 Params = Mapping[str, str]
 Check = Callable[[Any], str | None]
@@ -90,12 +90,12 @@ def decode(
     if expect == "json" and (answer.body or answer.status == 200):
         kind = answer.header("content-type") or ""
         if kind and "json" not in kind:
-            shown = masked(answer.body, [token])
+            shown = excerpt(answer.body, [token])
             raise Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
         try:
             value = loads(answer.body)
         except ValueError as error:
-            shown = masked(answer.body, [token])
+            shown = excerpt(answer.body, [token])
             raise Again(
                 f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
             ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.masking import masked, without_excerpts
 from crm_sync_assets.operations.health import not_suddenly_empty
 from crm_sync_assets.redaction import one_line, redact
 from crm_sync_assets.settings import SyncSettings
@@ -277,10 +277,7 @@ def minute(moment: datetime) -> str:
 
 def shown(error: str) -> str:
     """A reason as a message may carry it: no secret, no personal value, nothing a source sent."""
-    from crm_sync_assets.masking import masked
-
-    text = re.sub(r"(not JSON|cannot be read \([^)]*\)): .*?(?=\. Check|; given|$)", r"\1", error)
-    return masked(one_line(redact(text)), most=300)
+    return masked(one_line(redact(without_excerpts(error))), most=300)
 
 
 def declared_settings(entity: Entity) -> SyncSettings:

@@ -19,6 +19,7 @@ from crm_sync_assets.errors import (
     TransientError,
     Unauthorized,
 )
+from crm_sync_assets.masking import without_excerpts
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse import migrations
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -94,6 +95,24 @@ def test_failures_of_older_versions_get_their_reason(old: Warehouse) -> None:
     assert migrations.migrate(old)
     found = rows(old, "SELECT error_message, reason FROM ingestion_sync_history ORDER BY id")
     assert found == [*OLD_ERRORS, (None, "other"), ("answered 401", None)]
+
+
+def test_what_a_source_had_sent_stays_out_of_alerts(old: Warehouse) -> None:
+    asked = "test.people: unexpected content, 5 times in a row: GET /x sent"
+    advice = ". Check the base URL, and whether …"
+    for what in ("text/html, not JSON", "JSON that cannot be read (at byte 3)"):
+        add(old, status="failed", error_message=f"{asked} {what}: Dear Jane Doe{advice}")
+    add(old, status="failed", error_message="test.people: 5 % of it is not JSON")
+    assert migrations.migrate(old)
+    found = [
+        row[0] for row in rows(old, "SELECT error_message FROM ingestion_sync_history ORDER BY id")
+    ]
+    assert all("Jane" in message for message in found[:2])
+    assert [without_excerpts(message) for message in found] == [
+        f"{asked} text/html, not JSON{advice}",
+        f"{asked} JSON that cannot be read (at byte 3){advice}",
+        "test.people: 5 % of it is not JSON",
+    ]
 
 
 def test_a_process_of_the_version_before_goes_on_writing(old: Warehouse) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -52,6 +54,19 @@ WHERE status = 'failed'
 """
 
 
+# What a source had sent stood in a message without the marks by which alerts leave it out.
+EXCERPT = re.compile(r"(not JSON|cannot be read \([^)]*\)): (?!‹)(.*?)(?=\. Check|; given|$)")
+
+
+def _mark_excerpts() -> None:
+    history = sa.table("ingestion_sync_history", sa.column("id"), sa.column("error_message"))
+    text = history.c.error_message
+    quoting = sa.or_(text.contains("not JSON: "), text.contains("cannot be read ("))
+    for sync_id, message in op.get_bind().execute(sa.select(history).where(quoting)).all():
+        marked = EXCERPT.sub(r"\1: ‹\2›", message)
+        op.execute(sa.update(history).where(history.c.id == sync_id).values(error_message=marked))
+
+
 def upgrade() -> None:
     op.add_column(
         "ingestion_sync_history",
@@ -74,6 +89,7 @@ def upgrade() -> None:
     )
     op.execute("UPDATE ingestion_sync_history SET kind = kind")
     op.execute(REASON_BY_WORDS)
+    _mark_excerpts()
     op.create_check_constraint("kind_is_known", "ingestion_sync_history", _among("kind", KINDS))
     op.create_check_constraint(
         "reason_is_known",
