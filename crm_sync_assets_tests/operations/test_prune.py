@@ -114,7 +114,7 @@ FULL = {"watermark": LONG_AGO, "configuration": {"trial": False, "strategy": "fu
         pytest.param({"status": "failed", "error_message": "why"}, {}, id="the newest failure"),
         pytest.param(
             {"status": "failed", "checkpoint": CHECKPOINT.as_json()},
-            {"status": "failed", "configuration": {}},
+            {"status": "failed", "kind": "replay"},
             id="the checkpoint",
         ),
         pytest.param({"records_processed": 5, **FULL}, FULL, id="a full read that had rows"),

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from crm_sync_assets.cli import exits, main
 from crm_sync_assets.engine.trial import trial
 from crm_sync_assets.errors import (
     Deferred,
@@ -18,6 +19,7 @@ from crm_sync_assets.errors import (
     Reason,
     TransientError,
     Unauthorized,
+    Unavailable,
 )
 from crm_sync_assets.masking import without_excerpts
 from crm_sync_assets.warehouse import history as sync_history
@@ -226,3 +228,13 @@ def test_what_the_dead_left_failed_for_the_machine(warehouse: Warehouse) -> None
         sync_history.lock(connection, PEOPLE)
         assert len(sync_history.reap(connection)) == 1
     assert {(row["status"], row["reason"]) for row in history(warehouse)} == {("failed", "system")}
+
+
+def test_a_warehouse_of_the_version_before_is_told_to_be_migrated(
+    old: Warehouse, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("CRM_SYNC_WAREHOUSE_URL", old.url)
+    assert main(["history"]) == exits.FAILED
+    assert "run `crm-sync migrate` first" in capsys.readouterr().err
+    with pytest.raises(Unavailable, match="crm-sync migrate"):
+        sync(old, FakeClient([person(1)]))
