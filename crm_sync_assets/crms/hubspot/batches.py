@@ -7,17 +7,15 @@ remembered.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.errors import BadRequest
-
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
 Body = dict[str, Any]
 
 
-def in_parts(hub: HubSpot, names: Sequence[str], ask: Callable[[Sequence[str]], Body]) -> Body:
+def in_parts(hub: Account, names: Sequence[str], ask: Callable[[Sequence[str]], Body]) -> Body:
     """The body that `ask` gives for these properties, put together from several if need be."""
     if len(names) <= hub.most_properties:
         try:

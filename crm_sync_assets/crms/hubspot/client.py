@@ -1,30 +1,24 @@
-"""HubSpot's client: one account, its addresses, its budget, and who reads which kind of source."""
+"""HubSpot's client: who reads which kind of source of one account."""
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients import addresses
-from crm_sync_assets.clients.auth import Auth, Bearer
+from crm_sync_assets.clients.auth import Bearer
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
 from crm_sync_assets.clients.http import Http, Session
-from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
-from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
-from crm_sync_assets.clients.proxied import Transport
+from crm_sync_assets.clients.limits import account_key
 from crm_sync_assets.crms.hubspot import directory
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages
-from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
 from crm_sync_assets.crms.hubspot.meaning import of_account
 from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
-from crm_sync_assets.crms.hubspot.paths import Paths
 from crm_sync_assets.crms.hubspot.removal import removed
 from crm_sync_assets.crms.hubspot.sources import (
     TYPE_IDS,
@@ -36,7 +30,6 @@ from crm_sync_assets.crms.hubspot.sources import (
     Removal,
     Zipcodes,
 )
-from crm_sync_assets.crms.hubspot.tokens import grant
 from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
@@ -44,75 +37,20 @@ from crm_sync_assets.errors import (
     Deferred,
     FatalError,
     Forbidden,
-    NotSet,
     SyncError,
     UsageError,
 )
 from crm_sync_assets.rows.outline import asked_for
-from crm_sync_assets.settings import Environment, SyncSettings
 
 log = logging.getLogger(__name__)
 
-WINDOWS = ("burst", "daily")
-REMEMBER_SECONDS = 600.0
 UNCHANGING = ("hs_object_id", "createdate", "hs_createdate")
 
 
-class HubSpot:
-    """Pages from one HubSpot account, and from the file of zip codes beside it.
+class HubSpot(Account):
+    """Pages from one HubSpot account, and from the file of zip codes beside it."""
 
-    Built from the environment; UsageError names the variable that is missing. With a
-    `database_url` the rate budget and OAuth tokens are shared by all processes that use it.
-    `transport` replaces the network in tests, `sleep` the waiting.
-    """
-
-    def __init__(
-        self,
-        environment: Environment,
-        settings: SyncSettings,
-        *,
-        database_url: str | None = None,
-        transport: Transport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._environment = environment
-        self._settings = settings
-        self._database_url = database_url
-        self._transport = transport
-        self._sleep = sleep
-        base_url = addresses.base_url(environment, "HUBSPOT_BASE_URL", "https://api.hubapi.com")
-        self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
-        self.longest_url: float = float("inf")
-        """Characters of path and properties; what HubSpot answered with 414 had more."""
-        self.most_properties: float = float("inf")
-        """Names in one batch read, as far as HubSpot has refused more."""
-        self._closed: dict[str, frozenset[str]] = {}
-        self.own_types = {
-            "appointments": environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421",
-            "divisions": environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609",
-            "genius_users": environment.get("HUBSPOT_GENIUS_USERS_OBJECT_ID") or "2-42119425",
-        }
-        types = environment.get("HUBSPOT_PIPELINE_OBJECTS") or "deals,tickets,appointments"
-        self.pipeline_types = [name.strip() for name in types.split(",") if name.strip()]
-        if not self.pipeline_types:
-            raise UsageError(
-                "HUBSPOT_PIPELINE_OBJECTS names no object type: write it like deals,tickets"
-            )
-        self._dialect = HubSpotDialect()
-        self._budgets: list[Budget] = []
-        self._opened: list[Http] = []
-        auth, account = self._credentials(base_url)
-        self._http = self._open(
-            base_url,
-            auth,
-            budget=self._budget(account, settings.rate_windows),
-            dialect=self._dialect,
-            windows=WINDOWS,
-        )
-        self._remembered: dict[Hashable, tuple[float, Any]] = {}
-        self._remembering = threading.RLock()
-        self._said: set[Hashable] = set()
-        self._github: tuple[Http, Http] | None = None
+    _github: tuple[Http, Http] | None = None
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of raw records, as the entity's kind of source is read.
@@ -221,36 +159,6 @@ class HubSpot:
             return [Meant("repository", where, "ZIPCODES_OWNER and ZIPCODES_REPO")]
         return of_account(self, source)
 
-    @property
-    def account_setting(self) -> str:
-        """The variables that choose the account."""
-        auth = self._http.auth
-        return f"{auth.variable if auth else 'HUBSPOT_TOKEN'} (and HUBSPOT_BASE_URL)"
-
-    def portal(self) -> str | None:
-        """The account's id; None, told once, where its credentials may not ask for it."""
-
-        def fetch() -> str | None:
-            try:
-                return str(self.account()["portalId"])
-            except Deferred:
-                raise
-            except FatalError as error:
-                log.warning(
-                    "hubspot: the account does not tell its id, so that it cannot be compared with "
-                    "the one of the last sync (%s)",
-                    error,
-                )
-                # Nor is it asked again for the links of odd records.
-                self._remembered["account for links"] = (time.monotonic(), None)
-                return None
-
-        found: str | None = self._remember("portal", fetch)
-        return found
-
-    def source_time(self) -> datetime | None:
-        return self._http.source_time()
-
     def record_url(self, entity: Entity, key: Key) -> str | None:
         """The record's page in HubSpot; None where it has none or the account does not answer.
 
@@ -298,134 +206,12 @@ class HubSpot:
             return f"{who}: {readable} of {len(names)} objects readable. {' '.join(closed)}"
         return f"{who}: all {len(names)} objects readable"
 
-    def close(self) -> None:
-        for http in self._opened:
-            http.close()
-        for budget in self._budgets:
-            budget.close()
-
-    def type_id(self, name: str) -> str:
-        """What stands in a path for an object: its name, or the type id the environment gives."""
-        return self.own_types.get(name, name)
-
-    def properties(self, kind: str, session: Session) -> dict[str, tuple[str, bool]]:
-        """An object's properties: name → (type, whether HubSpot calculates it); for ten minutes."""
-
-        def fetch() -> dict[str, tuple[str, bool]]:
-            answer = session.get(self.paths.properties(kind), check=_has_properties)
-            self._closed.pop(kind, None)
-            return {
-                one["name"]: (str(one.get("type")), one.get("calculated") is True)
-                for one in answer.json["results"]
-            }
-
-        found: dict[str, tuple[str, bool]] = self._remember(("properties", kind), fetch)
-        closed = self._closed.get(kind, frozenset())
-        return {name: one for name, one in found.items() if name not in closed}
-
-    def leave_out(self, kind: str, names: Iterable[str]) -> None:
-        """Ask no more for these properties of an object, until its list is asked for anew."""
-        with self._remembering:
-            self._closed[kind] = self._closed.get(kind, frozenset()) | set(names)
-
-    def property_names(self, kind: str, session: Session) -> list[str]:
-        """All of an object's properties, in alphabetical order."""
-        return sorted(self.properties(kind, session))
-
-    def account(self) -> dict[str, Any]:
-        """portalId, uiDomain, accountType and more. Raises what a refused credential raises."""
-
-        def fetch() -> dict[str, Any]:
-            answer = self._http.session("hubspot").get(
-                self.paths.account(),
-                check=lambda body: (
-                    None
-                    if isinstance(body, dict) and "portalId" in body
-                    else "the answer names no portal"
-                ),
-            )
-            details: dict[str, Any] = answer.json
-            offset = details.get("utcOffsetMilliseconds")
-            if isinstance(offset, int):
-                self._dialect.utc_offset = timedelta(milliseconds=offset)
-            return details
-
-        found: dict[str, Any] = self._remember("account", fetch)
-        return found
-
     def _account_for_links(self) -> dict[str, Any] | None:
         try:
             return self.account()
         except SyncError as error:
             log.info("no links to records: %s", error)
             return None
-
-    def first_time(self, what: Hashable) -> bool:
-        """Whether nobody asked this before; for what should be said once."""
-        with self._remembering:
-            if what in self._said:
-                return False
-            self._said.add(what)
-            return True
-
-    def _remember(self, what: Hashable, fetch: Callable[[], Any]) -> Any:
-        with self._remembering:
-            at, value = self._remembered.get(what, (float("-inf"), None))
-            if time.monotonic() - at > REMEMBER_SECONDS:
-                value = fetch()
-                self._remembered[what] = (time.monotonic(), value)
-            return value
-
-    def _credentials(self, base_url: str) -> tuple[Auth, str]:
-        """How to authorise, and a name for the account that tells nothing about it."""
-        get = self._environment.get
-        token = get("HUBSPOT_TOKEN")
-        if token:
-            return Bearer(token, "HUBSPOT_TOKEN"), account_key("hubspot", base_url, token)
-        parts = [get(f"HUBSPOT_{part}") for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
-        client_id, client_secret, refresh_token = parts
-        if not (client_id and client_secret and refresh_token):
-            raise NotSet(
-                "HUBSPOT_TOKEN is not set: give the token of a private app or a service key, or "
-                "HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET and HUBSPOT_REFRESH_TOKEN of an OAuth "
-                "app, in the environment or in .env"
-            )
-        account = account_key("hubspot", base_url, client_id, refresh_token)
-        tokens = self._open(base_url, None, budget=Budget({}), dialect=self._dialect)
-
-        def endpoint(refresh: str) -> Grant:
-            return grant(tokens, self.paths.token(), client_id, client_secret, refresh)
-
-        store = (
-            TableStore(
-                self._database_url, account, refresh_token, self._environment.encryption_keys
-            )
-            if self._database_url
-            else MemoryStore(refresh_token)
-        )
-        return OAuth(endpoint, store, "HUBSPOT_REFRESH_TOKEN"), account
-
-    def _budget(self, account: str, windows: tuple[tuple[str, int, float], ...]) -> Budget:
-        budget = shared_budget(
-            account,
-            windows,
-            reserve=self._settings.rate_reserve,
-            database_url=self._database_url,
-        )
-        self._budgets.append(budget)
-        return budget
-
-    def _open(self, base_url: str, auth: Auth | None, **options: Any) -> Http:
-        http = Http(
-            base_url,
-            auth=auth,
-            settings=self._settings,
-            transport=self._transport,
-            sleep=self._sleep,
-            **options,
-        )
-        self._opened.append(http)
-        return http
 
     def _zip_file(self, source: Zipcodes) -> GitHubFile:
         environment = self._environment
@@ -458,12 +244,3 @@ class HubSpot:
                     self._open(raw_url, auth, **options),
                 )
             return self._github
-
-
-def _has_properties(body: Any) -> str | None:
-    results = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(results, list) or not results:
-        return "the answer has no properties"
-    if not all(isinstance(one, dict) and one.get("name") for one in results):
-        return "a property has no name"
-    return None

@@ -7,16 +7,13 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/properties/sensitiv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from crm_sync_assets.clients.http import Session
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.declarations.contract import Page
 from crm_sync_assets.errors import Closed
 from crm_sync_assets.log import logger
-
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
 log = logger(__name__)
 
@@ -25,7 +22,7 @@ PER_PROBE = 50
 
 
 def open_pages(
-    hub: HubSpot, kind: str, session: Session, read: Callable[[], Iterator[Page]]
+    hub: Account, kind: str, session: Session, read: Callable[[], Iterator[Page]]
 ) -> Iterator[Page]:
     """What `read` gives; once more from its beginning without properties that turn out closed.
 
@@ -57,7 +54,7 @@ def open_pages(
     yield from read()
 
 
-def _closed(hub: HubSpot, kind: str, session: Session) -> list[str]:
+def _closed(hub: Account, kind: str, session: Session) -> list[str]:
     """The properties that are closed by themselves; none, if the object is closed as a whole."""
     path = hub.paths.objects(kind)
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.answers import Answer, Params
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.parts import Parts
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import has_records, next_after
 from crm_sync_assets.crms.hubspot.searching import TRIES
 from crm_sync_assets.declarations.contract import Cursor, Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key, Record
 
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
-
-def owners(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
+def owners(hub: Account, read: Read, session: Session) -> Iterator[Page]:
     """Active owners, then archived ones."""
     cursor = dict(read.cursor or {"phase": "active"})
     for phase, following in (("active", "archived"), ("archived", "done")):
@@ -59,13 +57,13 @@ def _page(ask: Callable[[], Answer], session: Session) -> tuple[list[Record], st
     return answer.json["results"], next_after(answer.json)
 
 
-def owners_again(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
+def owners_again(hub: Account, read: Read, session: Session) -> Iterator[Page]:
     """The same owners, in pages of another size."""
     size = min(read.page_size, 100)
     return owners(hub, replace(read, cursor=None, page_size=size - 1 or 2), session)
 
 
-def owners_by_key(hub: HubSpot, keys: Sequence[Key], session: Session) -> Iterator[Page]:
+def owners_by_key(hub: Account, keys: Sequence[Key], session: Session) -> Iterator[Page]:
     """Each owner by its id, active or archived."""
 
     def one(key: Key) -> Page:
@@ -78,13 +76,13 @@ def owners_by_key(hub: HubSpot, keys: Sequence[Key], session: Session) -> Iterat
     return in_order(partial(one, key) for key in keys)
 
 
-def pipelines(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
+def pipelines(hub: Account, read: Read, session: Session) -> Iterator[Page]:
     """The pipelines of each object type, one page per type."""
     for kind, records, cursor in _per_type(hub, read, session):
         yield Page([{**record, "objectType": kind} for record in records], cursor)
 
 
-def stages(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
+def stages(hub: Account, read: Read, session: Session) -> Iterator[Page]:
     """The stages of each object type's pipelines, one page per type."""
     for kind, records, cursor in _per_type(hub, read, session):
         found = [
@@ -96,7 +94,7 @@ def stages(hub: HubSpot, read: Read, session: Session) -> Iterator[Page]:
 
 
 def _per_type(
-    hub: HubSpot, read: Read, session: Session
+    hub: Account, read: Read, session: Session
 ) -> Iterator[tuple[str, list[Record], Cursor]]:
     """The pipelines of the types that are open to us, then Incomplete if one is not."""
     parts = Parts(hub.pipeline_types, read.cursor)
@@ -112,7 +110,7 @@ def _per_type(
     )
 
 
-def pipelines_by_key(hub: HubSpot, keys: Sequence[Key], session: Session) -> Iterator[Page]:
+def pipelines_by_key(hub: Account, keys: Sequence[Key], session: Session) -> Iterator[Page]:
     """Each pipeline by its object type and id; one that is archived is gone."""
 
     def one(key: Key) -> Page:
@@ -127,7 +125,7 @@ def pipelines_by_key(hub: HubSpot, keys: Sequence[Key], session: Session) -> Ite
     return in_order(partial(one, key) for key in keys)
 
 
-def stages_by_key(hub: HubSpot, keys: Sequence[Key], session: Session) -> Iterator[Page]:
+def stages_by_key(hub: Account, keys: Sequence[Key], session: Session) -> Iterator[Page]:
     """Each stage by its object type, pipeline and id; one that is archived is gone."""
 
     def one(key: Key) -> Page:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.sources import (
     Associations,
     Objects,
@@ -14,11 +13,8 @@ from crm_sync_assets.crms.hubspot.sources import (
 from crm_sync_assets.declarations.contract import Meant
 from crm_sync_assets.declarations.entity import Source
 
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
-
-def of_account(hub: HubSpot, source: Source) -> list[Meant]:
+def of_account(hub: Account, source: Source) -> list[Meant]:
     """The portal, where HubSpot tells it, and the type ids that the environment gives."""
     found = [
         Meant(f"object type of {name}", hub.type_id(name), f"HUBSPOT_{name.upper()}_OBJECT_ID")
@@ -31,7 +27,7 @@ def of_account(hub: HubSpot, source: Source) -> list[Meant]:
     return found
 
 
-def _names(hub: HubSpot, source: Source) -> list[str]:
+def _names(hub: Account, source: Source) -> list[str]:
     """The objects that a source reads. Which of them have pipelines is no meaning of their ids."""
     if isinstance(source, Objects):
         return [source.type]

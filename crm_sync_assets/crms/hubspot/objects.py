@@ -28,7 +28,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from crm_sync_assets.clients.ahead import AT_ONCE, in_order
@@ -36,6 +36,7 @@ from crm_sync_assets.clients.answers import Answer
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import (
     epoch_ms,
     has_records,
@@ -61,9 +62,6 @@ from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import FatalError, Gone, TooLong
 
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
-
 log = logging.getLogger(__name__)
 
 LIST_PAGE = 100
@@ -84,7 +82,7 @@ class ObjectReading:
     page costs the same whatever its size, so the default page size of 100 means 200 there.
     """
 
-    def __init__(self, hub: HubSpot, read: Read, session: Session, source: Objects) -> None:
+    def __init__(self, hub: Account, read: Read, session: Session, source: Objects) -> None:
         self._hub = hub
         self._read = read
         self._session = session
@@ -573,7 +571,7 @@ def _hundreds(ids: Iterable[str]) -> Iterator[list[str]]:
 
 
 def read_batch(
-    hub: HubSpot,
+    hub: Account,
     session: Session,
     kind: str,
     ids: Sequence[str],
@@ -598,7 +596,7 @@ def read_batch(
     return found, [key for key in ids if key not in found and key not in gone]
 
 
-def read_one(hub: HubSpot, session: Session, kind: str, record_id: str) -> Record | None:
+def read_one(hub: Account, session: Session, kind: str, record_id: str) -> Record | None:
     """The record that answers to this id, which may have another id; None for a 404."""
     answer = session.get(
         hub.paths.object(kind, record_id),

@@ -10,19 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import next_after
 from crm_sync_assets.crms.hubspot.objects import at_once
 from crm_sync_assets.crms.hubspot.sources import Associations
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key
-
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ NONE_FOUND = "crm.associations.NO_ASSOCIATIONS_FOUND"
 MOST_INPUTS = 1_000
 
 
-def pairs(hub: HubSpot, read: Read, session: Session, source: Associations) -> Iterator[Page]:
+def pairs(hub: Account, read: Read, session: Session, source: Associations) -> Iterator[Page]:
     """The pairs of one call's records per page; several calls are under way at once."""
     path = hub.paths.associations(hub.type_id(source.of), hub.type_id(source.to))
     after = (read.cursor or {}).get("after")
@@ -60,7 +58,7 @@ def _page(ids: Sequence[str], path: str, session: Session, columns: tuple[str, s
 
 
 def pairs_by_key(
-    hub: HubSpot, keys: Sequence[Key], session: Session, source: Associations
+    hub: Account, keys: Sequence[Key], session: Session, source: Associations
 ) -> Iterator[Page]:
     """Those of these pairs that exist, and tombstones for the others: one call per page."""
     path = hub.paths.associations(hub.type_id(source.of), hub.type_id(source.to))

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
+from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.objects import BATCH, at_once, read_batch, read_one
 from crm_sync_assets.crms.hubspot.sources import Removal
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 
-if TYPE_CHECKING:
-    from crm_sync_assets.crms.hubspot.client import HubSpot
 
-
-def removed(hub: HubSpot, read: Read, session: Session, source: Removal) -> Iterator[Page]:
+def removed(hub: Account, read: Read, session: Session, source: Removal) -> Iterator[Page]:
     """Tombstones, and how many records were found alive, per batch of stored ids.
 
     Several batches are under way at once.
@@ -38,7 +35,7 @@ def removed(hub: HubSpot, read: Read, session: Session, source: Removal) -> Iter
     return in_order(calls(), at_once(read))
 
 
-def _page(hub: HubSpot, session: Session, kind: str, ids: Sequence[str]) -> Page:
+def _page(hub: Account, session: Session, kind: str, ids: Sequence[str]) -> Page:
     found, unknown = read_batch(hub, session, kind, ids, ["hs_object_id"], archived=False)
     confirmed = len(found)
     tombstones = [

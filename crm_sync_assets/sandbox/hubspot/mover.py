@@ -2,13 +2,10 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from crm_sync_assets.sandbox.hubspot.contents import Contents
 from crm_sync_assets.sandbox.hubspot.properties import READ_ONLY, TYPES, properties
 from crm_sync_assets.sandbox.hubspot.values import pools, sample
-
-if TYPE_CHECKING:
-    from crm_sync_assets.sandbox.hubspot.world import World
 
 _MERGEABLE = ("contacts", "companies", "deals", "tickets")
 _PAIRS = (
@@ -24,7 +21,7 @@ _BUSY = {"contacts": 8, "appointments": 5, "deals": 4, "divisions": 1, "genius_u
 
 
 class _Mover:
-    def __init__(self, world: "World", rng: random.Random, types: Sequence[str]) -> None:
+    def __init__(self, world: Contents, rng: random.Random, types: Sequence[str]) -> None:
         self.world = world
         self.rng = rng
         self.types = types
@@ -132,7 +129,7 @@ class _Mover:
         return ""
 
 
-def move(world: "World", n: int, rng: random.Random, types: Sequence[str] | None) -> Iterator[str]:
+def move(world: Contents, n: int, rng: random.Random, types: Sequence[str] | None) -> Iterator[str]:
     """`n` mutations, described one line each. Caller holds the world's lock."""
     mover = _Mover(world, rng, list(types or TYPES))
     dice: list[tuple[Callable[[], str], int]] = [
