@@ -191,14 +191,19 @@ def reason_of(error: BaseException) -> Reason:
 
     An error that says nothing about it has the reason of its cause.
     """
-    if _is_interrupt(error):
-        return "cancelled"
-    if isinstance(error, SyncError | Withheld):
-        return error.reason
-    original = getattr(error, "orig", None) or error.__cause__
-    if _is_from(error, _DRIVERS) or isinstance(error, OSError | MemoryError):
-        return "system"
-    return reason_of(original) if isinstance(original, BaseException) else "other"
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        if _is_interrupt(at):
+            return "cancelled"
+        if isinstance(at, SyncError | Withheld):
+            return at.reason
+        if _is_from(at, _DRIVERS) or isinstance(at, OSError | MemoryError):
+            return "system"
+        original = getattr(at, "orig", None)
+        at = original if isinstance(original, BaseException) else at.__cause__
+    return "other"
 
 
 def _is_interrupt(error: BaseException) -> bool:

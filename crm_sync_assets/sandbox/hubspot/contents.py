@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from crm_sync_assets.sandbox.clock import Clock, epoch_ms
+from crm_sync_assets.sandbox.clock import Clock, epoch_ms, iso
 from crm_sync_assets.sandbox.hubspot.associations import Associations
 from crm_sync_assets.sandbox.hubspot.data import ARCHIVED_EVERY, END_MS, Base
 from crm_sync_assets.sandbox.hubspot.directory import Directory
