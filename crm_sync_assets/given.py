@@ -22,7 +22,7 @@ _AROUND = " \t\r\n\v\f\0\u00a0\u200b\u2060\ufeff"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
 _BEARER = re.compile(r"(?i)^(?:authorization:\s*)?bearer\s+")
 _SINGLE_QUOTED = re.compile(r"\s*(?:export\s+)?(?:'[^']+'|[^=#\s]+)\s*=\s*'")
-_OF_A_HEADER = ("_TOKEN", "_SECRET", "_KEY", "_CLIENT_ID")
+_OF_A_HEADER = ("_TOKEN", "_KEY", "_CLIENT_ID")
 
 
 def env_file(path: Path) -> dict[str, str]:
@@ -84,7 +84,7 @@ def cleaned(name: str, value: str) -> str:
     """The value of a variable without what copying adds to it.
 
     Of a password only line ends; a key that travels in a header must be visible ASCII, so that
-    UsageError names it before anything is asked.
+    UsageError names it before anything is asked. A client's secret travels in a body.
     """
     if name.endswith("_PASSWORD"):
         return value.strip("\r\n\ufeff")

@@ -62,7 +62,9 @@ def grant(tokens: Http, path: str, client_id: str, client_secret: str, refresh: 
 def _no_object(body: Any) -> str | None:
     if not isinstance(body, dict):
         return "the answer is no object"
-    is_error = any(name in body for name in ("status", "error", "message", "category"))
+    is_error = any(
+        name in body for name in ("status", "error", "error_description", "message", "category")
+    )
     token = body.get("access_token")
     return None if is_error or (isinstance(token, str) and token) else "the answer has no token"
 
