@@ -20,7 +20,7 @@ from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import Checkpoint
-from crm_sync_assets.warehouse.kinds import REAL
+from crm_sync_assets.warehouse.kinds import REAL, RESUMABLE
 
 log = logger(__name__)
 
@@ -46,7 +46,7 @@ class Pruned:
 
 _NEWEST: LiteralString = (
     "SELECT DISTINCT ON (crm_source, sync_type) id FROM ingestion_sync_history "  # noqa: S608
-    f"WHERE {REAL} "
+    f"WHERE {RESUMABLE} "
     "ORDER BY crm_source, sync_type, start_time DESC, id DESC"
 )
 """The rows whose checkpoint the next sync looks at."""

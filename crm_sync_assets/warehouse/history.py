@@ -22,7 +22,7 @@ from crm_sync_assets.redaction import redact
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.kinds import REAL, Kind
+from crm_sync_assets.warehouse.kinds import RESUMABLE, Kind
 
 log = logger(__name__)
 
@@ -171,7 +171,7 @@ def past(connection: Connection, entity: Entity) -> Past:
     ).fetchone()
     newest = connection.execute(
         "SELECT id, end_time, checkpoint FROM ingestion_sync_history "  # noqa: S608  constants
-        f"WHERE crm_source = %s AND sync_type = %s AND {REAL} "
+        f"WHERE crm_source = %s AND sync_type = %s AND {RESUMABLE} "
         "ORDER BY start_time DESC, id DESC LIMIT 1",
         (entity.crm, entity.sync_type),
     ).fetchone()

@@ -10,5 +10,11 @@ Kind = Literal["sync", "dry_run", "limited", "verify", "refresh", "replay", "mir
 REAL = "kind = 'sync'"
 """SQL: the row is a real sync: it counts in alerts, health and checks, and moves the watermark."""
 
+RESUMABLE = "kind = 'sync' AND NOT coalesce((configuration ->> 'trial')::boolean, false)"
+"""SQL: the next sync resumes from this row, if it is the newest.
+
+One that was refused before it read anything leaves that to the sync before it.
+"""
+
 TRIAL = "kind NOT IN ('sync', 'mirrored')"
 """SQL: the row is a trial, or work beside the syncs."""

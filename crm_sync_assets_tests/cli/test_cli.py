@@ -192,7 +192,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(sandbox: Sandbox, warehouse:
     os.kill(running.pid, signal.SIGHUP)
     _, err = running.communicate(timeout=60)
     assert running.returncode == exits.SUCCESS, err
-    assert _history(warehouse) == [("success", None)]
+    assert _history(warehouse) == [("success", None, None)]
 
 
 def _history(warehouse: Warehouse) -> list[Any]:
