@@ -49,6 +49,8 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self._server = embedded.Server(folder)
         self.url = self._server.start()
+        self.standby = folder / "standby.signal"
+        """A server that starts while this is there answers questions only (a hot standby)."""
 
     def restart(self, pause_seconds: float) -> None:
         self.cut()

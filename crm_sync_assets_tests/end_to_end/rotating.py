@@ -18,7 +18,7 @@ from crm_sync_assets_tests.sealed import CLIENTS
 
 def main(url: str, keys: str, batches: int) -> int:
     encrypted_places.BATCH = 5
-    original = encrypted_places._Rows._seal_some
+    original = encrypted_places.EncryptedRows._seal_some
     done = 0
 
     def seal_some(self: Any, *given: Any) -> Any:
@@ -30,7 +30,7 @@ def main(url: str, keys: str, batches: int) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         return found
 
-    encrypted_places._Rows._seal_some = seal_some  # type: ignore[method-assign]
+    encrypted_places.EncryptedRows._seal_some = seal_some  # type: ignore[method-assign]
     try:
         rotated = rotation.rotate(Warehouse(url, keys.split(",")), [CLIENTS])
     except SyncError as error:

@@ -181,36 +181,29 @@ def cut_off(warehouse: Warehouse) -> None:
 
 
 def test_a_server_that_became_read_only_ends_the_sync(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    server: Server, stored: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a failover: the new connection leads to a server that only answers questions."""
+    """As after a failover: the new connection leads to a standby, which only answers questions."""
     monkeypatch.setattr(session, "RECONNECT_SECONDS", 1)
-    sync(warehouse, client(BEFORE))
-    (name,) = rows(warehouse, "SELECT current_database()")[0]
-
-    def read_only(on: bool) -> None:
-        with psycopg.connect(warehouse.url, autocommit=True) as connection:
-            connection.execute(
-                f"ALTER DATABASE {name} SET default_transaction_read_only = {on}"  # type: ignore[arg-type]
-            )
 
     def fail_over() -> None:
-        read_only(True)
-        cut_off(warehouse)
+        server.stop()
+        server.standby.touch()
+        server.start()
 
     with (
         struck("between COPY and upsert", fail_over),
-        pytest.raises(FatalError, match=r"read-only transaction \[25006\]"),
+        pytest.raises(FatalError, match=r"\[25006\]"),
     ):
-        sync(warehouse, client(AFTER), settings=SMALL)
+        sync(stored, client(AFTER), settings=SMALL)
     with pytest.raises(FatalError, match=r"failed before anything was read.*\[25006\]"):
-        start(warehouse, client(AFTER))
-    with psycopg.connect(warehouse.url, autocommit=True) as connection:
-        connection.execute("SET default_transaction_read_only = off")
-        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")  # type: ignore[arg-type]
-    warehouse.engine.dispose()
-    assert sync(warehouse, client(AFTER), settings=SMALL).resumed
-    check(warehouse, DELTA, failed=1)
+        start(stored, client(AFTER))
+    server.stop()
+    server.standby.unlink()
+    server.start()
+    stored.engine.dispose()
+    assert sync(stored, client(AFTER), settings=SMALL).resumed
+    check(stored, DELTA, failed=1)
 
 
 def test_a_server_without_a_free_connection_is_waited_for_then_named(

@@ -632,10 +632,14 @@ def test_a_warehouse_that_cannot_write_is_told_without_it(
 ) -> None:
     """As with a full disk: reading goes on, and noting an incident does not."""
     fail(warehouse)
-    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
-            f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'  # type: ignore[arg-type]
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+            "'cannot execute INSERT in a read-only transaction' USING ERRCODE = '25006'; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON ingestion_alert "
+            "FOR EACH STATEMENT EXECUTE FUNCTION full_disk()"
         )
     full = Warehouse(database_url)
     with pytest.raises(FatalError, match="25006"):
