@@ -59,6 +59,7 @@ static: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(DEV)
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,10 @@ hypothesis.settings.load_profile("patient")
 
 def pytest_configure() -> None:
     """Temporary files live in memory where there is enough: a database is 300 files, made and
-    removed for nearly each test. TMPDIR says otherwise.
+    removed for nearly each test. TMPDIR says otherwise. And SIGHUP ends a process, also where these
+    tests run under nohup.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return
     if shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
