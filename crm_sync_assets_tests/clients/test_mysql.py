@@ -251,6 +251,7 @@ def test_the_command_line_and_the_doctor_say_so_in_one_line(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.setenv("GENIUS_DATABASE_URL", "mysql://me:pw@h/db?ssl_ca=/nowhere/ca.pem")
+    environment.setenv("GENIUS_TIME_ZONE", "UTC")
     assert main(["genius", "divisions"]) == exits.USAGE
     said = capsys.readouterr().err
     assert said.count("\n") == 1

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crm_sync_assets.errors import (
+    Closed,
     Deferred,
     FatalError,
     Forbidden,
@@ -25,7 +26,7 @@ MakeWire = Callable[..., Wire]
     [
         (401, Unauthorized, "auth"),
         (403, Forbidden, "scope"),
-        (404, FatalError, "other"),
+        (404, Closed, "other"),
         (410, Gone, "other"),
         (414, TooLong, "other"),
     ],

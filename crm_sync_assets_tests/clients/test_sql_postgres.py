@@ -95,7 +95,8 @@ def test_another_encoding_is_read_right_or_named(
     name = f"src_{encoding.lower()}_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(
-            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' "
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE_PROVIDER libc "
+            "LC_COLLATE 'C' LC_CTYPE 'C' "
             "TEMPLATE template0"
         )
         try:

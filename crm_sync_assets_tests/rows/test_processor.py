@@ -307,7 +307,7 @@ def test_a_function_that_raises_costs_its_record_only() -> None:
     (failure,) = batch.failures
     assert (failure.record_id, failure.field) == ("2", "shout")
     assert "shouting()" in failure.reason
-    assert "AttributeError at rows/test_processor.py" in failure.reason
+    assert "AttributeError at test_processor.py" in failure.reason
 
 
 def test_several_key_columns_make_one_id() -> None:

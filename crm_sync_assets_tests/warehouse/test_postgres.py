@@ -375,7 +375,8 @@ def test_a_database_that_cannot_hold_every_character_is_refused(
     name = f"enc_{encoding.lower()}_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(
-            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' "
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE_PROVIDER libc "
+            "LC_COLLATE 'C' LC_CTYPE 'C' "
             "TEMPLATE template0"
         )
         try:
