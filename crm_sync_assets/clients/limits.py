@@ -31,6 +31,8 @@ from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import locks, postgres
 
 MOST_GROUPS = 32
+MOST_HELD_MS = 10_000
+"""Milliseconds. Booking a place takes a few; whoever holds the budget longer is not at work."""
 # How much later than another a request may reach the server, beyond what its place says.
 SLACK_SECONDS = 0.25
 MOST_CONNECTIONS = 4
@@ -175,6 +177,13 @@ class BudgetTable:
         # Losing the last places in a crash of the server costs nothing; waiting for its disk
         # would cost every request some milliseconds.
         connection.execute("SET synchronous_commit = off")
+        # A process that hangs with the budget in its hands must not hold up the whole account.
+        limit = (
+            "transaction_timeout"
+            if connection.info.server_version >= 170_000
+            else "idle_in_transaction_session_timeout"
+        )
+        connection.execute(f"SET {limit} = {MOST_HELD_MS}")
         connection.commit()
 
     def _make_ready(self) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crm_sync_assets.errors import Unavailable, UsageError
+from crm_sync_assets.errors import SyncError, Unavailable, UsageError
 from crm_sync_assets.settings import Environment
 
 PATIENCE_SECONDS = 60
@@ -35,7 +35,8 @@ LONGEST_SOCKET = 103
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 _IN_A_SHELL = re.compile(r'["$`\\\n]')
-_NOT_OF_LIBPQ = ("PGSERVER_POSTGRES_VERSION",)
+_KEPT = ("PGSERVER_POSTGRES_VERSION", "PGPASSFILE")
+"""The first is none of libpq's; the second leads nowhere, and a source may need it."""
 _servers: dict[Path, Server] = {}
 
 
@@ -54,7 +55,7 @@ def start(folder: Path) -> str:
     """
     folder = folder.resolve()
     for name in list(os.environ):
-        if name.startswith("PG") and name not in _NOT_OF_LIBPQ:
+        if name.startswith("PG") and name not in _KEPT:
             # What they say of another server (PGHOSTADDR, PGPORT, PGSERVICE…) must not lead there.
             del os.environ[name]
     server = _servers.get(folder)
@@ -62,7 +63,7 @@ def start(folder: Path) -> str:
         server = _servers[folder] = Server(folder)
     try:
         return server.start()
-    except Unavailable:
+    except SyncError:
         raise
     except Exception as error:
         raise Unavailable(

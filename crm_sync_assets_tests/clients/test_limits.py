@@ -164,6 +164,19 @@ def test_a_restarted_warehouse_is_connected_to_again(database_url: str) -> None:
     budget.close()
 
 
+def test_a_process_that_hangs_with_the_budget_holds_up_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between two statements, it would keep the account's lock for as long as it lives."""
+    monkeypatch.setattr(limits, "MOST_HELD_MS", 500)
+    hanging = limits.BudgetTable(database_url, "a")
+    budget = shared_budget("a", [("burst", 9, 1.0)], reserve=0, database_url=database_url)
+    with pytest.raises(TransientError, match="rate budget"), hanging.state():
+        assert budget.take(["burst"]) == 0
+    budget.close()
+    hanging.close()
+
+
 def test_an_account_s_key_tells_nothing_about_its_token() -> None:
     assert "secret" not in account_key("hubspot", "secret")
     assert account_key("a", "b") != account_key("a", "c")

@@ -31,7 +31,8 @@ def sends(raw: Callable[[Answer], bytes]) -> Callable[[Wire, Answer], None]:
 
 
 def with_headers(**headers: str) -> Callable[[Wire, Answer], None]:
-    return sends(lambda answer: answer.head(**headers) + answer.body)
+    """The server hangs up after a spoilt answer, so it says so."""
+    return sends(lambda answer: answer.head(Connection="close", **headers) + answer.body)
 
 
 def http_1_0(answer: Answer) -> bytes:

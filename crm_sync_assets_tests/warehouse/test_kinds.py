@@ -168,7 +168,7 @@ def test_each_sync_says_which_kind_it_is(warehouse: Warehouse) -> None:
     sync(warehouse, client, dry_run=True)
     sync(warehouse, client, max_records=1)
     sync(warehouse, client, max_records=1, dry_run=True)
-    with trial(warehouse, PEOPLE, None, kind="verify"):
+    with trial(warehouse, PEOPLE, client, None, kind="verify"):
         pass
     kinds = [
         row[0] for row in rows(warehouse, "SELECT kind FROM ingestion_sync_history ORDER BY id")

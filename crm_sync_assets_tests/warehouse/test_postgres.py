@@ -418,7 +418,6 @@ def test_the_embedded_server_heeds_nothing_that_the_environment_says_of_another(
         Path(home).chmod(0o755)
         with Warehouse(embedded.start(Path(home) / "postgres")).connection() as connection:
             assert settings_of(connection, *OURS) == OUR_VALUES
-            assert os.environ["PGPORT"] == "9"
 
 
 def test_a_pooler_that_refuses_what_a_session_says_is_explained(
