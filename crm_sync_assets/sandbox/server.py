@@ -4,9 +4,10 @@ import logging
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,6 +27,23 @@ from crm_sync_assets.sandbox.ledger import Ledger
 
 log = logging.getLogger(__name__)
 _START_SECONDS = 20
+
+
+class _Listener(socket.socket):
+    """Remembers whom it let in: a loop that ends just then forgets to hang up."""
+
+    def __init__(self, *kind: int) -> None:
+        super().__init__(*kind)
+        self._accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, peer = super().accept()
+        self._accepted.add(connection)
+        return connection, peer
+
+    def hang_up(self) -> None:
+        for connection in list(self._accepted):
+            connection.close()
 
 
 class Sandbox:
@@ -122,7 +140,7 @@ class Sandbox:
     def start(self) -> Self:
         """Listen. RuntimeError when that does not work out."""
         # Without the protocol named asyncio leaves Nagle on: 40 ms per answer.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener = _Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self._host, self._port))
         self._port = listener.getsockname()[1]
@@ -145,6 +163,7 @@ class Sandbox:
         def serve() -> None:
             with listener:
                 server.run(sockets=[listener])
+            listener.hang_up()
 
         self._stopping.clear()
         self.gate.closing = False
