@@ -56,6 +56,10 @@ class Column:
     def nullable(self) -> bool:
         return not self.key and self.default is None
 
+    def described(self, root: str) -> str:
+        """What the value is and where it comes from, for people."""
+        return f"{self.kind} from {self.path(root)}" + (f"; {self.about}" if self.about else "")
+
     @property
     def signature(self) -> str:
         return f"{self.name} {self.kind} {self.sql} {self.path('')} {self.key} {self.default!r}"
@@ -71,7 +75,7 @@ def _column(
         key: bool = False,
         sensitive: bool = bool(always.get("sensitive")),
         default: Any = None,
-        about: str = "",
+        about: str = str(always.get("about", "")),
     ) -> Column:
         return Column(name, kind, sql, parser, validator, at, key, sensitive, default, about)
 

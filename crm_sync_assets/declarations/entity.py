@@ -120,5 +120,5 @@ class Entity:
         """Changes when the declaration changes what a record becomes."""
         parts = [self.name, self.table, repr(self.source)]
         parts += [column.signature for column in self.columns]
-        parts += [f"{rule.__module__}.{rule.__qualname__}" for rule in self.rules]
+        parts += [rule.__qualname__ for rule in self.rules]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

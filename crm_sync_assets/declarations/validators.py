@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date as Date
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -192,15 +190,6 @@ def _state_names() -> frozenset[str]:
 def object_id(value: str) -> str | None:
     """An identifier of digits only."""
     return None if _DIGITS.fullmatch(value) else "is not an id of digits"
-
-
-def not_negative(value: Decimal | int) -> str | None:
-    return "is negative" if value < 0 else None
-
-
-def plausible_day(value: Date) -> str | None:
-    """A day or moment that a CRM can mean; 0001-01-01 and 9999-12-31 stand for nothing."""
-    return None if 1850 <= value.year <= 2200 else "is outside the years 1850 to 2200"
 
 
 _LOCAL_PART = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+'-."

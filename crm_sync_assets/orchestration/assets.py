@@ -182,8 +182,7 @@ def column_schema(entity: Entity) -> dg.TableSchema:
         dg.TableColumn(
             column.name,
             column.sql,
-            description=f"{column.kind} from {column.path(entity.source.root)}"
-            + (f"; {column.about}" if column.about else ""),
+            description=column.described(entity.source.root),
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable, unique=column.key and len(entity.key) == 1
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg import sql
@@ -76,6 +77,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
                 sql.Identifier(entity.table), _definition(entity, name, wanted[name])
             )
         )
+    _comment(connection, entity, added)
     if added:
         log.warning(
             "%s: added columns %s to %s; rows stored before keep them empty until a full sync",
@@ -155,6 +157,7 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     connection.execute(
         sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(entity.about))
     )
+    _comment(connection, entity, wanted)
     for name in entity.indexes:
         # Nobody looks a sealed value up but by its blind index.
         indexed = index_column(name) if _is_sealed(entity, name, wanted) else name
@@ -166,6 +169,21 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
                 table,
                 key,
                 sql.Identifier(entity.merged_ids),
+            )
+        )
+
+
+def _comment(connection: Connection, entity: Entity, names: Iterable[str]) -> None:
+    """Say of these columns what they hold and where it comes from."""
+    about = {column.name: column.described(entity.source.root) for column in entity.columns}
+    about |= {name: text for name, (_, text) in system_columns(entity).items()}
+    about |= {
+        column.index: f"blind index of {column.name}" for column in sealed_columns(entity.columns)
+    }
+    for name in names:
+        connection.execute(
+            sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+                sql.Identifier(entity.table, name), sql.Literal(about[name])
             )
         )
 

@@ -53,6 +53,24 @@ def test_a_table_has_the_declared_columns_and_the_engines_own(warehouse: Warehou
     assert [name for name, (_, nullable, _) in found.items() if nullable == "NO"] == ["id"]
 
 
+def test_a_table_and_its_columns_say_what_they_hold(warehouse: Warehouse) -> None:
+    make(warehouse, PEOPLE)
+    make(warehouse, replace(PEOPLE, columns=(*PEOPLE.columns, text("nick", about="a short name"))))
+    comments = dict(
+        rows(
+            warehouse,
+            "SELECT coalesce(attname, ''), description FROM pg_description AS d LEFT JOIN "
+            "pg_attribute AS a ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 "
+            "WHERE objoid = 'test_people'::regclass",
+        )
+    )
+    assert comments[""] == PEOPLE.about
+    assert comments["id"] == "text from id"
+    assert comments["nick"] == "text from nick; a short name"
+    assert comments["sync_updated_at"] == "when the row last changed here"
+    assert comments.keys() - {""} == columns(warehouse, "test_people").keys()
+
+
 def test_a_declared_column_takes_the_place_of_the_engines_own() -> None:
     own = replace(PEOPLE, columns=(*PEOPLE.columns, text("deleted_at")))
     assert "deleted_at" in system_columns(PEOPLE)
