@@ -17,9 +17,11 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets.declarations.contract import Client, Cursor, Page, Read, Tombstone, Usage
+from crm_sync_assets.declarations.entity import Key
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy, choose
 from crm_sync_assets.engine import ending, resume
+from crm_sync_assets.engine.batch import Incoming, Inlet, Stored, failure_among
 from crm_sync_assets.engine.completeness import Completeness, Seen
 from crm_sync_assets.engine.fetch import Prefetch
 from crm_sync_assets.engine.meaning import Meaning, judge
@@ -28,7 +30,7 @@ from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import Deferred, FatalError, Refused, SyncError, Unavailable
 from crm_sync_assets.log import logger
-from crm_sync_assets.rows.processor import Batch, Failure, Processor
+from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
@@ -39,9 +41,8 @@ from crm_sync_assets.warehouse.connection import (
     message_of,
 )
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.deletions import bury
 from crm_sync_assets.warehouse.history import Checkpoint, Past
-from crm_sync_assets.warehouse.loading import FUTURE, Rejected, Row, Table, load
+from crm_sync_assets.warehouse.loading import FUTURE, Row, Table
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets.warehouse.vault import Vault
 
@@ -149,7 +150,7 @@ class Sync:
             self.entity,
             validate=not self.flags.skip_validation,
             strict=request.settings.mode == "strict",
-            record_url=lambda key: client.record_url(self.entity, key),
+            record_url=self._url_of,
         )
         self.sync_id = history.insert(
             session.connection,
@@ -164,6 +165,14 @@ class Sync:
         self._keys = SeenKeys(lineage)
         self._tracks_keys = self._checkpoint.tracks_keys if self._checkpoint else False
         self._shadow = Shadow(lineage, request.stored)
+        self._inlet = Inlet(
+            self.entity,
+            self._table,
+            vault,
+            self.sync_id,
+            target=self._shadow.identifier if self._replaces else None,
+            rehearses=self._dry,
+        )
         self._has_quarantine = False
         self._had_rows = False
         self._source_unchanged = False
@@ -177,6 +186,9 @@ class Sync:
     @property
     def resumed(self) -> bool:
         return self._checkpoint is not None
+
+    def _url_of(self, key: Key) -> str | None:
+        return self._client.record_url(self.entity, key)
 
     @property
     def _connection(self) -> Connection:
@@ -418,28 +430,28 @@ class Sync:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
         clock = time.monotonic()
         self._table.withheld |= {name for page in pages for name in page.withheld}
-        batch = self._processor.process([record for page in pages for record in page.records])
+        records = [record for page in pages for record in page.records]
+        batch = self._processor.process(records)
         rows = self._table.newest_per_key(batch.rows)
         self._warn_of_the_future(rows)
         self.timing.processing += time.monotonic() - clock
         tombstones = [stone for page in pages for stone in page.tombstones]
         confirmed = sum(page.confirmed for page in pages)
 
+        fed = self.entity.tombstones == "fed"
+        incoming = Incoming(rows, batch.failures, tombstones if fed else ())
+
         def transaction() -> Counts:
-            self._hold_key()
-            counts = Counts()
-            rejected: list[Rejected] = []
-            if rows:
-                counts, rejected = load(
-                    self._connection,
-                    self._table,
-                    rows,
-                    target=self._shadow.identifier if self._replaces else self._table.target,
-                    fresh_stage=not self._dry,
-                    after_copy=self._after_copy,
-                )
-            counts += self._set_aside(batch, rejected, pages)
-            counts += self._bury(tombstones, confirmed)
+            stored = self._inlet.store(
+                self._connection,
+                incoming,
+                failure_among(self.entity, self._table, records, self._url_of),
+                fresh_stage=not self._dry,
+                after_copy=self._after_copy,
+            )
+            self._note_failures(stored.failures)
+            counts = stored.counts + Counts(warnings=batch.issues + batch.warnings)
+            counts += self._gone(tombstones, confirmed, stored)
             total = self.counts + counts
             if not self._dry:
                 checkpoint = self._checkpoint_after(pages[-1], total)
@@ -515,52 +527,24 @@ class Sync:
         if self._has_quarantine:
             quarantine.forget_staged(self._connection, self.entity, self._table.stage)
 
-    def _set_aside(
-        self, batch: Batch, rejected: Sequence[Rejected], pages: Sequence[Page]
-    ) -> Counts:
-        """Quarantine what could not be stored; counts of it and of the warnings."""
-        failures = [*batch.failures, *(self._failure_of(refused, pages) for refused in rejected)]
+    def _note_failures(self, failures: Sequence[Failure]) -> None:
+        """Records that were set aside were read all the same: their rows have not vanished."""
         if failures:
-            quarantine.add(self._connection, self.entity, self.sync_id, failures, self._vault)
             self._has_quarantine = True
             if self._tracks_keys or self._reads_everything:
                 self._keys.add_failed(self._connection, self.entity, failures)
-        return Counts(
-            processed=len(batch.failures),
-            failed=len(batch.failures),
-            warnings=batch.issues + batch.warnings,
-        )
 
-    def _failure_of(self, refused: Rejected, pages: Sequence[Page]) -> Failure:
-        """The failure of a row the database refused, with the record it was made from."""
-        key = self._table.key_of(refused.row)
-        again = Processor(self.entity, validate=False)
-        for page in reversed(pages):
-            for record in reversed(page.records):
-                rows = again.process([record]).rows
-                if rows and rows[0][:-1] == refused.row[:-1]:
-                    return Failure(
-                        record_id="/".join(key),
-                        stage="load",
-                        reason=refused.reason,
-                        field=None,
-                        record=record,
-                        url=self._client.record_url(self.entity, key),
-                    )
-        raise AssertionError(f"{self.entity}: no record became the refused row {key}")
-
-    def _bury(self, tombstones: Sequence[Tombstone], confirmed: int) -> Counts:
+    def _gone(self, tombstones: Sequence[Tombstone], confirmed: int, stored: Stored) -> Counts:
         if self.entity.tombstones == "found":
             # Held back until the last page: too many at once must be refused as a whole.
             self._keys.add_gone(self._connection, tombstones)
             checked = confirmed + len(tombstones)
             return Counts(processed=checked, unchanged=checked)
-        marked, others = bury(self._connection, self.entity, tombstones)
         return Counts(
             processed=len(tombstones) + confirmed,
-            updated=marked,
-            unchanged=others + confirmed,
-            deleted=marked,
+            updated=stored.marked,
+            unchanged=stored.unmarked + confirmed,
+            deleted=stored.marked,
         )
 
     # The end

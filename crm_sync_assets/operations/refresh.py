@@ -20,14 +20,15 @@ from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usa
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.engine import ending
+from crm_sync_assets.engine.batch import Incoming, Inlet
 from crm_sync_assets.engine.trial import Trial, trial
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import encryption, history, quarantine
+from crm_sync_assets.warehouse import encryption, history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.loading import Rejected, Row, Table, load
+from crm_sync_assets.warehouse.loading import Rejected, Row, Table
 from crm_sync_assets.warehouse.vault import Vault, opener, sealed_columns
 
 log = logger(__name__)
@@ -155,6 +156,7 @@ class _Refreshing:
         self._names = frozenset(found.names)
         self._cut = _cut(found.entity, self._names)
         self._table = _CalculatedTable(self._cut, overwrite=False, keep_issues=False, vault=vault)
+        self._inlet = Inlet(self._cut, self._table, vault, found.sync_id, rehearses=dry)
 
     @property
     def _connection(self) -> Connection:
@@ -184,20 +186,20 @@ class _Refreshing:
         rows = self._table.newest_per_key(batch.rows)
         before, sync_id = self._found.counts, self._found.sync_id
 
+        failures = [_unread(failure) for failure in batch.failures]
+
         def transaction() -> Counts:
-            counts, rejected = Counts(warnings=batch.issues), list[Rejected]()
-            if not self._dry:
-                encryption.hold(self._connection, self._vault)
-            if rows:
-                loaded, rejected = load(
-                    self._connection,
-                    self._table,
-                    self._completed(rows),
-                    target=self._table.target,
-                    fresh_stage=True,
-                )
-                counts += loaded
-            total = before + counts + self._set_aside(batch.failures, rejected)
+            completed = self._completed(rows) if rows else []
+            known = self._known_to_quarantine()
+            stored = self._inlet.store(
+                self._connection,
+                Incoming(completed, failures),
+                self._refused,
+                fresh_stage=True,
+                # One that is there already may be there whole.
+                sets_aside=lambda failure: failure.record_id not in known,
+            )
+            total = before + stored.counts + Counts(warnings=batch.issues)
             history.record_progress(self._connection, sync_id, total, None)
             return total
 
@@ -252,21 +254,17 @@ class _Refreshing:
         found = map(opened, self._connection.execute(query, (keys,)).fetchall())
         return {(row[0],): (row[1] or [], (row[2] if rest else None) or {}) for row in found}
 
-    def _set_aside(self, failures: Sequence[Failure], rejected: Sequence[Rejected]) -> Counts:
-        """Quarantine the records that failed; one that is there already may be there whole."""
-        if not failures and not rejected:
-            return Counts()
-        refused = [
-            Failure(self._table.key_of(one.row)[0], "load", one.reason, None, {}, None)
-            for one in rejected
-        ]
-        known = self._connection.execute(
+    def _refused(self, refused: Rejected) -> Failure:
+        """The failure of a row the database refused; of its record only the key is known."""
+        key = self._table.key_of(refused.row)[0]
+        return _unread(Failure(key, "load", refused.reason, None, {}, None))
+
+    def _known_to_quarantine(self) -> set[str]:
+        found = self._connection.execute(
             "SELECT record_id FROM ingestion_quarantine WHERE crm_source = %s AND sync_type = %s",
             (self._cut.crm, self._cut.sync_type),
-        ).fetchall()
-        new = [_unread(one) for one in (*failures, *refused) if (one.record_id,) not in known]
-        quarantine.add(self._connection, self._cut, self._found.sync_id, new, self._vault)
-        return Counts(processed=len(failures), failed=len(failures))
+        )
+        return {record_id for (record_id,) in found}
 
     # The end
 

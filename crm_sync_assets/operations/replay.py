@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine.batch import Incoming, Inlet
 from crm_sync_assets.engine.meaning import refuse_foreign
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import SyncError, Unavailable
@@ -25,7 +26,7 @@ from crm_sync_assets.warehouse import encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import key_array
-from crm_sync_assets.warehouse.loading import Table, load
+from crm_sync_assets.warehouse.loading import Rejected, Table
 from crm_sync_assets.warehouse.quarantine import Entry
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets.warehouse.vault import Vault
@@ -122,6 +123,7 @@ def _replay(
     began = time.monotonic()
     processor = Processor(entity, validate=validate, strict=strict)
     table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
+    inlet = Inlet(entity, table, vault, sync_id)
     unfit: list[tuple[Entry, Failure]] = []
     rows: list[tuple[Entry, Row]] = []
     warnings = 0
@@ -133,33 +135,28 @@ def _replay(
 
     def transaction() -> Replayed:
         connection, refused = session.connection, list(unfit)
-        encryption.hold(connection, vault)
         connection.execute(table.create_stage())
         gone = _deleted_since(connection, entity, table, rows)
         alive = [(entry, row) for entry, row in rows if entry.id not in gone]
-        chosen = table.newest_per_key([row for _, row in alive])
-        counts, rejected = (
-            load(connection, table, chosen, target=sql.Identifier(entity.table), fresh_stage=False)
-            if chosen
-            else (Counts(), [])
-        )
-        for one in rejected:
-            entry = next(entry for entry, row in alive if row == one.row)
-            refused.append(
-                (entry, Failure(entry.record_id, "load", one.reason, None, entry.record, entry.url))
+
+        def failure_of(rejected: Rejected) -> Failure:
+            entry = next(entry for entry, row in alive if row == rejected.row)
+            failure = Failure(
+                entry.record_id, "load", rejected.reason, None, entry.record, entry.url
             )
-        stuck = {entry.id for entry, _ in refused}
-        # `add` counts another try for an entry with the same record id.
-        quarantine.add(
-            connection,
-            entity,
-            sync_id,
+            refused.append((entry, failure))
+            return failure
+
+        # Set aside again, it counts as another try of the entry with the same record id.
+        incoming = Incoming(
+            table.newest_per_key([row for _, row in alive]),
             [
                 Failure(entry.record_id, f.stage, f.reason, f.field, entry.record, entry.url)
-                for entry, f in refused
+                for entry, f in unfit
             ],
-            vault,
         )
+        counts = inlet.store(connection, incoming, failure_of, fresh_stage=False).counts
+        stuck = {entry.id for entry, _ in refused}
         quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
         done = Counts(
             processed=len(entries),

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, LiteralString, cast
 
 from psycopg import sql
@@ -31,21 +32,22 @@ from crm_sync_assets.declarations.contract import (
     Tombstone,
     Verifiable,
 )
-from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.engine.batch import Incoming, Inlet, Stored, failure_among
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.engine.trial import trial
 from crm_sync_assets.errors import FatalError, Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations.verified import KINDS, Difference, Kind, Verification
 from crm_sync_assets.rows.outline import keys_of, outline_of
-from crm_sync_assets.rows.processor import Failure, Processor, Row
+from crm_sync_assets.rows.processor import Processor, Row
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
+from crm_sync_assets.warehouse import attempts, encryption, history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.deletions import bury, key_array
-from crm_sync_assets.warehouse.loading import FUTURE, Table, load
+from crm_sync_assets.warehouse.deletions import key_array
+from crm_sync_assets.warehouse.loading import FUTURE, Table
 from crm_sync_assets.warehouse.vault import Vault
 
 log = logger(__name__)
@@ -124,10 +126,10 @@ class _Verifying:
         )
         self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
         self._table.future = (client.source_time() or datetime.now(UTC)) + FUTURE
+        self._url_of: Callable[[Key], str | None] = partial(client.record_url, entity)
         strict = settings.mode == "strict"
-        self._processor = Processor(
-            entity, strict=strict, record_url=lambda key: client.record_url(entity, key)
-        )
+        self._processor = Processor(entity, strict=strict, record_url=self._url_of)
+        self._inlet = Inlet(entity, self._table, vault, found.sync_id)
         self._places = {name: place for place, name in enumerate(self._table.names)}
         self._counts = Counts()
         self._deleted = 0
@@ -274,7 +276,8 @@ class _Verifying:
         keys = [suspect.key for suspect in suspects]
         pages = list(self._client.by_key(self._read, keys, self._found.usage))
         self._table.withheld |= {name for page in pages for name in page.withheld}
-        batch = self._processor.process([record for page in pages for record in page.records])
+        records = [record for page in pages for record in page.records]
+        batch = self._processor.process(records)
         rows = {self._table.key_of(row): row for row in batch.rows}
         stones = {stone.key: stone for page in pages for stone in page.tombstones}
         findings = {s.key: f for s in suspects if (f := self._judged(s, rows, stones)) is not None}
@@ -287,11 +290,12 @@ class _Verifying:
                     "which it was asked for; nothing is proven. Run it again."
                 )
         if self._repair and (findings or batch.failures):
-            mended = self._mended(
+            incoming = Incoming(
                 [rows[key] for key in findings if key in rows],
-                [stones[key] for key in findings if key in stones],
                 batch.failures,
+                [stones[key] for key in findings if key in stones],
             )
+            mended = self._mended(incoming, records)
             findings = {k: replace(f, repaired=k in mended) for k, f in findings.items()}
         self._found.findings += findings.values()
 
@@ -326,36 +330,22 @@ class _Verifying:
     def _is_new(self, moment: datetime | None) -> bool:
         return moment is not None and moment > self._found.through
 
-    def _mended(
-        self, rows: Sequence[Row], stones: Sequence[Tombstone], failures: Sequence[Failure]
-    ) -> set[Key]:
+    def _mended(self, incoming: Incoming, records: Sequence[Record]) -> set[Key]:
         """Store and mark these as any sync does, in one transaction; the keys that it worked for.
 
         A newer stored row wins here too, and then it worked only if that row is as it should be.
         """
+        failure_of = failure_among(self._entity, self._table, records, self._url_of)
 
-        def transaction() -> tuple[Counts, int, set[Key]]:
-            counts, kept = Counts(), set[Key]()
-            encryption.hold(self._connection, self._vault)
+        def transaction() -> tuple[Stored, set[Key]]:
             self._connection.execute(self._table.create_stage())
-            if rows:
-                counts, _ = load(
-                    self._connection,
-                    self._table,
-                    rows,
-                    target=self._table.target,
-                    fresh_stage=False,
-                )
-                kept = self._stored_well(rows)
-            marked, _ = bury(self._connection, self._entity, stones)
-            quarantine.add(
-                self._connection, self._entity, self._found.sync_id, failures, self._vault
-            )
-            return counts, marked, kept | {stone.key for stone in stones}
+            stored = self._inlet.store(self._connection, incoming, failure_of, fresh_stage=False)
+            kept = self._stored_well(incoming.rows) if incoming.rows else set()
+            return stored, kept | {stone.key for stone in incoming.tombstones}
 
-        counts, marked, kept = self._session.committed(transaction, repeatable=False)
-        self._counts += counts
-        self._deleted += marked
+        stored, kept = self._session.committed(transaction, repeatable=False)
+        self._counts += stored.counts
+        self._deleted += stored.marked
         return kept
 
     def _stored_well(self, rows: Sequence[Row]) -> set[Key]:

@@ -117,6 +117,22 @@ def test_what_differs_is_named_and_only_that_is_read_again(warehouse: Warehouse)
     assert (clean.findings, clean.status, clean.verified_through) == ([], "success", mark)
 
 
+def test_a_repair_that_the_warehouse_refuses_is_set_aside(warehouse: Warehouse) -> None:
+    source = client(20)
+    sync(warehouse, source)
+    change(
+        warehouse,
+        "DELETE FROM test_people WHERE id IN ('7', '8')",
+        "ALTER TABLE test_people ADD CONSTRAINT no_seven CHECK (id <> '7')",
+    )
+    mended = run(warehouse, source, repair=True)
+    assert {f.key[0]: f.repaired for f in mended.findings} == {"7": False, "8": True}
+    assert "8" in people(warehouse)
+    assert rows(
+        warehouse, "SELECT record_id, stage, payload::jsonb ->> 'name' FROM ingestion_quarantine"
+    ) == [("7", "load", "Person 7")]
+
+
 def sync_history_watermark(warehouse: Warehouse) -> datetime | None:
     with warehouse.connection() as connection:
         return sync_history.past(connection, PEOPLE).watermark
