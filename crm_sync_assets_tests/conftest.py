@@ -15,6 +15,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from crm_sync_assets import redaction, settings
 from crm_sync_assets.operations import opening
 from crm_sync_assets.redaction import PACKAGE
 from crm_sync_assets.warehouse import embedded
@@ -96,6 +97,14 @@ def template(server_url: str) -> str:
     migrate(warehouse)
     warehouse.close()
     return "template_for_tests"
+
+
+@pytest.fixture(autouse=True)
+def secrets_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test keeps secret, a word like `password` perhaps, is none in the next one."""
+    monkeypatch.setattr(redaction, "_known", redaction._known)
+    # Read anew, so that its secrets are kept again.
+    monkeypatch.setattr(settings, "_read", None)
 
 
 @pytest.fixture(autouse=True)

@@ -67,9 +67,11 @@ def core(text: str) -> str:
 
 
 def pieces(secret: str, form: str) -> list[str]:
-    """What must not be left: the whole form; and each half of it, where halves are long."""
+    """What must not be left: the whole form; and each half of it, where halves are long and do not
+    consist of what stands for a blank."""
     half = len(form) // 2
-    return [form] + ([form[:half], form[half:]] if len(core(secret)) >= 12 else [])
+    tells = len(core(secret)) >= 12 and core(secret[0]) and core(secret[-1])
+    return [form] + ([form[:half], form[half:]] if tells else [])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
