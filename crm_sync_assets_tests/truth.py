@@ -14,7 +14,7 @@ from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.operations.opening import open_client, open_warehouse
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.sealed import opened
+from crm_sync_assets_tests.encrypted import opened
 
 Row = dict[str, Any]
 

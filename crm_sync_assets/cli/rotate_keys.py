@@ -15,7 +15,7 @@ def run(words: Sequence[str]) -> int:
     """0 when everything is under the newest key, else 1."""
     parser = Parser(
         prog="crm-sync rotate-keys",
-        description="Seal every sensitive value under the newest (first) key of "
+        description="Encrypt every sensitive value under the newest (first) key of "
         f"{VARIABLE}: the first time what is plain, later what is under an older key. Syncs may "
         "go on meanwhile, with the same keys. Stopped half way, it goes on where it was.",
         epilog="A rotation: 1. put the new key in front of the old one and restart every process, "
@@ -38,8 +38,8 @@ def run(words: Sequence[str]) -> int:
         keys = [key_id(key) for key in warehouse.encryption_keys]
     print_table(
         f"Rows with sensitive values; the newest key is {done.newest}",
-        ["table", "sealed now", "not under the newest key"],
-        [(p.name, p.sealed, p.left) for p in done.places],
+        ["table", "encrypted now", "not under the newest key"],
+        [(p.name, p.encrypted, p.left) for p in done.places],
     )
     if done.left:
         exits.say(

@@ -98,7 +98,7 @@ class MemoryStore:
 class TableStore:
     """Tokens in `ingestion_oauth_token`; an advisory lock keeps all but one from refreshing.
 
-    With encryption keys they are kept sealed.
+    With encryption keys they are kept encrypted.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class TableStore:
                 "VALUES (%s, %s, %s) ON CONFLICT (account) DO NOTHING",
                 (
                     self._account,
-                    _sealed(vault, self._account, "refresh", self._refresh_token),
+                    _encrypted(vault, self._account, "refresh", self._refresh_token),
                     vault and vault.newest,
                 ),
             )
@@ -161,14 +161,14 @@ class TableStore:
 
 
 def context(account: str, which: str) -> Context:
-    """Where a sealed token lives; `which` is access or refresh."""
+    """Where an encrypted token lives; `which` is access or refresh."""
     return ("ingestion_oauth_token", account, which)
 
 
-def _sealed(vault: Vault | None, account: str, which: str, token: str | None) -> str | None:
+def _encrypted(vault: Vault | None, account: str, which: str, token: str | None) -> str | None:
     if vault is None or token is None:
         return token
-    return vault.seal(context(account, which), token)
+    return vault.encrypt(context(account, which), token)
 
 
 def _opened(vault: Vault | None, account: str, row: tuple[Any, ...]) -> Tokens:
@@ -176,8 +176,8 @@ def _opened(vault: Vault | None, account: str, row: tuple[Any, ...]) -> Tokens:
     if sealed_under is not None:
         if vault is None:
             raise FatalError(f"the OAuth token of {account} is encrypted: set {VARIABLE}")
-        refresh = vault.open(context(account, "refresh"), refresh, "text")
-        access = access and vault.open(context(account, "access"), access, "text")
+        refresh = vault.decrypt(context(account, "refresh"), refresh, "text")
+        access = access and vault.decrypt(context(account, "access"), access, "text")
     return Tokens(access, refresh, expires_at)
 
 
@@ -201,8 +201,8 @@ class _Row:
             "expires_at = %s, sealed_under = %s, updated_at = clock_timestamp() "
             "WHERE account = %s",
             (
-                _sealed(vault, self._account, "access", tokens.access),
-                _sealed(vault, self._account, "refresh", tokens.refresh),
+                _encrypted(vault, self._account, "access", tokens.access),
+                _encrypted(vault, self._account, "refresh", tokens.refresh),
                 tokens.expires_at,
                 vault and vault.newest,
                 self._account,

@@ -33,8 +33,8 @@ class Page:
     record. `total` is how many records the source expects of the whole read, said on the first
     page. `state` is what the client wants to be told at the next sync (an ETag); it counts only
     if the read completes. So does `memory`, which is no claim about the stored rows and is handed
-    on whatever became of them: which columns were asked for. `withheld` names columns the source
-    does not let us read at present: what is stored there stays. `unchanged` says the source
+    on whatever became of them: which columns were asked for. `hidden_columns` names columns the
+    source does not let us read at present: what is stored there stays. `unchanged` says the source
     proved that nothing changed since the state it was handed: a read without records, and no
     stored row is absent.
     """
@@ -47,7 +47,7 @@ class Page:
     state: Mapping[str, Any] | None = None
     unchanged: bool = False
     memory: Mapping[str, Any] | None = None
-    withheld: Sequence[str] = ()
+    hidden_columns: Sequence[str] = ()
 
 
 class Known(Protocol):

@@ -17,7 +17,7 @@ from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.warehouse import encryption, quarantine
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.deletions import bury
+from crm_sync_assets.warehouse.deletions import soft_delete
 from crm_sync_assets.warehouse.loading import Rejected, Row, Table, load
 from crm_sync_assets.warehouse.vault import Vault
 
@@ -93,7 +93,7 @@ class Inlet:
         aside = [failure for failure in failures if sets_aside(failure)]
         if aside:
             quarantine.add(connection, self.entity, self.sync_id, aside, self.vault)
-        marked, unmarked = bury(connection, self.entity, incoming.tombstones)
+        marked, unmarked = soft_delete(connection, self.entity, incoming.tombstones)
         failed = len(incoming.failures)
         counts += Counts(processed=failed, failed=failed)
         return Stored(counts, failures, marked, unmarked)

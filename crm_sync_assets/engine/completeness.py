@@ -54,7 +54,7 @@ class Seen:
         parts = range(1, len(entity.key) + 1)
         conditions = [
             sql.SQL("NOT EXISTS (SELECT FROM ingestion_sync_keys AS s WHERE s.sync_id = {} AND "
-                    "s.key = u.key)").format(sql.Literal(self.keys.lineage))
+                    "s.key = u.key)").format(sql.Literal(self.keys.first_attempt))
         ]  # fmt: skip
         if self.table is not None:
             # Compared in the columns' own types, so that the index on them is used.
@@ -161,7 +161,7 @@ class Completeness:
             # One that cannot be stored says at least which it is.
             answered = ["/".join(key) for key in keys_of(processor, batch)]
             answered += [failure.record_id or "" for failure in batch.failures]
-            for name in (*answered, *("/".join(stone.key) for stone in page.tombstones)):
+            for name in (*answered, *("/".join(tombstone.key) for tombstone in page.tombstones)):
                 unanswered.pop(name, None)
             there += len(answered)
             if page.records:

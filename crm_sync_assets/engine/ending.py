@@ -13,9 +13,9 @@ from crm_sync_assets.warehouse.attempts import SeenKeys, live_rows
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import (
-    bury,
-    bury_absent,
     point_losers_to_survivors,
+    soft_delete,
+    soft_delete_absent,
 )
 
 
@@ -24,7 +24,7 @@ def mark_absent(
 ) -> Counts:
     """Mark live rows that a complete enumeration did not contain. Raises Refused for too many."""
     live = live_rows(connection, entity)
-    gone = bury_absent(connection, entity, seen)
+    gone = soft_delete_absent(connection, entity, seen)
     refuse_mass_deletion(entity, gone, live, forced=forced)
     return Counts(deleted=gone)
 
@@ -44,7 +44,7 @@ def mark_found(
     if not gone:
         return Counts()
     live = live_rows(connection, stored)
-    marked, _ = bury(connection, stored, gone)
+    marked, _ = soft_delete(connection, stored, gone)
     refuse_mass_deletion(entity, marked, live, forced=forced)
     return Counts(updated=marked, unchanged=-marked, deleted=marked)
 

@@ -161,10 +161,10 @@ class Sync:
             endpoint=str(self.entity.source)[:200],
             checkpoint=self._checkpoint,
         )
-        lineage = self._checkpoint.lineage if self._checkpoint else self.sync_id
-        self._keys = SeenKeys(lineage)
+        first_attempt = self._checkpoint.first_attempt if self._checkpoint else self.sync_id
+        self._keys = SeenKeys(first_attempt)
         self._tracks_keys = self._checkpoint.tracks_keys if self._checkpoint else False
-        self._shadow = Shadow(lineage, request.stored)
+        self._shadow = Shadow(first_attempt, request.stored)
         self._inlet = Inlet(
             self.entity,
             self._table,
@@ -226,9 +226,9 @@ class Sync:
 
     @property
     def _still_needed(self) -> set[int]:
-        """The lineage of an interrupted sync that a trial leaves to the next one to resume."""
+        """First attempts of interrupted syncs that a trial leaves to the next one to resume."""
         interrupted = self.past.checkpoint if self.request.is_trial else None
-        return {interrupted.lineage} if interrupted else set()
+        return {interrupted.first_attempt} if interrupted else set()
 
     @property
     def _declaration_changed(self) -> bool:
@@ -264,7 +264,7 @@ class Sync:
             # leaves the checkpoint of an interrupted one to the next.
             "trial": self.request.is_trial or self._meaning.refusal is not None,
             **self._meaning.as_configuration(),
-            "resumes": self._checkpoint.lineage if self._checkpoint else None,
+            "resumes": self._checkpoint.first_attempt if self._checkpoint else None,
         }
 
     # The flow
@@ -429,13 +429,13 @@ class Sync:
     def _store(self, pages: Sequence[Page]) -> None:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
         clock = time.monotonic()
-        self._table.withheld |= {name for page in pages for name in page.withheld}
+        self._table.hidden_columns |= {name for page in pages for name in page.hidden_columns}
         records = [record for page in pages for record in page.records]
         batch = self._processor.process(records)
         rows = self._table.newest_per_key(batch.rows)
         self._warn_of_the_future(rows)
         self.timing.processing += time.monotonic() - clock
-        tombstones = [stone for page in pages for stone in page.tombstones]
+        tombstones = [tombstone for page in pages for tombstone in page.tombstones]
         confirmed = sum(page.confirmed for page in pages)
 
         fed = self.entity.tombstones == "fed"
@@ -514,7 +514,7 @@ class Sync:
         return Checkpoint(
             page.cursor,
             self._terms,
-            self._keys.lineage,
+            self._keys.first_attempt,
             self._started_at_source,
             counts,
             self._tracks_keys,
@@ -589,7 +589,7 @@ class Sync:
         if self._replaces:
             counts = self._shadow.swap_in(connection, self._table, counts)
             if self._meaning.replaces:
-                quarantine.forget_before(connection, self.entity, self._keys.lineage)
+                quarantine.forget_before(connection, self.entity, self._keys.first_attempt)
         if not self.flags.max_records:
             if self._proves_absence and (self._replaces or self._tracks_keys):
                 counts += self._mark_absent()
@@ -631,7 +631,7 @@ class Sync:
                 for name, value in (
                     ("source_state", dict(self._state)),
                     ("source_memory", dict(self._memory)),
-                    ("withheld", sorted(self._table.withheld)),
+                    ("hidden_columns", sorted(self._table.hidden_columns)),
                 )
                 if value
             },

@@ -167,7 +167,7 @@ def _encryption(connection: Connection, keys: Sequence[str]) -> Diagnosis:
         )  # fmt: skip
     for entity in registry.all_entities().values():
         try:
-            tables.refuse_half_sealed(connection, entity)
+            tables.refuse_half_encrypted(connection, entity)
         except FatalError as error:
             return Diagnosis("encryption", "wrong", str(error))
     several = "1 key" if len(keys) == 1 else f"{len(keys)} keys"

@@ -21,11 +21,11 @@ from crm_sync_assets.warehouse.connection import (
     message_of,
 )
 from crm_sync_assets.warehouse.vault import (
-    Sealed,
+    EncryptedColumn,
     Vault,
-    looks_sealed,
+    encrypted_columns,
+    looks_encrypted,
     plain,
-    sealed_columns,
 )
 
 BATCH = 1_000
@@ -39,17 +39,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Place:
-    """A table with sensitive values: rows sealed just now, rows not under the newest key."""
+    """A table with sensitive values: rows encrypted just now, rows not under the newest key."""
 
     name: str
-    sealed: int = 0
+    encrypted: int = 0
     left: int = 0
 
 
 @dataclass(slots=True)
 class Rotation:
-    """What became of it. `retired` are ids of keys that nothing is sealed under any more, `in_use`
-    those of older keys that something still is.
+    """What became of it. `retired` are ids of keys that nothing is encrypted under any more,
+    `in_use` those of older keys that something still is.
     """
 
     newest: str
@@ -93,11 +93,11 @@ class EncryptedRows:
         return found
 
     @property
-    def columns(self) -> list[Sealed]:
-        return [c for c in sealed_columns(self.entity.columns) if c.name in self.existing]
+    def columns(self) -> list[EncryptedColumn]:
+        return [c for c in encrypted_columns(self.entity.columns) if c.name in self.existing]
 
     @property
-    def _plain(self) -> list[Sealed]:
+    def _plain(self) -> list[EncryptedColumn]:
         return [column for column in self.columns if column.index not in self.existing]
 
     def make_room(self) -> None:
@@ -133,7 +133,7 @@ class EncryptedRows:
         for column in indexed:
             self.connection.execute(tables.create_index(self.name, self.name, column.index))
 
-    def _drop_index(self, column: Sealed) -> bool:
+    def _drop_index(self, column: EncryptedColumn) -> bool:
         """Drop the index that was made for this column; whether there was one.
 
         Raises FatalError for an index of somebody else, which nothing could be found by any more.
@@ -157,7 +157,7 @@ class EncryptedRows:
         return bool(found)
 
     def waiting(self, newest: str) -> int:
-        """Rows with a value that is not sealed under this key."""
+        """Rows with a value that is not encrypted under this key."""
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
             sql.Identifier(self.name), self._waiting(newest)
         )
@@ -182,13 +182,15 @@ class EncryptedRows:
             )
         return sql.SQL(" OR ").join(conditions)
 
-    def seal(self, vault: Vault) -> int:
+    def encrypt(self, vault: Vault) -> int:
         """Batch by batch in the order of the key; how many rows. A dropped shadow has none."""
         after: tuple[Any, ...] | None = None
         done = 0
         while True:
             try:
-                some = committed(self.connection, self.name, partial(self._seal_some, vault, after))
+                some = committed(
+                    self.connection, self.name, partial(self._encrypt_some, vault, after)
+                )
             except FatalError as error:
                 gone = isinstance(error.__cause__, psycopg.errors.UndefinedTable)
                 if gone and self.name != self.entity.table:
@@ -199,8 +201,8 @@ class EncryptedRows:
             done += len(some)
             after = some[-1]
 
-    def _seal_some(self, vault: Vault, after: tuple[Any, ...] | None) -> list[tuple[Any, ...]]:
-        """Seal the next rows inside the caller's transaction; their keys."""
+    def _encrypt_some(self, vault: Vault, after: tuple[Any, ...] | None) -> list[tuple[Any, ...]]:
+        """Encrypt the next rows inside the caller's transaction; their keys."""
         encryption.hold(self.connection, vault)
         keys = [column.name for column in self.entity.key]
         names = [name for column in self.columns for name in (column.name, column.index)]
@@ -221,7 +223,7 @@ class EncryptedRows:
         ).fetchall()
         if not found:
             return []
-        rows = [self._sealed(vault, row) for row in found]
+        rows = [self._encrypted(vault, row) for row in found]
         self.connection.execute(
             sql.SQL("UPDATE {} AS t SET {} FROM unnest({}) AS d({}) WHERE {}").format(
                 sql.Identifier(self.name),
@@ -238,7 +240,7 @@ class EncryptedRows:
         )
         return [row[: len(keys)] for row in found]
 
-    def _sealed(self, vault: Vault, row: tuple[Any, ...]) -> list[Any]:
+    def _encrypted(self, vault: Vault, row: tuple[Any, ...]) -> list[Any]:
         parts = len(self.entity.key)
         key = tuple(map(str, row[:parts]))
         made = list(row[:parts])
@@ -257,11 +259,11 @@ class EncryptedRows:
                         f"{'/'.join(context)} cannot be encrypted, its value cannot be read "
                         f"({type(error).__name__}): correct it, and run this again"
                     ) from None
-                made += [vault.seal(context, value), vault.index(column.kind, value)]
+                made += [vault.encrypt(context, value), vault.index(column.kind, value)]
             elif stored.startswith(f"{vault.newest}:"):
                 made += [stored, index]
             else:
-                made += [vault.reseal(context, stored), index]
+                made += [vault.reencrypt(context, stored), index]
         return made
 
 
@@ -277,13 +279,13 @@ class EncryptedQuarantine:
             f"{newest}:%",
         )
 
-    def seal(self, vault: Vault) -> int:
+    def encrypt(self, vault: Vault) -> int:
         done = 0
-        while some := committed(self.connection, self.name, lambda: self._seal_some(vault)):
+        while some := committed(self.connection, self.name, lambda: self._encrypt_some(vault)):
             done += some
         return done
 
-    def _seal_some(self, vault: Vault) -> int:
+    def _encrypt_some(self, vault: Vault) -> int:
         encryption.hold(self.connection, vault)
         found = self.connection.execute(
             "SELECT id, crm_source, sync_type, record_id, payload FROM ingestion_quarantine "
@@ -291,7 +293,7 @@ class EncryptedQuarantine:
             (f"{vault.newest}:%", BATCH),
         ).fetchall()
         for number, crm, sync_type, record_id, payload in found:
-            again = vault.reseal if looks_sealed(payload) else vault.seal
+            again = vault.reencrypt if looks_encrypted(payload) else vault.encrypt
             self.connection.execute(
                 "UPDATE ingestion_quarantine SET payload = %s WHERE id = %s",
                 (again(quarantine.context(crm, sync_type, record_id), payload), number),
@@ -311,10 +313,10 @@ class EncryptedTokens:
             newest,
         )
 
-    def seal(self, vault: Vault) -> int:
-        return committed(self.connection, self.name, lambda: self._seal_all(vault))
+    def encrypt(self, vault: Vault) -> int:
+        return committed(self.connection, self.name, lambda: self._encrypt_all(vault))
 
-    def _seal_all(self, vault: Vault) -> int:
+    def _encrypt_all(self, vault: Vault) -> int:
         encryption.hold(self.connection, vault)
         found = self.connection.execute(
             "SELECT account, access_token, refresh_token, sealed_under FROM ingestion_oauth_token "
@@ -322,7 +324,7 @@ class EncryptedTokens:
             (vault.newest,),
         ).fetchall()
         for account, access, refresh, sealed_under in found:
-            again = vault.seal if sealed_under is None else vault.reseal
+            again = vault.encrypt if sealed_under is None else vault.reencrypt
             self.connection.execute(
                 "UPDATE ingestion_oauth_token SET access_token = %s, refresh_token = %s, "
                 "sealed_under = %s WHERE account = %s",

@@ -100,7 +100,7 @@ def prune(
     with locks.held(connection, locks.PRUNING) as alone:
         if not alone:
             raise AlreadyRunning("another `crm-sync history prune` is running; wait for it to end")
-        live = _live_lineages(connection, entities, checkpoint_age, now)
+        live = _live_attempts(connection, entities, checkpoint_age, now)
         _leftovers(connection, live, done, dry_run)
         if quarantine_before is not None:
             _quarantine(connection, quarantine_before, done, dry_run)
@@ -117,7 +117,7 @@ def prune(
     return done
 
 
-def _live_lineages(
+def _live_attempts(
     connection: Connection,
     entities: Mapping[str, Entity],
     checkpoint_age: Callable[[Entity], timedelta],
@@ -141,7 +141,7 @@ def _live_lineages(
             if entity is None or now - interrupted > checkpoint_age(entity):
                 continue
         if checkpoint is not None:
-            live.add(checkpoint.lineage)
+            live.add(checkpoint.first_attempt)
     return live
 
 
@@ -163,12 +163,12 @@ def _leftovers(connection: Connection, live: set[int], done: Pruned, dry_run: bo
             if not removed:
                 break
     connection.commit()
-    for lineage, name in connection.execute(
+    for first_attempt, name in connection.execute(
         "SELECT substring(relname FROM '^ingestion_shadow_([0-9]+)_')::bigint, relname "
         "FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) "
         "AND relname ~ '^ingestion_shadow_[0-9]+_' ORDER BY 2"
     ).fetchall():
-        if lineage in live:
+        if first_attempt in live:
             continue
         done.shadows.append(name)
         if not dry_run:

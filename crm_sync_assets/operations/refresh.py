@@ -29,7 +29,7 @@ from crm_sync_assets.warehouse import encryption, history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.loading import Rejected, Row, Table
-from crm_sync_assets.warehouse.vault import Vault, opener, sealed_columns
+from crm_sync_assets.warehouse.vault import Vault, decryptor, encrypted_columns
 
 log = logger(__name__)
 
@@ -111,8 +111,8 @@ class _CalculatedTable(Table):
         (key,) = self.entity.key
         fixed = {key.name, self.entity.modified.name}
         changing = [name for name in self.names if name not in fixed]
-        # Two seals of one value differ, its blind index does not. Notes go with their values.
-        told_otherwise = {column.name for column in self._sealed} | {"sync_issues"}
+        # Two encryptions of one value differ, its blind index does not. Notes go with their values.
+        told_otherwise = {column.name for column in self._encrypted} | {"sync_issues"}
         return sql.SQL(
             "WITH loaded AS (UPDATE {target} AS t SET {sets}, sync_updated_at = now() "
             "FROM {source} AS s WHERE t.{key} = s.{key} AND t.deleted_at IS NULL "
@@ -240,15 +240,17 @@ class _Refreshing:
         """Of the rows as they are stored, by key: their notes and their rest column, opened."""
         (key,) = self._cut.key
         names = [key.name, "sync_issues", *([rest.name] if rest else [])]
-        sealed = sealed_columns([rest]) if rest and self._vault else ()
-        names += [column.index for column in sealed]
+        encrypted = encrypted_columns([rest]) if rest and self._vault else ()
+        names += [column.index for column in encrypted]
         query = sql.SQL("SELECT {} FROM {} WHERE {} = ANY(%s)").format(
             sql.SQL(", ").join(map(sql.Identifier, names)),
             self._table.target,
             sql.Identifier(key.name),
         )
         opened = (
-            opener(self._vault, self._cut.table, [key.name], sealed, names) if self._vault else list
+            decryptor(self._vault, self._cut.table, [key.name], encrypted, names)
+            if self._vault
+            else list
         )
         keys = [self._table.key_of(row)[0] for row in rows]
         found = map(opened, self._connection.execute(query, (keys,)).fetchall())

@@ -33,14 +33,14 @@ from crm_sync_assets.warehouse.connection import (
 )
 from crm_sync_assets.warehouse.vault import (
     SUFFIX,
-    sealed_columns,
+    encrypted_columns,
 )
 
 log = logger(__name__)
 
 
 def rotate(warehouse: Warehouse, entities: Iterable[Entity]) -> Rotation:
-    """Seal what is plain, seal anew what is under an older key, and retire the keys left empty.
+    """Encrypt what is plain or under an older key, and retire the keys left empty.
 
     Raises UsageError when no key is set or one is missing, FatalError when another rotation runs
     or a table cannot be had.
@@ -50,13 +50,13 @@ def rotate(warehouse: Warehouse, entities: Iterable[Entity]) -> Rotation:
     with _alone(warehouse), warehouse.connection() as connection:
         vault = encryption.register(connection, keys)
         done = Rotation(vault.newest)
-        sealed: dict[str, int] = {}
+        encrypted: dict[str, int] = {}
         for _ in range(PASSES):
             for place in _places(connection, entities, make_room=True):
-                log.info("encryption: sealing %s under key %s", place.name, vault.newest)
-                sealed[place.name] = sealed.get(place.name, 0) + place.seal(vault)
+                log.info("encryption: encrypting %s under key %s", place.name, vault.newest)
+                encrypted[place.name] = encrypted.get(place.name, 0) + place.encrypt(vault)
             done.places = [
-                Place(place.name, sealed.get(place.name, 0), place.waiting(vault.newest))
+                Place(place.name, encrypted.get(place.name, 0), place.waiting(vault.newest))
                 for place in _places(connection, entities)
             ]
             if not done.left:
@@ -109,7 +109,7 @@ def _places(
 ) -> Iterator[EncryptedRows | EncryptedQuarantine | EncryptedTokens]:
     """Every place there is. A table comes after the shadows a resumed sync would fill it from."""
     for entity in entities:
-        if entity.tombstones_of or not sealed_columns(entity.columns):
+        if entity.tombstones_of or not encrypted_columns(entity.columns):
             continue
         for table in (*attempts.shadows(connection, entity), entity.table):
             connection.commit()
@@ -126,7 +126,7 @@ def _places(
 
 
 def _retire(connection: Connection, done: Rotation, entities: Sequence[Entity]) -> None:
-    """Strike the older keys that nothing is sealed under off the register."""
+    """Strike the older keys that nothing is encrypted under off the register."""
     for name in encryption.registered(connection):
         if name != done.newest:
             connection.commit()
@@ -154,7 +154,7 @@ def _strike(connection: Connection, name: str, entities: Sequence[Entity]) -> bo
     connection.execute("SELECT FROM ingestion_encryption_key WHERE key_id = %s FOR UPDATE", (name,))
     if any(
         _holds(connection, table, column, name)
-        for table, column in _sealed_in(connection, entities)
+        for table, column in _encrypted_in(connection, entities)
     ):
         return False
     for query in (
@@ -168,12 +168,12 @@ def _strike(connection: Connection, name: str, entities: Sequence[Entity]) -> bo
     return True
 
 
-def _sealed_in(connection: Connection, entities: Sequence[Entity]) -> set[tuple[str, str]]:
-    """(table, column) of everything that may be sealed, also in tables of no declared entity."""
+def _encrypted_in(connection: Connection, entities: Sequence[Entity]) -> set[tuple[str, str]]:
+    """(table, column) of everything that may be encrypted, also in tables of no declared entity."""
     by_index = {
         column.index: column.name
         for entity in entities
-        for column in sealed_columns(entity.columns)
+        for column in encrypted_columns(entity.columns)
     }
     found = connection.execute(
         "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a "

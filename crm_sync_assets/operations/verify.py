@@ -209,7 +209,7 @@ class _Verifying:
                     "SELECT key, h.modified AS stored, t.modified AS sent, "
                     "CASE WHEN t.key IS NULL THEN 'extra' "
                     "WHEN h.key IS NULL OR h.deleted_at IS NOT NULL THEN 'missing' "
-                    "ELSE 'stale' END AS kind, h.deleted_at IS NOT NULL AS buried, "
+                    "ELSE 'stale' END AS kind, h.deleted_at IS NOT NULL AS deleted, "
                     "(CASE WHEN t.key IS NULL THEN h.modified ELSE t.modified END > {through}) "
                     "IS TRUE AS newer "
                     "FROM there AS t FULL JOIN here AS h USING (key) WHERE "
@@ -241,9 +241,9 @@ class _Verifying:
                 self._refuse_mass_deletion(extra)
             found.unchecked = max(total - MOST_FINDINGS, 0)
             return [
-                _Suspect(tuple(key), stored, sent, kind, buried)
-                for key, stored, sent, kind, buried in self._connection.execute(
-                    "SELECT key, stored, sent, kind, buried FROM verify_suspects "
+                _Suspect(tuple(key), stored, sent, kind, deleted)
+                for key, stored, sent, kind, deleted in self._connection.execute(
+                    "SELECT key, stored, sent, kind, deleted FROM verify_suspects "
                     "ORDER BY key LIMIT %s",
                     (MOST_FINDINGS,),
                 )
@@ -275,16 +275,18 @@ class _Verifying:
         """Ask for these records by key, note what differs still, and mend it."""
         keys = [suspect.key for suspect in suspects]
         pages = list(self._client.by_key(self._read, keys, self._found.usage))
-        self._table.withheld |= {name for page in pages for name in page.withheld}
+        self._table.hidden_columns |= {name for page in pages for name in page.hidden_columns}
         records = [record for page in pages for record in page.records]
         batch = self._processor.process(records)
         rows = {self._table.key_of(row): row for row in batch.rows}
-        stones = {stone.key: stone for page in pages for stone in page.tombstones}
-        findings = {s.key: f for s in suspects if (f := self._judged(s, rows, stones)) is not None}
+        tombstones = {tombstone.key: tombstone for page in pages for tombstone in page.tombstones}
+        findings = {
+            s.key: f for s in suspects if (f := self._judged(s, rows, tombstones)) is not None
+        }
         self._found.settled.update(s.kind for s in suspects if s.key not in findings)
         refused = {failure.record_id for failure in batch.failures}
         for key in keys:
-            if key not in rows and key not in stones and "/".join(key) not in refused:
+            if key not in rows and key not in tombstones and "/".join(key) not in refused:
                 raise FatalError(
                     f"{self._entity}: short read: the source said nothing about {'/'.join(key)}, "
                     "which it was asked for; nothing is proven. Run it again."
@@ -293,17 +295,17 @@ class _Verifying:
             incoming = Incoming(
                 [rows[key] for key in findings if key in rows],
                 batch.failures,
-                [stones[key] for key in findings if key in stones],
+                [tombstones[key] for key in findings if key in tombstones],
             )
             mended = self._mended(incoming, records)
             findings = {k: replace(f, repaired=k in mended) for k, f in findings.items()}
         self._found.findings += findings.values()
 
     def _judged(
-        self, suspect: _Suspect, rows: dict[Key, Row], stones: dict[Key, Tombstone]
+        self, suspect: _Suspect, rows: dict[Key, Row], tombstones: dict[Key, Tombstone]
     ) -> Difference | None:
         """What a suspect comes to, now that its record was read; None if it is as it should be."""
-        row, stone = rows.get(suspect.key), stones.get(suspect.key)
+        row, tombstone = rows.get(suspect.key), tombstones.get(suspect.key)
         if row is not None:
             gone_at = self._moment(row, "deleted_at")
             modified = self._entity.modified
@@ -312,16 +314,18 @@ class _Verifying:
                 if gone_at is not None or self._is_new(sent):
                     return None
                 # A record that came back is dated by when it was last edited, not by when it came.
-                dated = sent is not None and not suspect.buried
+                dated = sent is not None and not suspect.deleted
                 return Difference(
                     suspect.kind, suspect.key, dated, stored=suspect.stored, sent=sent
                 )
             if gone_at is None or self._is_new(gone_at):
                 return None
             return Difference("extra", suspect.key, dated=True, stored=suspect.stored, sent=sent)
-        if stone is None or suspect.kind != "extra" or self._is_new(stone.deleted_at):
+        if tombstone is None or suspect.kind != "extra" or self._is_new(tombstone.deleted_at):
             return None
-        return Difference("extra", suspect.key, stone.deleted_at is not None, stored=suspect.stored)
+        return Difference(
+            "extra", suspect.key, tombstone.deleted_at is not None, stored=suspect.stored
+        )
 
     def _moment(self, row: Row, name: str) -> datetime | None:
         place = self._places.get(name)
@@ -341,7 +345,7 @@ class _Verifying:
             self._connection.execute(self._table.create_stage())
             stored = self._inlet.store(self._connection, incoming, failure_of, fresh_stage=False)
             kept = self._stored_well(incoming.rows) if incoming.rows else set()
-            return stored, kept | {stone.key for stone in incoming.tombstones}
+            return stored, kept | {tombstone.key for tombstone in incoming.tombstones}
 
         stored, kept = self._session.committed(transaction, repeatable=False)
         self._counts += stored.counts
@@ -435,4 +439,4 @@ class _Suspect:
     stored: datetime | None
     sent: datetime | None
     kind: Kind
-    buried: bool
+    deleted: bool

@@ -21,7 +21,7 @@ from crm_sync_assets.warehouse.querying import (
     KEY,
     TABLE,
     read,
-    read_sealed,
+    read_encrypted,
     sensitive_columns,
 )
 
@@ -69,7 +69,7 @@ class UpsertIOManager(dg.ConfigurableIOManager):
                 names, rows = (
                     read(connection, str(table), wanted)
                     if vault is None
-                    else read_sealed(
+                    else read_encrypted(
                         connection,
                         str(table),
                         wanted,

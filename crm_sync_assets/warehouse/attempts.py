@@ -27,9 +27,9 @@ LONGEST_KEY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class SeenKeys:
-    """The keys one sync, with all its attempts, has read; `lineage` is its first attempt's id."""
+    """The keys one sync has read in all its attempts, known by the first one's id."""
 
-    lineage: int
+    first_attempt: int
 
     def add_staged(self, connection: Connection, table: Table) -> None:
         columns = sql.SQL(", ").join(
@@ -39,7 +39,7 @@ class SeenKeys:
             sql.SQL(
                 "INSERT INTO ingestion_sync_keys (sync_id, key) SELECT {}, ARRAY[{}] FROM {} "
                 "ON CONFLICT DO NOTHING"
-            ).format(sql.Literal(self.lineage), columns, table.stage)
+            ).format(sql.Literal(self.first_attempt), columns, table.stage)
         )
 
     def add_failed(
@@ -52,7 +52,7 @@ class SeenKeys:
         connection.cursor().executemany(
             "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [
-                (self.lineage, key)
+                (self.first_attempt, key)
                 for failure in failures
                 for key in (
                     _keys_named(failure.record_id, len(entity.key)) if failure.record_id else [[]]
@@ -64,7 +64,7 @@ class SeenKeys:
         """Whether a record was read of which nobody knows which one it is."""
         row = connection.execute(
             "SELECT EXISTS (SELECT FROM ingestion_sync_keys WHERE sync_id = %s AND key = '{}')",
-            (self.lineage,),
+            (self.first_attempt,),
         ).fetchone()
         return bool(row and row[0])
 
@@ -72,7 +72,10 @@ class SeenKeys:
         connection.cursor().executemany(
             "INSERT INTO ingestion_sync_keys (sync_id, key, gone, merged_into) "
             "VALUES (%s, %s, true, %s) ON CONFLICT DO NOTHING",
-            [(self.lineage, list(stone.key), stone.merged_into) for stone in tombstones],
+            [
+                (self.first_attempt, list(tombstone.key), tombstone.merged_into)
+                for tombstone in tombstones
+            ],
         )
 
     def gone(self, connection: Connection) -> list[Tombstone]:
@@ -80,13 +83,13 @@ class SeenKeys:
             Tombstone(tuple(key), merged_into=survivor)
             for key, survivor in connection.execute(
                 "SELECT key, merged_into FROM ingestion_sync_keys WHERE sync_id = %s AND gone",
-                (self.lineage,),
+                (self.first_attempt,),
             )
         ]
 
     def query(self) -> sql.Composed:
         return sql.SQL("SELECT key FROM ingestion_sync_keys WHERE sync_id = {}").format(
-            sql.Literal(self.lineage)
+            sql.Literal(self.first_attempt)
         )
 
 
@@ -94,12 +97,12 @@ class SeenKeys:
 class Shadow:
     """The table that a complete replacement is gathered in, until it is swapped in."""
 
-    lineage: int
+    first_attempt: int
     entity: Entity
 
     @property
     def identifier(self) -> sql.Identifier:
-        return sql.Identifier(f"ingestion_shadow_{self.lineage}_{self.entity.table}"[:63])
+        return sql.Identifier(f"ingestion_shadow_{self.first_attempt}_{self.entity.table}"[:63])
 
     def create(self, connection: Connection) -> None:
         connection.execute(
@@ -144,7 +147,7 @@ def _keys_named(record_id: str, parts: int) -> Iterator[list[str]]:
 
 
 def forget_attempts(connection: Connection, entity: Entity, *, but: Collection[int] = ()) -> None:
-    """Drop the keys and shadows that attempts of this entity left behind, `but` these lineages."""
+    """Drop the keys and shadows that attempts of this entity left behind, `but` of these."""
     connection.execute(
         "DELETE FROM ingestion_sync_keys WHERE sync_id IN (SELECT id FROM ingestion_sync_history "
         "WHERE crm_source = %s AND sync_type = %s) AND sync_id <> ALL (%s)",
@@ -157,7 +160,7 @@ def forget_attempts(connection: Connection, entity: Entity, *, but: Collection[i
 
 
 def shadows(connection: Connection, entity: Entity, *, but: Collection[int] = ()) -> list[str]:
-    """Names of the shadow tables that replacements of this entity's table, `but` these lineages,
+    """Names of the shadow tables that replacements of this entity's table, `but` of these,
     have left behind."""
     found = connection.execute(
         "SELECT substring(relname FROM '^ingestion_shadow_([0-9]+)_')::bigint, relname "
@@ -166,9 +169,9 @@ def shadows(connection: Connection, entity: Entity, *, but: Collection[int] = ()
     ).fetchall()
     return [
         name
-        for lineage, name in found
-        if lineage not in but
-        and name == Shadow(lineage, entity).identifier.as_string(connection).strip('"')
+        for first_attempt, name in found
+        if first_attempt not in but
+        and name == Shadow(first_attempt, entity).identifier.as_string(connection).strip('"')
     ]
 
 

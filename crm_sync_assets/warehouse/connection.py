@@ -42,7 +42,7 @@ def is_worth_repeating(error: BaseException) -> bool:
 class Warehouse:
     """A pool of connections to one PostgreSQL database.
 
-    `encryption_keys` are what its sensitive values are sealed under, the newest first.
+    `encryption_keys` are what its sensitive values are encrypted under, the newest first.
     """
 
     def __init__(self, url: str, encryption_keys: Sequence[str] = ()) -> None:

@@ -20,7 +20,7 @@ def key_array(entity: Entity, alias: str) -> sql.Composed:
     )
 
 
-def bury(
+def soft_delete(
     connection: Connection, entity: Entity, tombstones: Sequence[Tombstone]
 ) -> tuple[int, int]:
     """Mark rows as deleted inside the caller's transaction; (newly marked, already or unknown).
@@ -61,7 +61,7 @@ def _archived(entity: Entity) -> sql.Composable:
     return sql.SQL(", archived = true") if has_flag else sql.SQL("")
 
 
-def bury_absent(connection: Connection, entity: Entity, seen: sql.Composable) -> int:
+def soft_delete_absent(connection: Connection, entity: Entity, seen: sql.Composable) -> int:
     """Mark live rows whose key is not in `seen` (a query giving one text[] column) as deleted."""
     query = sql.SQL(
         "UPDATE {table} AS t SET deleted_at = now(), sync_updated_at = now(){archived} "

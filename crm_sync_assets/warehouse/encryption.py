@@ -1,8 +1,8 @@
-"""Which keys the warehouse needs: every process that opens or seals a value asks here first.
+"""Which keys the warehouse needs: every process that opens or encrypts a value asks here first.
 
-`ingestion_encryption_key` has a row for each key that something may be sealed under, with the key
-of the blind indexes wrapped in it. A batch holds its key's row to the end of its transaction, so
-a key is retired only when nobody writes with it any more.
+`ingestion_encryption_key` has a row for each key that something may be encrypted under, with the
+key of the blind indexes wrapped in it. A batch holds its key's row to the end of its
+transaction, so a key is retired only when nobody writes with it any more.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def registered(connection: AnyConnection) -> dict[str, str]:
 
 
 def open_vault(connection: AnyConnection, keys: Sequence[str]) -> Vault | None:
-    """What opens the sealed values of this database, None if there are none.
+    """What opens the encrypted values of this database, None if there are none.
 
-    Writes nothing. Raises UsageError when a key is missing that something is sealed under.
+    Writes nothing. Raises UsageError when a key is missing that something is encrypted under.
     """
     known = registered(connection)
     refuse_missing(known, keys)
@@ -51,7 +51,7 @@ def open_vault(connection: AnyConnection, keys: Sequence[str]) -> Vault | None:
 
 
 def check(warehouse: Warehouse) -> None:
-    """Raises UsageError when a key is missing that something is sealed under."""
+    """Raises UsageError when a key is missing that something is encrypted under."""
     with warehouse.connection() as connection:
         refuse_missing(registered(connection), warehouse.encryption_keys)
 
@@ -59,7 +59,7 @@ def check(warehouse: Warehouse) -> None:
 def vault_for_writing(
     warehouse: Warehouse, entity: Entity | None = None, *, dry: bool = False
 ) -> Vault | None:
-    """What seals the values about to be written, None where no key is set.
+    """What encrypts the values about to be written, None where no key is set.
 
     The newest key is registered, unless the run is `dry`. Raises UsageError when a key is
     missing, FatalError when the entity's table still has to be encrypted.
@@ -71,7 +71,7 @@ def vault_for_writing(
         if not keys:
             return None
         if entity is not None:
-            tables.refuse_half_sealed(connection, entity)
+            tables.refuse_half_encrypted(connection, entity)
         connection.rollback()
         if dry:
             return Vault(keys, _index_key(known, keys) if known else new_index_key())
@@ -110,7 +110,7 @@ def _registered_index_key(connection: AnyConnection, keys: Sequence[str]) -> byt
         "ON CONFLICT (key_id) DO NOTHING",
         (newest, wrap(keys[0], index_key)),
     )
-    log.info("encryption: values are sealed under key %s from now on", newest)
+    log.info("encryption: values are encrypted under key %s from now on", newest)
     return index_key
 
 
@@ -127,7 +127,7 @@ def refuse_missing(known: Mapping[str, str], keys: Sequence[str]) -> None:
         return
     several = len(missing) > 1
     raise UsageError(
-        f"the warehouse holds values sealed under key{'s' if several else ''} "
+        f"the warehouse holds values encrypted under key{'s' if several else ''} "
         f"{', '.join(missing)}, "
         + (f"not among the {len(keys)} given in" if keys else "none is set in")
         + f" {VARIABLE}: add {'those keys' if several else 'that key'} to it. "

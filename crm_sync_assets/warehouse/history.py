@@ -41,8 +41,8 @@ HUNG = "no sign of life from this sync; it was stopped; the next one resumes fro
 class Checkpoint:
     """Where an interrupted sync stopped, and under which terms it may go on.
 
-    `lineage` is the id of the first attempt's history row, `started` that attempt's start by the
-    source's clock: the resumed sync takes its watermark from there, its early pages are that
+    `first_attempt` is the id of that attempt's history row, `started` its start by the source's
+    clock: the resumed sync takes its watermark from there, its early pages are that
     old. `counts` are those of all attempts so far. `tracks_keys` says whether the keys read were
     written down. `made` is when its page was stored: an attempt that stores nothing hands it on as
     old as it is.
@@ -50,7 +50,7 @@ class Checkpoint:
 
     cursor: Cursor
     terms: str
-    lineage: int
+    first_attempt: int
     started: datetime
     counts: Counts
     tracks_keys: bool = False
@@ -60,7 +60,7 @@ class Checkpoint:
         return {
             "cursor": dict(self.cursor),
             "terms": self.terms,
-            "lineage": self.lineage,
+            "lineage": self.first_attempt,  # as older versions wrote and read it
             "started": self.started.isoformat(),
             "counts": asdict(self.counts),
             "tracks_keys": self.tracks_keys,

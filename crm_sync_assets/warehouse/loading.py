@@ -19,7 +19,7 @@ from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.rows.processor import Row as Row
 from crm_sync_assets.warehouse.connection import Connection, message_of
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.vault import Vault, sealed_columns, sealer
+from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, encryptor
 
 # Classes of SQLSTATE: the value is wrong, the row breaks a constraint, a limit of the server.
 _DATA_CLASSES = ("22", "23", "54")
@@ -53,9 +53,9 @@ class Table:
     """One entity's table, and the statements that load it, composed once per sync.
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
-    Columns in `withheld` could not be read: a stored row keeps what it has there. A stored version
-    dated after `future` is dated wrongly, so any other may replace it. With a vault, sensitive
-    values are sealed on their way into the staging table.
+    Columns in `hidden_columns` could not be read: a stored row keeps what it has there. A stored
+    version dated after `future` is dated wrongly, so any other may replace it. With a vault,
+    sensitive values are encrypted on their way into the staging table.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class Table:
         self.entity = entity
         self.overwrite = overwrite
         self.keep_issues = keep_issues
-        self.withheld: frozenset[str] = frozenset()
+        self.hidden_columns: frozenset[str] = frozenset()
         self.future: datetime | None = None
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
         self.types: list[SqlType] = [column.sql for column in entity.columns] + ["jsonb"]
-        self.sealer = sealer(vault, entity) if vault else None
-        self._sealed = sealed_columns(entity.columns) if vault else ()
-        for column in self._sealed:
+        self.encryptor = encryptor(vault, entity) if vault else None
+        self._encrypted = encrypted_columns(entity.columns) if vault else ()
+        for column in self._encrypted:
             self.types[self.names.index(column.name)] = "text"
-        self.names += [column.index for column in self._sealed]
-        self.types += ["text"] * len(self._sealed)
+        self.names += [column.index for column in self._encrypted]
+        self.types += ["text"] * len(self._encrypted)
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
         self.target = sql.Identifier(entity.table)
 
@@ -94,14 +94,14 @@ class Table:
     def upsert(self, source: sql.Composable, target: sql.Composable) -> sql.Composed:
         """Move `source`'s rows into `target`; returns one row: created, updated."""
         key = [column.name for column in self.entity.key]
-        indexes = {column.index for column in self._sealed if column.name in self.withheld}
-        left_out = {*key, *self.withheld, *indexes}
+        indexes = {column.index for column in self._encrypted if column.name in self.hidden_columns}
+        left_out = {*key, *self.hidden_columns, *indexes}
         changing = [name for name in self.names if name not in left_out]
         if self.keep_issues:
             changing.remove("sync_issues")
-        # Two seals of one value differ; their blind indexes do not.
-        sealed = {column.name for column in self._sealed}
-        compared = [name for name in changing if name not in sealed]
+        # Two encryptions of one value differ; their blind indexes do not.
+        encrypted = {column.name for column in self._encrypted}
+        compared = [name for name in changing if name not in encrypted]
         sets: list[sql.Composable] = [
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changing
         ]
@@ -232,5 +232,5 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor, cursor.copy(table.copy()) as copy:
         copy.set_types(table.types)
         write = copy.write_row
-        for row in rows if table.sealer is None else map(table.sealer, rows):
+        for row in rows if table.encryptor is None else map(table.encryptor, rows):
             write(row)

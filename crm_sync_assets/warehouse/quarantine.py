@@ -19,7 +19,7 @@ from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.rows.processor import Failure, cut
 from crm_sync_assets.warehouse.connection import Connection
-from crm_sync_assets.warehouse.vault import Context, Vault, looks_sealed
+from crm_sync_assets.warehouse.vault import Context, Vault, looks_encrypted
 
 MOST_TRIES = 3
 """A record refused this often is left alone by `replay` unless it is asked for by its id."""
@@ -56,7 +56,7 @@ def add(
 ) -> None:
     """Keep these records, in the caller's transaction; one seen again counts another try.
 
-    With a vault a record is kept sealed, as a whole.
+    With a vault a record is kept encrypted, as a whole.
     """
     connection.cursor().executemany(
         "INSERT INTO ingestion_quarantine AS q (crm_source, sync_type, record_id, stage, field, "
@@ -73,7 +73,7 @@ def add(
                 failure.stage,
                 failure.field,
                 _clean(redact(failure.reason)),
-                _sealed(vault, entity, failure),
+                _encrypted(vault, entity, failure),
                 failure.url,
                 sync_id,
             )
@@ -123,7 +123,7 @@ def entries(
     limit: int = 100,
     vault: Vault | None = None,
 ) -> list[Entry]:
-    """The newest entries first; filters are exact. A sealed record needs the vault."""
+    """The newest entries first; filters are exact. An encrypted record needs the vault."""
     rows = connection.execute(
         "SELECT id, crm_source, sync_type, record_id, stage, field, reason, payload, url, tries, "
         "first_seen, last_seen, sync_id FROM ingestion_quarantine "
@@ -134,7 +134,7 @@ def entries(
         {"crm": crm, "type": sync_type, "record": record_id, "limit": limit},
     ).fetchall()
     connection.commit()
-    return [Entry(*(*row[:7], _opened(vault, row), *row[8:])) for row in rows]
+    return [Entry(*(*row[:7], _decrypted(vault, row), *row[8:])) for row in rows]
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
@@ -150,23 +150,23 @@ def _payload(record: Any) -> str:
 
 
 def context(crm: str, sync_type: str, record_id: str) -> Context:
-    """Where a sealed record of the quarantine lives."""
+    """Where an encrypted record of the quarantine lives."""
     return ("ingestion_quarantine", crm, sync_type, record_id)
 
 
-def _sealed(vault: Vault | None, entity: Entity, failure: Failure) -> str:
+def _encrypted(vault: Vault | None, entity: Entity, failure: Failure) -> str:
     payload = _payload(failure.record)
     if vault is None:
         return payload
-    return vault.seal(context(entity.crm, entity.sync_type, _id_of(failure)), payload)
+    return vault.encrypt(context(entity.crm, entity.sync_type, _id_of(failure)), payload)
 
 
-def _opened(vault: Vault | None, row: Sequence[Any]) -> Record:
+def _decrypted(vault: Vault | None, row: Sequence[Any]) -> Record:
     _, crm, sync_type, record_id, _, _, _, payload, *_ = row
-    if looks_sealed(payload):
+    if looks_encrypted(payload):
         if vault is None:
             raise FatalError(f"the quarantine is encrypted: set {VARIABLE}")
-        payload = vault.open(context(crm, sync_type, record_id), payload, "text")
+        payload = vault.decrypt(context(crm, sync_type, record_id), payload, "text")
     record: Record = json.loads(payload)
     return record
 

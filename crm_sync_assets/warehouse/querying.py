@@ -9,7 +9,7 @@ from psycopg import sql
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.warehouse import tables
 from crm_sync_assets.warehouse.connection import Connection
-from crm_sync_assets.warehouse.vault import TYPES, Sealed, Vault, index_column, opener
+from crm_sync_assets.warehouse.vault import TYPES, EncryptedColumn, Vault, decryptor, index_column
 
 TABLE = "dagster/table_name"
 COLUMNS = "dagster/column_schema"
@@ -18,11 +18,11 @@ SENSITIVE = "sensitive"
 """The tag of a sensitive column, in an asset's column schema; its value is the column's kind."""
 
 
-def sensitive_columns(described: Any) -> Iterator[Sealed]:
+def sensitive_columns(described: Any) -> Iterator[EncryptedColumn]:
     columns = described.schema.columns if hasattr(described, "schema") else described.columns
     for column in columns:
         if SENSITIVE in column.tags:
-            yield Sealed(column.name, column.tags[SENSITIVE], column.type)
+            yield EncryptedColumn(column.name, column.tags[SENSITIVE], column.type)
 
 
 def read(
@@ -33,30 +33,30 @@ def read(
     return [column.name for column in cursor.description or ()], cursor.fetchall()
 
 
-def read_sealed(
+def read_encrypted(
     connection: Connection,
     table: str,
     wanted: Mapping[str, Any] | None,
     vault: Vault,
     *,
     key: Sequence[str],
-    sensitive: Sequence[Sealed],
+    sensitive: Sequence[EncryptedColumn],
 ) -> tuple[list[str], Sequence[Sequence[Any]]]:
-    """As `read`, of a table whose sensitive columns are sealed, or are about to be."""
+    """As `read`, of a table whose sensitive columns are encrypted, or are about to be."""
     existing = tables.existing_columns(connection, table) or {}
-    sealed = [column for column in sensitive if column.index in existing]
-    if not sealed:
+    encrypted = [column for column in sensitive if column.index in existing]
+    if not encrypted:
         return read(connection, table, wanted)
     wanted = dict(wanted or {})
-    marks = {column.index for column in sealed}
+    marks = {column.index for column in encrypted}
     asked = list(wanted.get("columns") or [name for name in existing if name not in marks])
     where = dict(wanted.get("where") or {})
-    hidden = {c.name: _indexes(vault, c, where.pop(c.name)) for c in sealed if c.name in where}
-    opened = [column for column in sealed if column.name in {*asked, *hidden}]
+    hidden = {c.name: _indexes(vault, c, where.pop(c.name)) for c in encrypted if c.name in where}
+    opened = [column for column in encrypted if column.name in {*asked, *hidden}]
     needed = [*asked, *key, *(name for c in opened for name in (c.name, c.index))]
     names = list(dict.fromkeys(needed))
     query, values = select(table, {**wanted, "columns": names, "where": where}, hidden)
-    plain = map(opener(vault, table, key, opened, names), connection.execute(query, values))
+    plain = map(decryptor(vault, table, key, opened, names), connection.execute(query, values))
     kinds = {column.name: column.kind for column in opened}
     # A value that waits for its first encryption has no index to be chosen by.
     chosen = [
@@ -71,7 +71,7 @@ def read_sealed(
     return asked, [[row[place] for place in places] for row in chosen]
 
 
-def _indexes(vault: Vault, column: Sealed, value: Any) -> list[str | None]:
+def _indexes(vault: Vault, column: EncryptedColumn, value: Any) -> list[str | None]:
     given = list(value) if isinstance(value, list | tuple | set) else [value]
     try:
         # As PostgreSQL would: a date may be given as text, a number as an int.
@@ -97,7 +97,7 @@ def select(
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """The query for an input's metadata, and its bound values. A value of None means NULL.
 
-    `hidden` has the blind indexes that sealed columns are compared with.
+    `hidden` has the blind indexes that encrypted columns are compared with.
     """
     wanted = wanted or {}
     columns = wanted.get("columns")

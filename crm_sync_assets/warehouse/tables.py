@@ -14,11 +14,11 @@ from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
-from crm_sync_assets.warehouse.vault import Vault, index_column, sealed_columns
+from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, index_column
 
 log = logger(__name__)
 
-LINEAGE = (
+STAMPS = (
     ("sync_created_at", "timestamptz", "when the row was first stored"),
     ("sync_updated_at", "timestamptz", "when the row last changed here"),
 )
@@ -33,17 +33,17 @@ def system_columns(entity: Entity) -> dict[str, tuple[str, str]]:
     }
     if entity.merged_ids:
         columns["merged_into"] = ("text", "the record this one was merged into")
-    columns |= {name: (kind, about) for name, kind, about in LINEAGE}
+    columns |= {name: (kind, about) for name, kind, about in STAMPS}
     declared = {column.name for column in entity.columns}
     return {name: column for name, column in columns.items() if name not in declared}
 
 
-def stored_columns(entity: Entity, *, sealed: bool) -> dict[str, str]:
-    """Name → SQL type of all columns; a sealed table has text and a blind index where it seals."""
+def stored_columns(entity: Entity, *, encrypted: bool) -> dict[str, str]:
+    """Name → SQL type of all columns; an encrypted one is text and has a blind index."""
     columns: dict[str, str] = {column.name: column.sql for column in entity.columns}
     columns |= {name: kind for name, (kind, _) in system_columns(entity).items()}
-    if sealed:
-        for column in sealed_columns(entity.columns):
+    if encrypted:
+        for column in encrypted_columns(entity.columns):
             columns |= {column.name: "text", column.index: "text"}
     return columns
 
@@ -51,15 +51,15 @@ def stored_columns(entity: Entity, *, sealed: bool) -> dict[str, str]:
 def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = None) -> list[str]:
     """Create the entity's table, or add the columns it lacks; the names of columns added.
 
-    With a vault, sensitive columns are made to hold sealed values. Runs in the caller's
+    With a vault, sensitive columns are made to hold encrypted values. Runs in the caller's
     transaction. Raises FatalError when a column has another type than the declaration, or is not
-    as sealed as it should be: nothing is converted behind anybody's back.
+    as encrypted as it should be: nothing is converted behind anybody's back.
     """
-    sealed = vault is not None
-    wanted = stored_columns(entity, sealed=sealed)
+    encrypted = vault is not None
+    wanted = stored_columns(entity, encrypted=encrypted)
     existing = existing_columns(connection, entity.table)
     if existing is not None and wanted.keys() <= existing.keys():
-        _refuse_mixture(entity, existing, sealed=sealed)
+        _refuse_mixture(entity, existing, encrypted=encrypted)
         refuse_other_types(entity, wanted, existing)
         return []
     # Two processes may meet here; the second finds the work done.
@@ -68,7 +68,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     if existing is None:
         _create(connection, entity, wanted)
         return []
-    _refuse_mixture(entity, existing, sealed=sealed)
+    _refuse_mixture(entity, existing, encrypted=encrypted)
     refuse_other_types(entity, wanted, existing)
     added = [name for name in wanted if name not in existing]
     for name in added:
@@ -97,29 +97,29 @@ def existing_columns(connection: Connection, table: str) -> dict[str, str] | Non
     return dict(rows) if rows else None
 
 
-def refuse_half_sealed(connection: Connection, entity: Entity) -> None:
-    """Raises FatalError when the table is there, and not all it should seal can be sealed."""
+def refuse_half_encrypted(connection: Connection, entity: Entity) -> None:
+    """Raises FatalError when the table is there, and not all it should encrypt can be encrypted."""
     existing = existing_columns(connection, entity.table)
     if existing is not None:
-        _refuse_mixture(entity, existing, sealed=True)
+        _refuse_mixture(entity, existing, encrypted=True)
 
 
-def _refuse_mixture(entity: Entity, existing: dict[str, str], *, sealed: bool) -> None:
+def _refuse_mixture(entity: Entity, existing: dict[str, str], *, encrypted: bool) -> None:
     declared = {column.name for column in entity.columns}
     for column in entity.columns:
         if column.name not in existing:
             continue
         where = f"{entity}: column {entity.table}.{column.name}"
         index = index_column(column.name)
-        holds_sealed = index in existing and index not in declared
-        if holds_sealed and not column.sensitive:
+        holds_encrypted = index in existing and index not in declared
+        if holds_encrypted and not column.sensitive:
             raise FatalError(
                 f"{where} is encrypted in the warehouse but no longer declared sensitive. Declare "
                 "it sensitive again, or rename the table aside and run a full sync"
             )
-        if holds_sealed and not sealed:
+        if holds_encrypted and not encrypted:
             raise FatalError(f"{where} is encrypted, and this process has no key: set {VARIABLE}")
-        if sealed and column.sensitive and not holds_sealed:
+        if encrypted and column.sensitive and not holds_encrypted:
             raise FatalError(
                 f"{where} is sensitive but not encrypted yet, and {VARIABLE} is set: run "
                 "`crm-sync rotate-keys` once to encrypt what is stored"
@@ -159,8 +159,8 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     )
     _comment(connection, entity, wanted)
     for name in entity.indexes:
-        # Nobody looks a sealed value up but by its blind index.
-        indexed = index_column(name) if _is_sealed(entity, name, wanted) else name
+        # Nobody looks an encrypted value up but by its blind index.
+        indexed = index_column(name) if _is_encrypted(entity, name, wanted) else name
         connection.execute(create_index(entity.table, entity.table, indexed))
     if entity.merged_ids:
         connection.execute(
@@ -178,7 +178,8 @@ def _comment(connection: Connection, entity: Entity, names: Iterable[str]) -> No
     about = {column.name: column.described(entity.source.root) for column in entity.columns}
     about |= {name: text for name, (_, text) in system_columns(entity).items()}
     about |= {
-        column.index: f"blind index of {column.name}" for column in sealed_columns(entity.columns)
+        column.index: f"blind index of {column.name}"
+        for column in encrypted_columns(entity.columns)
     }
     for name in names:
         connection.execute(
@@ -196,7 +197,7 @@ def create_index(table: str, named_after: str, column: str) -> sql.Composed:
     )
 
 
-def _is_sealed(entity: Entity, name: str, wanted: dict[str, str]) -> bool:
+def _is_encrypted(entity: Entity, name: str, wanted: dict[str, str]) -> bool:
     sensitive = any(column.name == name and column.sensitive for column in entity.columns)
     return sensitive and index_column(name) in wanted
 

@@ -1,4 +1,4 @@
-"""Sealed values: a sensitive value is kept as ciphertext, and found again by a blind index.
+"""Encrypted values: a sensitive value is kept as ciphertext, and found again by a blind index.
 
 Nothing here reads a clock, a file or a database; `encryption` keeps the keys' registry.
 """
@@ -37,10 +37,10 @@ TYPES: Mapping[SqlType, Any] = {
     "boolean": bool,
     "jsonb": Any,
 }
-"""What a sealed value of an SQL type is in Python. An interval cannot be sealed."""
+"""What an encrypted value of an SQL type is in Python. An interval cannot be encrypted."""
 _DIGEST_BYTES = 16
 _INDEX_LENGTH = 32
-_SEALED = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}:")
+_ENCRYPTED = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}:")
 
 Context = tuple[str, ...]
 """Where a value lives: (table, column, *key of the row). It opens nowhere else."""
@@ -50,13 +50,13 @@ def new_index_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def looks_sealed(text: str) -> bool:
-    """Whether this begins like a sealed value. JSON never does."""
-    return _SEALED.match(text) is not None
+def looks_encrypted(text: str) -> bool:
+    """Whether this begins like an encrypted value. JSON never does."""
+    return _ENCRYPTED.match(text) is not None
 
 
 def wrap(key: str, index_key: bytes) -> str:
-    """The index key, sealed under a key."""
+    """The index key, encrypted under a key."""
     return Fernet(key).encrypt(index_key).decode()
 
 
@@ -72,30 +72,30 @@ def unwrap(key: str, wrapped: str) -> bytes:
 
 
 class Vault:
-    """Seals under the newest of its keys, opens under any.
+    """Encrypts under the newest of its keys, decrypts under any.
 
-    A sealed value is `<key id>:<token>`; the token holds a digest of the context and the value.
+    An encrypted value is `<key id>:<token>`; the token holds a digest of the context and the value.
     """
 
     def __init__(self, keys: Sequence[str], index_key: bytes) -> None:
         self._keys = {key_id(key): Fernet(key) for key in keys}
         self.newest = key_id(keys[0])
-        """The id of the key that values are sealed under."""
+        """The id of the key that values are encrypted under."""
         self._encrypt = self._keys[self.newest].encrypt
         self._index_key = index_key
 
-    def seal(self, context: Context, value: Any) -> str:
+    def encrypt(self, context: Context, value: Any) -> str:
         """Raises TypeError or ValueError for what JSON cannot hold."""
-        sealed = self._encrypt(_digest(context) + msgspec.json.encode(value))
-        return f"{self.newest}:{sealed.decode()}"
+        encrypted = self._encrypt(_digest(context) + msgspec.json.encode(value))
+        return f"{self.newest}:{encrypted.decode()}"
 
-    def open(self, context: Context, sealed: str, kind: SqlType) -> Any:
+    def decrypt(self, context: Context, encrypted: str, kind: SqlType) -> Any:
         """The value. Raises FatalError when the key is missing or the text was moved or changed."""
-        return msgspec.json.decode(self._opened(context, sealed), type=TYPES[kind])
+        return msgspec.json.decode(self._decrypted(context, encrypted), type=TYPES[kind])
 
-    def reseal(self, context: Context, sealed: str) -> str:
+    def reencrypt(self, context: Context, encrypted: str) -> str:
         """The same value under the newest key. Raises FatalError as `open`."""
-        again = self._encrypt(_digest(context) + self._opened(context, sealed))
+        again = self._encrypt(_digest(context) + self._decrypted(context, encrypted))
         return f"{self.newest}:{again.decode()}"
 
     def index(self, kind: str, value: Any) -> str:
@@ -103,16 +103,16 @@ class Vault:
         said = msgspec.json.encode((kind, _canonical(value)), order="deterministic")
         return hmac.digest(self._index_key, said, "sha256").hex()[:_INDEX_LENGTH]
 
-    def _opened(self, context: Context, sealed: str) -> bytes:
+    def _decrypted(self, context: Context, encrypted: str) -> bytes:
         where = "/".join(context)
-        name, _, token = sealed.partition(":")
+        name, _, token = encrypted.partition(":")
         key = self._keys.get(name)
         if key is None:
             raise FatalError(
-                f"{where} is sealed under key {name[:ID_LENGTH]}, which is not among the keys of "
-                f"{VARIABLE}: add that key"
-                if looks_sealed(sealed)
-                else f"{where} holds a value that is not sealed: something else wrote it"
+                f"{where} is encrypted under key {name[:ID_LENGTH]}, which is not among the keys "
+                f"of {VARIABLE}: add that key"
+                if looks_encrypted(encrypted)
+                else f"{where} holds a value that is not encrypted: something else wrote it"
             )
         try:
             opened = key.decrypt(token)
@@ -165,8 +165,8 @@ def index_column(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A sensitive column as a sealed table keeps it: as text, with its blind index beside it."""
+class EncryptedColumn:
+    """A sensitive column as an encrypted table keeps it: text, with a blind index beside it."""
 
     name: str
     kind: str
@@ -177,20 +177,20 @@ class Sealed:
         return index_column(self.name)
 
 
-def sealed_columns(columns: Sequence[Column]) -> tuple[Sealed, ...]:
-    return tuple(Sealed(one.name, one.kind, one.sql) for one in columns if one.sensitive)
+def encrypted_columns(columns: Sequence[Column]) -> tuple[EncryptedColumn, ...]:
+    return tuple(EncryptedColumn(one.name, one.kind, one.sql) for one in columns if one.sensitive)
 
 
-def sealer(vault: Vault, entity: Entity) -> Callable[[Row], Row]:
-    """Makes what the table keeps of a row: sensitive values sealed, their indexes at its end.
+def encryptor(vault: Vault, entity: Entity) -> Callable[[Row], Row]:
+    """Makes what the table keeps of a row: sensitive values encrypted, their indexes at its end.
 
     A row is the entity's values in order, and whatever follows them.
     """
     keys = [i for i, column in enumerate(entity.columns) if column.key]
     sensitive = [(i, c.name, c.kind) for i, c in enumerate(entity.columns) if c.sensitive]
-    table, seal, index = entity.table, vault.seal, vault.index
+    table, encrypt, index = entity.table, vault.encrypt, vault.index
 
-    def sealed(row: Row) -> Row:
+    def encrypted(row: Row) -> Row:
         key = tuple(str(row[i]) for i in keys)
         kept = list(row)
         for i, name, kind in sensitive:
@@ -198,24 +198,28 @@ def sealer(vault: Vault, entity: Entity) -> Callable[[Row], Row]:
             if value is None:
                 kept.append(None)
             else:
-                kept[i] = seal((table, name, *key), value)
+                kept[i] = encrypt((table, name, *key), value)
                 kept.append(index(kind, value))
         return tuple(kept)
 
-    return sealed
+    return encrypted
 
 
-def opener(
-    vault: Vault, table: str, key: Sequence[str], sealed: Sequence[Sealed], names: Sequence[str]
+def decryptor(
+    vault: Vault,
+    table: str,
+    key: Sequence[str],
+    encrypted: Sequence[EncryptedColumn],
+    names: Sequence[str],
 ) -> Callable[[Row], list[Any]]:
     """Makes plain values of a stored row; `names` are its columns, with the key's and the indexes.
 
     A value without a blind index waits for its first encryption and is read as it is.
     """
     keys = [names.index(name) for name in key]
-    places = [(names.index(c.name), names.index(c.index), c) for c in sealed]
+    places = [(names.index(c.name), names.index(c.index), c) for c in encrypted]
 
-    def opened(row: Row) -> list[Any]:
+    def decrypted(row: Row) -> list[Any]:
         values = list(row)
         parts = tuple(str(row[i]) for i in keys)
         for place, mark, column in places:
@@ -224,14 +228,14 @@ def opener(
             if row[mark] is None:
                 values[place] = plain(row[place], column.sql)
             else:
-                values[place] = vault.open((table, column.name, *parts), row[place], column.sql)
+                values[place] = vault.decrypt((table, column.name, *parts), row[place], column.sql)
         return values
 
-    return opened
+    return decrypted
 
 
 def plain(stored: str, kind: SqlType) -> Any:
-    """A value of a table that has room for sealed values, but does not have it sealed yet.
+    """A value of a table that has room for encrypted values, but does not have it encrypted yet.
 
     Text is as it was; anything else is the JSON that PostgreSQL made of it.
     """

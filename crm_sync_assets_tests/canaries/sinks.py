@@ -13,7 +13,7 @@ from psycopg import sql
 from crm_sync_assets_tests.canaries.catalogue import ALL, SECRETS, Canary, found
 
 ALLOWED = {
-    # The record itself, as its source sent it; and tokens, sealed where keys are set.
+    # The record itself, as its source sent it; and tokens, encrypted where keys are set.
     ("ingestion_quarantine", "payload"): SECRETS,
     ("ingestion_oauth_token", "access_token"): (),
     ("ingestion_oauth_token", "refresh_token"): (),

@@ -63,7 +63,7 @@ def create(world: World, person: Person, **more: str) -> str:
     return str(contact)
 
 
-def unsealed(world: World) -> None:
+def unencrypted(world: World) -> None:
     """Without encryption, so that the database meets the values, and may speak of them."""
     world.environment.delenv("CRM_SYNC_ENCRYPTION_KEYS")
 
@@ -108,7 +108,7 @@ def oauth(world: World) -> None:
 
 @situation
 def partial(world: World) -> None:
-    unsealed(world)
+    unencrypted(world)
     refuse_in_the_database(world)
     world.environment.setenv("CRM_SYNC_HUBSPOT__CONTACTS__MODE", "strict")
     create(world, STORED)
@@ -133,7 +133,7 @@ def partial(world: World) -> None:
 
 @situation
 def dry_run(world: World) -> None:
-    unsealed(world)
+    unencrypted(world)
     refuse_in_the_database(world)
     create(world, REFUSED)
     status, said = sync(world, "--dry-run", "--debug")
@@ -303,7 +303,7 @@ def an_unreachable_warehouse(world: World) -> None:
 
 @situation
 def a_trigger_of_the_user(world: World) -> None:
-    unsealed(world)
+    unencrypted(world)
     assert sync(world, "--quiet")[0] == exits.SUCCESS
     world.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "

@@ -20,8 +20,8 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as settings
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets_tests.encrypted import NEW, OLD, plaintext, vault
 from crm_sync_assets_tests.scripted import history, rows
-from crm_sync_assets_tests.sealed import NEW, OLD, plaintext, vault
 
 Run = Callable[..., tuple[int, str, str]]
 KEYS = "CRM_SYNC_ENCRYPTION_KEYS"

@@ -31,7 +31,7 @@ from crm_sync_assets.sandbox.genius.crm import beside
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.loading import Table, load
 from crm_sync_assets.warehouse.tables import _SAME_TYPE, ensure_table, index_name, system_columns
-from crm_sync_assets.warehouse.vault import TYPES, index_column, sealed_columns
+from crm_sync_assets.warehouse.vault import TYPES, encrypted_columns, index_column
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB, mariadb
 from crm_sync_assets_tests.surroundings import copy_of
 
@@ -362,7 +362,7 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
-def test_sensitive_columns_can_be_sealed(entity: Entity) -> None:
+def test_sensitive_columns_can_be_encrypted(entity: Entity) -> None:
     """What the engine compares, sorts or joins by stays readable; a contract of declarations."""
     engines = {*system_columns(entity), "archived", "deleted_at", entity.merged_ids}
     for column in entity.columns:
@@ -370,21 +370,21 @@ def test_sensitive_columns_can_be_sealed(entity: Entity) -> None:
             assert not column.key, column.name
             assert column != entity.modified
             assert column.name not in engines
-            assert column.sql in TYPES, f"a {column.sql} cannot be sealed"
+            assert column.sql in TYPES, f"a {column.sql} cannot be encrypted"
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
 def test_blind_indexes_have_names_of_their_own(entity: Entity) -> None:
     names = [column.name for column in entity.columns] + list(system_columns(entity))
-    names += [column.index for column in sealed_columns(entity.columns)]
+    names += [column.index for column in encrypted_columns(entity.columns)]
     assert [name for name, times in Counter(names).items() if times > 1] == []
-    # A column that is not sealed must not look as if it were.
+    # A column that is not encrypted must not look as if it were.
     assert not {index_column(name) for name in names} & {column.name for column in entity.columns}
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
 def test_keys_are_written_one_way_only(entity: Entity) -> None:
-    """A sealed value is bound to its row's key as text, in the load and when it is read."""
+    """An encrypted value is bound to its row's key as text, in the load and when it is read."""
     assert {column.sql for column in entity.key} <= {"text", "bigint"}
 
 
@@ -416,9 +416,9 @@ def test_every_load_statement_is_one_the_server_takes(
     """That of an association without issues compared nothing with nothing, which is no SQL."""
     for entity in (one for one in ENTITIES if not one.tombstones_of):
         everything_but_the_key = {column.name for column in entity.columns if not column.key}
-        for withheld in (set[str](), everything_but_the_key):
+        for hidden_columns in (set[str](), everything_but_the_key):
             table = Table(entity, overwrite=False, keep_issues=keep_issues)
-            table.withheld = frozenset(withheld)
+            table.hidden_columns = frozenset(hidden_columns)
             with warehouse.connection() as connection:
                 ensure_table(connection, entity)
                 connection.execute(table.create_stage())

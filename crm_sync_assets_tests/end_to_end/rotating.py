@@ -13,15 +13,15 @@ from typing import Any
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.operations import encrypted_places, rotation
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.sealed import CLIENTS
+from crm_sync_assets_tests.encrypted import CLIENTS
 
 
 def main(url: str, keys: str, batches: int) -> int:
     encrypted_places.BATCH = 5
-    original = encrypted_places.EncryptedRows._seal_some
+    original = encrypted_places.EncryptedRows._encrypt_some
     done = 0
 
-    def seal_some(self: Any, *given: Any) -> Any:
+    def encrypt_some(self: Any, *given: Any) -> Any:
         nonlocal done
         found = original(self, *given)
         done += 1
@@ -30,13 +30,13 @@ def main(url: str, keys: str, batches: int) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         return found
 
-    encrypted_places.EncryptedRows._seal_some = seal_some  # type: ignore[method-assign]
+    encrypted_places.EncryptedRows._encrypt_some = encrypt_some  # type: ignore[method-assign]
     try:
         rotated = rotation.rotate(Warehouse(url, keys.split(",")), [CLIENTS])
     except SyncError as error:
         print(error, flush=True)
         return 1
-    print(sum(place.sealed for place in rotated.places), rotated.left, flush=True)
+    print(sum(place.encrypted for place in rotated.places), rotated.left, flush=True)
     return 0
 
 

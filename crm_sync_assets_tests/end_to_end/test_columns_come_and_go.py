@@ -136,12 +136,12 @@ def test_a_property_the_account_no_longer_shows_keeps_its_values(
     told = [line for line in caplog.messages if "the account shows no city, lead_city" in line]
     assert len(told) == 1, "said once"
     row = history(hubspot.warehouse)[1]
-    assert row["configuration"]["withheld"] == ["city", "lead_city"]
+    assert row["configuration"]["hidden_columns"] == ["city", "lead_city"]
     assert hubspot.sync("contacts").counts.updated == 0
     hide()
     hubspot.sync("contacts")
     assert wrong(sandbox, hubspot) == [], "shown again, it is read again"
-    assert "withheld" not in history(hubspot.warehouse)[-1]["configuration"]
+    assert "hidden_columns" not in history(hubspot.warehouse)[-1]["configuration"]
 
 
 def test_a_value_that_is_cleared_is_still_cleared(
@@ -336,7 +336,7 @@ def test_a_column_dropped_in_genius_keeps_its_values(world: World, start: Start)
         assert rows(genius.warehouse, query) == before
     first = rows(genius.warehouse, "SELECT DISTINCT first_name FROM genius_lead")
     assert first == [("Ann",)]
-    assert history(genius.warehouse)[-1]["configuration"]["withheld"] == [
+    assert history(genius.warehouse)[-1]["configuration"]["hidden_columns"] == [
         "carpentry_followup_notes",
         "city",
     ]

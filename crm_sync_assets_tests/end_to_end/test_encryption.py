@@ -1,4 +1,4 @@
-"""HubSpot and Genius with encryption keys: the truth, sealed, through edits and a new key."""
+"""HubSpot and Genius with encryption keys: the truth, encrypted, through edits and a new key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crm_sync_assets.operations.rotation import rotate
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets.warehouse.vault import sealed_columns
+from crm_sync_assets.warehouse.vault import encrypted_columns
 from crm_sync_assets_tests import truth
 from crm_sync_assets_tests.crms.genius import truth as genius_truth
 from crm_sync_assets_tests.crms.genius.worlds import (
@@ -26,8 +26,8 @@ from crm_sync_assets_tests.crms.genius.worlds import (
     start,
     world,
 )
+from crm_sync_assets_tests.encrypted import NEW, OLD, plaintext
 from crm_sync_assets_tests.scripted import rows
-from crm_sync_assets_tests.sealed import NEW, OLD, plaintext
 
 __all__ = [
     "clock", "genius_environment", "mariadb", "mysql_database", "postgres_world", "start", "world",
@@ -36,19 +36,19 @@ __all__ = [
 KEYS = "CRM_SYNC_ENCRYPTION_KEYS"
 
 
-def sealed_only(warehouse: Warehouse, crm: str, key: str) -> bool:
+def encrypted_only(warehouse: Warehouse, crm: str, key: str) -> bool:
     """Whether every sensitive value of every table of this CRM is under this key."""
     checked = 0
     for entity in registry.entities(crm):
-        for column in sealed_columns(entity.columns):
-            [(values, sealed)] = rows(
+        for column in encrypted_columns(entity.columns):
+            [(values, encrypted)] = rows(
                 warehouse,
                 f"SELECT count({column.name}), count(*) FILTER (WHERE {column.name} LIKE %s "  # noqa: S608
                 f"AND {column.index} ~ '^[0-9a-f]{{32}}$') FROM {entity.table}",
                 f"{key}:%",
             )
             checked += values
-            if values != sealed:
+            if values != encrypted:
                 return False
     return checked > 0
 
@@ -119,4 +119,4 @@ def test_genius_is_the_truth_and_nobody_can_read_it(
     for name in registry.entities("genius"):
         if name.sync_type not in names:
             genius.sync(name.sync_type)
-    assert sealed_only(keyed, "genius", key_id(OLD))
+    assert encrypted_only(keyed, "genius", key_id(OLD))

@@ -7,14 +7,14 @@ from pathlib import Path
 import crm_sync_assets
 
 PACKAGE = Path(crm_sync_assets.__file__).parent
-CALLS = (" load(", " bury(", "quarantine.add(")
+CALLS = (" load(", " soft_delete(", "quarantine.add(")
 WAY_IN = {"engine/batch.py"}
 OTHERS = {
     # What the source turned out not to have, marked at the end of a sync.
-    "engine/ending.py": {" bury("},
+    "engine/ending.py": {" soft_delete("},
     # Where they are defined.
     "warehouse/loading.py": {" load("},
-    "warehouse/deletions.py": {" bury("},
+    "warehouse/deletions.py": {" soft_delete("},
 }
 
 

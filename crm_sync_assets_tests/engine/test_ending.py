@@ -203,12 +203,12 @@ def test_a_shadow_of_a_table_with_a_long_name_is_found_again(warehouse: Warehous
 
 def test_keys_found_gone_are_kept_apart_from_keys_seen(warehouse: Warehouse) -> None:
     sync(warehouse, FakeClient([person(1)]))
-    lineage = history(warehouse)[0]["id"]
-    keys = SeenKeys(lineage)
+    first_attempt = history(warehouse)[0]["id"]
+    keys = SeenKeys(first_attempt)
     with warehouse.connection() as connection:
         keys.add_gone(connection, [Tombstone(("1",)), Tombstone(("2",), merged_into="3")])
         keys.add_gone(connection, [Tombstone(("1",))])
-        found = sorted(keys.gone(connection), key=lambda stone: stone.key)
+        found = sorted(keys.gone(connection), key=lambda tombstone: tombstone.key)
         connection.commit()
     assert found == [Tombstone(("1",)), Tombstone(("2",), merged_into="3")]
 

@@ -257,16 +257,16 @@ def test_a_row_the_warehouse_refuses_is_set_aside_alone(
     assert replay(hubspot.warehouse, CONTACTS, [entry]).counts.failed == 1
 
 
-@pytest.mark.parametrize("sealed_rest", [False, True], ids=["plain rest", "sealed rest"])
-def test_sealed_values_are_refreshed_sealed(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox, sealed_rest: bool
+@pytest.mark.parametrize("encrypted_rest", [False, True], ids=["plain rest", "encrypted rest"])
+def test_encrypted_values_are_refreshed_encrypted(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, encrypted_rest: bool
 ) -> None:
     environment.setenv("CRM_SYNC_ENCRYPTION_KEYS", new_key())
     for module in (definitions, world):
         environment.setattr(module, "CALCULATED", {*world.CALCULATED, "firstname"})
     hubspot = HubSpotSyncs()
     columns = tuple(
-        rest(sensitive=sealed_rest) if one.kind == "rest" else one for one in CONTACTS.columns
+        rest(sensitive=encrypted_rest) if one.kind == "rest" else one for one in CONTACTS.columns
     )
     entity = replace(CONTACTS, columns=columns)
     settings = settings_for(hubspot.crm, CONTACTS)

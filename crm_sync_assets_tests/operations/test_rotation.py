@@ -24,18 +24,18 @@ from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, Script, rows, start, sync
-from crm_sync_assets_tests.sealed import (
+from crm_sync_assets_tests.encrypted import (
     CLIENTS,
+    ENCRYPTED,
     NEW,
     OLD,
-    SEALED,
     by_key,
     client,
     opened,
     plaintext,
     vault,
 )
+from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, Script, rows, start, sync
 
 STRICT = SyncSettings(mode="strict", load_rows=100, prefetch_pages=1)
 
@@ -60,27 +60,27 @@ def token(warehouse: Warehouse) -> str:
 
 
 def under(warehouse: Warehouse) -> set[str]:
-    """Ids of the keys that anything is sealed under; what is not sealed is 'plain'."""
+    """Ids of the keys that anything is encrypted under; what is not encrypted is 'plain'."""
     values = rows(warehouse, "SELECT payload FROM ingestion_quarantine")
     values += rows(warehouse, "SELECT unnest(ARRAY[access_token, refresh_token]) "
                               "FROM ingestion_oauth_token")  # fmt: skip
-    for name in SEALED:
+    for name in ENCRYPTED:
         one = f"SELECT {name}::text FROM test_clients WHERE {name} IS NOT NULL"  # noqa: S608
         values += rows(warehouse, one)
     return {text[:12] if text[12:19] == ":gAAAAA" else "plain" for (text,) in values}
 
 
 @pytest.fixture
-def lineage(warehouse: Warehouse) -> Any:
+def stamps(warehouse: Warehouse) -> Any:
     return lambda: rows(
         warehouse,
         "SELECT id, name, sync_created_at, sync_updated_at FROM test_clients ORDER BY id",
     )
 
 
-def test_plain_tables_are_encrypted_once(warehouse: Warehouse, lineage: Any) -> None:
+def test_plain_tables_are_encrypted_once(warehouse: Warehouse, stamps: Any) -> None:
     fill(warehouse)
-    before = lineage()
+    before = stamps()
     keyed = with_keys(warehouse, OLD)
     assert {p.name: p.left for p in outstanding(keyed, [CLIENTS]).places} == {
         "test_clients": 12,
@@ -90,14 +90,14 @@ def test_plain_tables_are_encrypted_once(warehouse: Warehouse, lineage: Any) -> 
     assert rows(warehouse, "SELECT count(*) FROM ingestion_encryption_key") == [(0,)]
     assert plaintext(warehouse) != []
     done = rotate(keyed, [CLIENTS])
-    assert {p.name: (p.sealed, p.left) for p in done.places} == {
+    assert {p.name: (p.encrypted, p.left) for p in done.places} == {
         "test_clients": (12, 0),
         "ingestion_quarantine": (1, 0),
         "ingestion_oauth_token": (1, 0),
     }
     assert (done.retired, done.in_use) == ([], [])
     assert plaintext(warehouse) == []
-    assert lineage() == before
+    assert stamps() == before
     assert by_key(keyed)["3"]["born"] == date(1931, 7, 4)
     assert str(by_key(keyed)["3"]["worth"]) == "918273.0030"
     assert by_key(keyed)["900"]["email"] is None
@@ -107,7 +107,7 @@ def test_plain_tables_are_encrypted_once(warehouse: Warehouse, lineage: Any) -> 
         [entry] = quarantine.entries(connection, vault=vault(keyed))
     assert entry.record["email"] == "canary901@example.com"
     assert token(keyed) == "canary-a"
-    assert rotate(keyed, [CLIENTS]).places[0].sealed == 0
+    assert rotate(keyed, [CLIENTS]).places[0].encrypted == 0
     keyed.close()
 
 
@@ -129,19 +129,17 @@ def test_a_rotated_table_is_the_one_a_keyed_sync_would_have_made(warehouse: Ware
     keyed.close()
 
 
-def test_a_new_key_takes_over_and_the_old_one_is_retired(
-    warehouse: Warehouse, lineage: Any
-) -> None:
+def test_a_new_key_takes_over_and_the_old_one_is_retired(warehouse: Warehouse, stamps: Any) -> None:
     old = with_keys(warehouse, OLD)
     fill(old)
-    before, values = lineage(), by_key(old)
+    before, values = stamps(), by_key(old)
     indexes = rows(warehouse, "SELECT id, email_bidx, other_bidx FROM test_clients ORDER BY id")
     both = with_keys(warehouse, NEW, OLD)
     assert by_key(both) == values
     done = rotate(both, [CLIENTS])
     assert (done.newest, done.retired, done.in_use) == (key_id(NEW), [key_id(OLD)], [])
     assert under(warehouse) == {key_id(NEW)}
-    assert lineage() == before
+    assert stamps() == before
     assert indexes == rows(
         warehouse, "SELECT id, email_bidx, other_bidx FROM test_clients ORDER BY id"
     )
@@ -206,13 +204,13 @@ def test_a_rotation_killed_half_way_is_finished_by_the_next(
     keyed.close()
 
 
-def test_text_that_looks_sealed_is_sealed(warehouse: Warehouse) -> None:
+def test_text_that_looks_encrypted_is_encrypted(warehouse: Warehouse) -> None:
     """Whoever writes a note at the source cannot talk the first encryption out of it."""
     hostile = f"{key_id(OLD)}:gAAAAAcanary"
     alone = dict.fromkeys(("email", "born", "worth", "shoe", "nickname"))
     sync(warehouse, FakeClient([client(1, note=hostile, **alone)]), CLIENTS)
     keyed = with_keys(warehouse, OLD)
-    assert rotate(keyed, [CLIENTS]).places[0].sealed == 1
+    assert rotate(keyed, [CLIENTS]).places[0].encrypted == 1
     assert plaintext(warehouse) == []
     assert by_key(keyed)["1"]["note"] == hostile
     keyed.close()
@@ -236,7 +234,7 @@ def test_the_shadow_of_an_interrupted_replacement_is_rotated_and_resumed(
     keyed = with_keys(warehouse, OLD)
     [shadow, *_] = rotate(keyed, [CLIENTS]).places
     assert shadow.name.startswith("ingestion_shadow_")
-    assert shadow.sealed > 0
+    assert shadow.encrypted > 0
     assert plaintext(warehouse) == []
     # And under a second key, the first one is needed no more.
     both, new = with_keys(warehouse, NEW, OLD), with_keys(warehouse, NEW)
@@ -391,7 +389,7 @@ def test_a_key_of_two_parts_is_gone_through_to_its_end(
     sync(warehouse, FakeClient(records), PAIRED)
     keyed = with_keys(warehouse, OLD)
     done = rotate(keyed, [PAIRED])
-    assert (done.places[0].sealed, done.left) == (9, 0)
+    assert (done.places[0].encrypted, done.left) == (9, 0)
     assert plaintext(warehouse) == []
     assert sync(keyed, FakeClient(records), PAIRED, full=True).counts.unchanged == 9
     _, found = opened(keyed, PAIRED, columns=["id", "order"])

@@ -25,6 +25,17 @@ from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.tables import ensure_table
+from crm_sync_assets_tests.encrypted import (
+    CLIENTS,
+    ENCRYPTED,
+    NEW,
+    OLD,
+    by_key,
+    client,
+    opened,
+    plaintext,
+    vault,
+)
 from crm_sync_assets_tests.scripted import (
     SETTINGS,
     FakeClient,
@@ -33,17 +44,6 @@ from crm_sync_assets_tests.scripted import (
     rows,
     start,
     sync,
-)
-from crm_sync_assets_tests.sealed import (
-    CLIENTS,
-    NEW,
-    OLD,
-    SEALED,
-    by_key,
-    client,
-    opened,
-    plaintext,
-    vault,
 )
 from crm_sync_assets_tests.surroundings import copy_of
 
@@ -82,7 +82,7 @@ def test_values_come_back_as_what_they_were(safe: Warehouse) -> None:
     empty = client(2, email=None, note="", born=None, worth=None, shoe=None, nickname=None)
     sync(safe, FakeClient([full, empty]), CLIENTS)
     found = by_key(safe)
-    assert [found["1"][name] for name in SEALED] == [
+    assert [found["1"][name] for name in ENCRYPTED] == [
         "canary1@example.com",
         "canary note 1",
         date(1931, 7, 2),
@@ -91,7 +91,7 @@ def test_values_come_back_as_what_they_were(safe: Warehouse) -> None:
         {"nickname": "canary nick 1"},
     ]
     assert str(found["1"]["worth"]) == "918273.0010"
-    assert [found["2"][name] for name in SEALED] == [None] * 5 + [found["2"]["other"]]
+    assert [found["2"][name] for name in ENCRYPTED] == [None] * 5 + [found["2"]["other"]]
     stored = rows(
         safe, "SELECT email, email_bidx, worth, worth_bidx FROM test_clients WHERE id = '2'"
     )
@@ -148,16 +148,16 @@ class Story:
         return self.counts
 
 
-def test_a_sealed_warehouse_counts_and_holds_what_a_plain_one_does(
+def test_an_encrypted_warehouse_counts_and_holds_what_a_plain_one_does(
     safe: Warehouse, bare: Warehouse
 ) -> None:
-    sealed, plain = Story(safe).tell(), Story(bare).tell()
-    assert sealed == plain
-    assert sealed["first"] == Counts(processed=12, created=12)
-    assert sealed["the same again"] == Counts(processed=12, unchanged=12)
-    assert sealed["worth written otherwise"].unchanged == 1
-    assert sealed["a dry run of edits"] == sealed["edits"] == Counts(11, 0, 2, 9)
-    assert sealed["a dry replacement"].updated == sealed["a replacement"].updated > 0
+    encrypted, plain = Story(safe).tell(), Story(bare).tell()
+    assert encrypted == plain
+    assert encrypted["first"] == Counts(processed=12, created=12)
+    assert encrypted["the same again"] == Counts(processed=12, unchanged=12)
+    assert encrypted["worth written otherwise"].unchanged == 1
+    assert encrypted["a dry run of edits"] == encrypted["edits"] == Counts(11, 0, 2, 9)
+    assert encrypted["a dry replacement"].updated == encrypted["a replacement"].updated > 0
     assert plaintext(safe) == []
     with bare.connection() as connection:
         cursor = connection.execute("SELECT * FROM test_clients")
@@ -177,7 +177,7 @@ def test_an_unchanged_row_is_not_rewritten(safe: Warehouse) -> None:
     assert rows(safe, query) == before
 
 
-def test_a_row_the_database_refuses_is_set_aside_alone_and_sealed(safe: Warehouse) -> None:
+def test_a_row_the_database_refuses_is_set_aside_alone_and_encrypted(safe: Warehouse) -> None:
     sync(safe, FakeClient([client(0)]), CLIENTS)
     with safe.connection() as connection:
         connection.execute("ALTER TABLE test_clients ADD CHECK (name <> 'Person 5')")
@@ -219,7 +219,7 @@ def test_a_payload_moved_to_another_record_does_not_open(safe: Warehouse) -> Non
         ("email = (SELECT email FROM test_clients WHERE id = '1')", "moved"),
         ("note = email", "moved"),
         ("email = left(email, 60) || 'x' || right(email, 60)", "tampered"),
-        ("email = 'canary@example.com'", "is not sealed"),
+        ("email = 'canary@example.com'", "is not encrypted"),
     ],
     ids=["another row", "another column", "changed", "written by hand"],
 )
@@ -298,7 +298,7 @@ def test_a_column_that_is_no_longer_sensitive_is_not_mixed(safe: Warehouse) -> N
         sync(safe, FakeClient([client(2)]), after)
 
 
-def test_a_new_sensitive_column_is_added_sealed(safe: Warehouse) -> None:
+def test_a_new_sensitive_column_is_added_encrypted(safe: Warehouse) -> None:
     sync(safe, FakeClient([client(1)]), CLIENTS)
     wider = replace(CLIENTS, columns=(*CLIENTS.columns, text("nickname", sensitive=True)))
     sync(safe, FakeClient([client(1)]), wider, full=True)
@@ -398,7 +398,7 @@ def test_blind_indexes_join_two_tables(safe: Warehouse) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_sealed_column_can_be_searched(
+def test_an_encrypted_column_can_be_searched(
     safe: Warehouse, where: dict[str, Any], ids: list[str]
 ) -> None:
     sync(safe, FakeClient([*everyone(5), client(9, email=None)]), CLIENTS)
@@ -436,7 +436,7 @@ def grants(said: list[str]) -> Any:
     return endpoint
 
 
-def test_tokens_are_sealed_and_found_again(safe: Warehouse) -> None:
+def test_tokens_are_encrypted_and_found_again(safe: Warehouse) -> None:
     said: list[str] = []
     store = TableStore(safe.url, "account", "canary-refresh-0", [OLD])
     assert OAuth(grants(said), store, "REFRESH").token() == "canary-access-1"
@@ -453,7 +453,7 @@ def test_tokens_are_sealed_and_found_again(safe: Warehouse) -> None:
         OAuth(grants(said), store, "REFRESH").token()
 
 
-def test_plain_tokens_of_before_are_read_and_sealed_when_refreshed(safe: Warehouse) -> None:
+def test_plain_tokens_of_before_are_read_and_encrypted_when_refreshed(safe: Warehouse) -> None:
     said: list[str] = []
     plain = OAuth(grants(said), TableStore(safe.url, "account", "canary-refresh-0"), "REFRESH")
     token = plain.token()

@@ -27,7 +27,7 @@ from crm_sync_assets.warehouse import embedded
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests import conftest, truth
-from crm_sync_assets_tests.sealed import NEW
+from crm_sync_assets_tests.encrypted import NEW
 
 URL = "CRM_SYNC_WAREHOUSE_URL"
 

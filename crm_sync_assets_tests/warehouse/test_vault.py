@@ -1,4 +1,4 @@
-"""Sealing, opening and blind indexes, without a database."""
+"""Encrypting, opening and blind indexes, without a database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crm_sync_assets.warehouse.vault import (
     TYPES,
     Vault,
     index_column,
-    looks_sealed,
+    looks_encrypted,
     new_index_key,
     plain,
     unwrap,
@@ -57,20 +57,20 @@ VALUES: dict[SqlType, st.SearchStrategy[Any]] = {
 TYPED = st.sampled_from(sorted(VALUES)).flatmap(lambda k: st.tuples(st.just(k), VALUES[k]))
 
 
-def test_every_type_that_can_be_sealed_is_tried() -> None:
+def test_every_type_that_can_be_encrypted_is_tried() -> None:
     assert VALUES.keys() == TYPES.keys()
 
 
 @given(TYPED)
-def test_what_is_sealed_opens_as_what_it_was(typed: tuple[SqlType, Any]) -> None:
+def test_what_is_encrypted_opens_as_what_it_was(typed: tuple[SqlType, Any]) -> None:
     kind, value = typed
-    sealed = VAULT.seal(HERE, value)
-    opened = VAULT.open(HERE, sealed, kind)
+    encrypted = VAULT.encrypt(HERE, value)
+    opened = VAULT.decrypt(HERE, encrypted, kind)
     assert opened == value
     assert type(opened) is type(value)
     if kind == "numeric":
         assert opened.as_tuple() == value.as_tuple()
-    assert looks_sealed(sealed)
+    assert looks_encrypted(encrypted)
 
 
 def same(kind: SqlType, one: Any, other: Any) -> bool:
@@ -150,8 +150,8 @@ def test_an_index_tells_nothing_without_its_key_and_depends_on_the_kind() -> Non
     assert VAULT.index("email", "a@b.c") == Vault([OLD], INDEX_KEY).index("email", "a@b.c")
 
 
-def test_two_seals_of_a_value_differ() -> None:
-    assert VAULT.seal(HERE, "a@b.c") != VAULT.seal(HERE, "a@b.c")
+def test_two_encryptions_of_a_value_differ() -> None:
+    assert VAULT.encrypt(HERE, "a@b.c") != VAULT.encrypt(HERE, "a@b.c")
 
 
 @pytest.mark.parametrize(
@@ -165,38 +165,38 @@ def test_two_seals_of_a_value_differ() -> None:
     ],
     ids=str,
 )
-def test_a_value_opens_only_where_it_was_sealed(elsewhere: tuple[str, ...]) -> None:
-    sealed = VAULT.seal(HERE, "a@b.c")
+def test_a_value_opens_only_where_it_was_encrypted(elsewhere: tuple[str, ...]) -> None:
+    encrypted = VAULT.encrypt(HERE, "a@b.c")
     with pytest.raises(FatalError, match="moved there from another row or column"):
-        VAULT.open(elsewhere, sealed, "text")
+        VAULT.decrypt(elsewhere, encrypted, "text")
     with pytest.raises(FatalError, match="moved there"):
-        VAULT.reseal(elsewhere, sealed)
+        VAULT.reencrypt(elsewhere, encrypted)
 
 
 def test_a_changed_token_is_noticed() -> None:
-    sealed = VAULT.seal(HERE, "a@b.c")
-    middle = len(sealed) // 2
-    other = "A" if sealed[middle] != "A" else "B"
+    encrypted = VAULT.encrypt(HERE, "a@b.c")
+    middle = len(encrypted) // 2
+    other = "A" if encrypted[middle] != "A" else "B"
     with pytest.raises(FatalError, match="tampered"):
-        VAULT.open(HERE, sealed[:middle] + other + sealed[middle + 1 :], "text")
+        VAULT.decrypt(HERE, encrypted[:middle] + other + encrypted[middle + 1 :], "text")
 
 
 def test_a_value_under_another_key_names_the_key_that_is_missing() -> None:
-    sealed = Vault([OLD], INDEX_KEY).seal(HERE, "a@b.c")
-    with pytest.raises(FatalError, match=f"sealed under key {key_id(OLD)}") as caught:
-        VAULT.open(HERE, sealed, "text")
+    encrypted = Vault([OLD], INDEX_KEY).encrypt(HERE, "a@b.c")
+    with pytest.raises(FatalError, match=f"encrypted under key {key_id(OLD)}") as caught:
+        VAULT.decrypt(HERE, encrypted, "text")
     assert OLD not in str(caught.value)
     with pytest.raises(FatalError, match="tampered"):
-        VAULT.open(HERE, f"{key_id(NEW)}:{sealed.partition(':')[2]}", "text")
-    with pytest.raises(FatalError, match="is not sealed"):
-        VAULT.open(HERE, "a@b.c", "text")
+        VAULT.decrypt(HERE, f"{key_id(NEW)}:{encrypted.partition(':')[2]}", "text")
+    with pytest.raises(FatalError, match="is not encrypted"):
+        VAULT.decrypt(HERE, "a@b.c", "text")
 
 
-def test_resealing_changes_the_key_and_not_the_value() -> None:
-    sealed = Vault([OLD], INDEX_KEY).seal(HERE, Decimal("1.50"))
-    again = Vault([NEW, OLD], INDEX_KEY).reseal(HERE, sealed)
+def test_reencrypting_changes_the_key_and_not_the_value() -> None:
+    encrypted = Vault([OLD], INDEX_KEY).encrypt(HERE, Decimal("1.50"))
+    again = Vault([NEW, OLD], INDEX_KEY).reencrypt(HERE, encrypted)
     assert again.startswith(f"{key_id(NEW)}:")
-    assert str(VAULT.open(HERE, again, "numeric")) == "1.50"
+    assert str(VAULT.decrypt(HERE, again, "numeric")) == "1.50"
 
 
 def test_an_index_key_opens_only_under_the_key_it_was_wrapped_in() -> None:
@@ -240,7 +240,7 @@ def test_a_new_key_is_a_key_and_its_id_is_not_it() -> None:
         ('"2026-01-01T12:00:00+00:00"', "timestamptz", datetime(2026, 1, 1, 12, tzinfo=UTC)),
     ],
 )
-def test_a_value_that_waits_to_be_sealed_is_what_it_was(
+def test_a_value_that_waits_to_be_encrypted_is_what_it_was(
     stored: str, kind: SqlType, value: Any
 ) -> None:
     assert plain(stored, kind) == value

@@ -36,7 +36,11 @@ from crm_sync_assets.warehouse.connection import (
     is_worth_repeating,
 )
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.deletions import bury, bury_absent, point_losers_to_survivors
+from crm_sync_assets.warehouse.deletions import (
+    point_losers_to_survivors,
+    soft_delete,
+    soft_delete_absent,
+)
 from crm_sync_assets.warehouse.loading import Rejected, Table, is_data_error, load
 from crm_sync_assets.warehouse.postgres import sqlalchemy_url
 from crm_sync_assets.warehouse.tables import ensure_table
@@ -99,13 +103,13 @@ def put(
     *,
     overwrite: bool = False,
     keep_issues: bool = False,
-    withheld: str | None = None,
+    hidden_columns: str | None = None,
     future: datetime | None = None,
     vault: Vault | None = None,
 ) -> tuple[Counts, list[Rejected]]:
     """Load rows, the issues last, into the entity's table, and commit."""
     table = Table(entity, overwrite=overwrite, keep_issues=keep_issues, vault=vault)
-    table.withheld = frozenset([withheld] if withheld else [])
+    table.hidden_columns = frozenset([hidden_columns] if hidden_columns else [])
     table.future = future
     with warehouse.connection() as connection:
         ensure_table(connection, entity, vault)
@@ -199,9 +203,11 @@ def test_a_column_that_could_not_be_read_keeps_its_value_and_tells_no_versions_a
 ) -> None:
     put(warehouse, NARROW, [("1", "kept", at(0), None)])
     unread = [("1", None, at(0), None)]
-    assert put(warehouse, NARROW, unread, withheld="value")[0] == Counts(1, unchanged=1)
+    assert put(warehouse, NARROW, unread, hidden_columns="value")[0] == Counts(1, unchanged=1)
     unread = [("1", None, at(1), None), ("2", None, at(1), None)]
-    assert put(warehouse, NARROW, unread, withheld="value")[0] == Counts(2, created=1, updated=1)
+    assert put(warehouse, NARROW, unread, hidden_columns="value")[0] == Counts(
+        2, created=1, updated=1
+    )
     assert rows(warehouse, "SELECT id, value, modified FROM test_narrow ORDER BY id") == [
         ("1", "kept", at(1)),
         ("2", None, at(1)),
@@ -252,13 +258,13 @@ def test_a_row_that_is_all_key_can_be_loaded_by_a_run_that_does_not_look_for_iss
     assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, created=1)
     assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
     with warehouse.connection() as connection:
-        bury(connection, NUMBERED, [Tombstone(("1", "2"))])
+        soft_delete(connection, NUMBERED, [Tombstone(("1", "2"))])
         connection.commit()
     assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, updated=1)
     assert put(warehouse, NUMBERED, pair, keep_issues=True)[0] == Counts(1, unchanged=1)
 
 
-def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
+def test_the_stamps_tell_when_a_row_came_and_when_it_changed(
     warehouse: Warehouse,
 ) -> None:
     query = "SELECT sync_created_at, sync_updated_at FROM test_narrow"
@@ -278,7 +284,7 @@ def test_the_lineage_columns_tell_when_a_row_came_and_when_it_changed(
 def test_a_record_that_comes_back_is_counted_and_loses_its_deletion(warehouse: Warehouse) -> None:
     put(warehouse, NARROW, [("1", "x", at(5), None)])
     with warehouse.connection() as connection:
-        bury(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
+        soft_delete(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
         connection.commit()
     assert put(warehouse, NARROW, [("1", "x", at(4), None)])[0] == Counts(1, unchanged=1)
     query = "SELECT deleted_at FROM test_narrow"
@@ -291,7 +297,7 @@ def test_a_record_that_comes_back_is_counted_and_loses_its_deletion(warehouse: W
 def test_a_run_that_could_read_no_column_but_the_key_changes_nothing(warehouse: Warehouse) -> None:
     dating = replace(PAIRS, columns=(text("id", key=True), timestamp("deleted_at")))
     put(warehouse, dating, [("1", LONG_AGO, None)])
-    how: dict[str, Any] = {"keep_issues": True, "withheld": "deleted_at"}
+    how: dict[str, Any] = {"keep_issues": True, "hidden_columns": "deleted_at"}
     assert put(warehouse, dating, [("1", None, None)], **how)[0] == Counts(1, unchanged=1)
     assert rows(warehouse, "SELECT deleted_at FROM test_pairs") == [(LONG_AGO,)]
 
@@ -312,7 +318,7 @@ def test_a_source_that_dates_deletions_itself_decides_what_is_deleted(
 def test_a_merged_row_stays_merged_whatever_is_sent(warehouse: Warehouse) -> None:
     put(warehouse, MERGING, [("1", at(0), None, False, None)])
     with warehouse.connection() as connection:
-        bury(connection, MERGING, [Tombstone(("1",), LONG_AGO, "7")])
+        soft_delete(connection, MERGING, [Tombstone(("1",), LONG_AGO, "7")])
         connection.commit()
     late = [("1", at(9), None, False, None)]
     assert put(warehouse, MERGING, late)[0] == Counts(1, unchanged=1)
@@ -328,11 +334,11 @@ def test_an_overwriting_load_lets_an_older_version_win(warehouse: Warehouse) -> 
     assert put(warehouse, MERGING, older, overwrite=True)[0] == Counts(1, updated=1)
 
 
-# Sealed values
+# Encrypted values
 
 
-def test_sealed_values_are_told_apart_by_their_blind_indexes(warehouse: Warehouse) -> None:
-    """Two seals of one value differ; an unchanged row is not rewritten all the same."""
+def test_encrypted_values_are_told_apart_by_their_blind_indexes(warehouse: Warehouse) -> None:
+    """Two encryptions of one value differ; an unchanged row is not rewritten all the same."""
     vault = Vault([new_key()], new_index_key())
     query = "SELECT note, note_bidx, shoe, shoe_bidx FROM test_hiding"
 
@@ -342,18 +348,18 @@ def test_sealed_values_are_told_apart_by_their_blind_indexes(warehouse: Warehous
 
     assert sent("secret", 43) == Counts(1, created=1)
     (first,) = rows(warehouse, query)
-    assert vault.open(("test_hiding", "note", "1"), first[0], "text") == "secret"
-    assert vault.open(("test_hiding", "shoe", "1"), first[2], "bigint") == 43
+    assert vault.decrypt(("test_hiding", "note", "1"), first[0], "text") == "secret"
+    assert vault.decrypt(("test_hiding", "shoe", "1"), first[2], "bigint") == 43
     assert first[1::2] == (vault.index("text", "secret"), vault.index("integer", 43))
     assert sent("secret", 43) == Counts(1, unchanged=1)
     assert rows(warehouse, query) == [first]
     assert sent("other", 43) == Counts(1, updated=1)
     (second,) = rows(warehouse, query)
-    assert vault.open(("test_hiding", "note", "1"), second[0], "text") == "other"
+    assert vault.decrypt(("test_hiding", "note", "1"), second[0], "text") == "other"
     assert second[1::2] == (vault.index("text", "other"), first[3])
 
 
-def test_a_sealed_column_that_could_not_be_read_keeps_its_value_and_its_index(
+def test_an_encrypted_column_that_could_not_be_read_keeps_its_value_and_its_index(
     warehouse: Warehouse,
 ) -> None:
     vault = Vault([new_key()], new_index_key())
@@ -362,7 +368,7 @@ def test_a_sealed_column_that_could_not_be_read_keeps_its_value_and_its_index(
     ((note, index, _),) = rows(warehouse, query)
     unread = [("1", "x", None, 44, at(0), None)]
     for counts in (Counts(1, updated=1), Counts(1, unchanged=1)):
-        assert put(warehouse, HIDING, unread, vault=vault, withheld="note")[0] == counts
+        assert put(warehouse, HIDING, unread, vault=vault, hidden_columns="note")[0] == counts
         assert rows(warehouse, query) == [(note, index, vault.index("integer", 44))]
 
 
@@ -384,7 +390,7 @@ def test_composite_keys_are_compared_whole(warehouse: Warehouse) -> None:
 def test_keys_that_look_alike_when_joined_stay_apart(warehouse: Warehouse) -> None:
     put(warehouse, PAIRS, [("a/b", "c", "1", None), ("a", "b/c", "2", None)])
     with warehouse.connection() as connection:
-        assert bury(connection, PAIRS, [Tombstone(("a", "b/c"))]) == (1, 0)
+        assert soft_delete(connection, PAIRS, [Tombstone(("a", "b/c"))]) == (1, 0)
         connection.commit()
     live = rows(warehouse, "SELECT a, b FROM test_pairs WHERE deleted_at IS NULL")
     assert live == [("a/b", "c")]
@@ -674,9 +680,9 @@ def test_any_name_of_a_column_can_be_stored_found_and_marked(
     assert warehouse.keys(odd.table, column=name, limit=5) == ["1", "2"]
     with warehouse.connection() as connection:
         assert ensure_table(connection, odd) == []
-        assert bury(connection, odd, [Tombstone(("1",)), Tombstone(("9",))]) == (1, 1)
+        assert soft_delete(connection, odd, [Tombstone(("1",)), Tombstone(("9",))]) == (1, 1)
         seen = sql.SQL("SELECT ARRAY['1']")
-        assert bury_absent(connection, odd, seen) == 1
+        assert soft_delete_absent(connection, odd, seen) == 1
         connection.commit()
     assert warehouse.keys(odd.table, column=name, limit=5) == []
 
@@ -717,7 +723,7 @@ def test_known_keys_are_the_live_ones_or_those_deleted_since(warehouse: Warehous
     put(warehouse, people, [(str(n), None, None, at(0), None, None, None) for n in range(6)])
     moment = datetime(2026, 5, 1, tzinfo=UTC)
     with warehouse.connection() as connection:
-        bury(
+        soft_delete(
             connection,
             people,
             [
@@ -749,7 +755,7 @@ def test_keys_of_a_column_without_an_index_come_in_order_too(warehouse: Warehous
 def test_deleted_keys_of_a_table_that_knows_no_mergers_are_found(warehouse: Warehouse) -> None:
     put(warehouse, NARROW, [("1", "x", None, None)])
     with warehouse.connection() as connection:
-        bury(connection, NARROW, [Tombstone(("1",), at(5))])
+        soft_delete(connection, NARROW, [Tombstone(("1",), at(5))])
         connection.commit()
     assert warehouse.keys("test_narrow", limit=5, deleted_since=at(4)) == ["1"]
     assert warehouse.keys("test_narrow", limit=5, deleted_since=at(6)) == []
@@ -768,7 +774,7 @@ def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Wa
     for these in ([(5, 1), (100, 1), (7, 2), (9, 1)], [(-5, 1), (7, 1), (0, 1)]):
         put(warehouse, NUMBERED, [(*pair, None) for pair in these])
     with warehouse.connection() as connection:
-        assert bury(connection, NUMBERED, [Tombstone(("9", "1"))]) == (1, 0)
+        assert soft_delete(connection, NUMBERED, [Tombstone(("9", "1"))]) == (1, 0)
         connection.commit()
     columns = ("a", "b")
     live = [(-5, 1), (0, 1), (5, 1), (7, 1), (7, 2), (100, 1)]
@@ -782,7 +788,7 @@ def test_numbers_are_the_live_keys_in_order_from_low_to_below_high(warehouse: Wa
 def test_key_sums_are_those_of_the_live_keys_from_low_to_below_high(warehouse: Warehouse) -> None:
     put(warehouse, NUMBERED, [(n, 1, None) for n in (4, 5, 6, 7, 8)])
     with warehouse.connection() as connection:
-        assert bury(connection, NUMBERED, [Tombstone(("6", "1"))]) == (1, 0)
+        assert soft_delete(connection, NUMBERED, [Tombstone(("6", "1"))]) == (1, 0)
         connection.commit()
     sums = warehouse.key_sums("test_numbered", ("a", "b"), low=5, high=8)
     assert sum(count for count, _, _ in sums.values()) == 2
@@ -812,10 +818,10 @@ def test_a_tombstone_marks_once_and_keeps_the_first_moment(warehouse: Warehouse)
     put(warehouse, PEOPLE, [("1", "x", None, at(0), None, None, None)])
     first, second = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
     with warehouse.connection() as connection:
-        assert bury(connection, PEOPLE, [Tombstone(("1",), first)]) == (1, 0)
-        assert bury(connection, PEOPLE, [Tombstone(("1",), second)]) == (0, 1)
-        assert bury(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (1, 0)
-        assert bury(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (0, 1)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), first)]) == (1, 0)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), second)]) == (0, 1)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (1, 0)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), second, "7")]) == (0, 1)
         connection.commit()
     assert rows(warehouse, "SELECT deleted_at, merged_into FROM test_people") == [(first, "7")]
 
@@ -826,9 +832,9 @@ def test_a_tombstone_dates_a_deletion_and_a_plain_one_keeps_the_survivor(
     put(warehouse, PEOPLE, [("1", "x", None, at(0), None, None, None)])
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     with warehouse.connection() as connection:
-        assert bury(connection, PEOPLE, [Tombstone(("1",), moment, "7")]) == (1, 0)
-        assert bury(connection, PEOPLE, [Tombstone(("1",), moment)]) == (0, 1)
-        assert bury(connection, PEOPLE, [Tombstone(("1",), moment, "8")]) == (1, 0)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), moment, "7")]) == (1, 0)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), moment)]) == (0, 1)
+        assert soft_delete(connection, PEOPLE, [Tombstone(("1",), moment, "8")]) == (1, 0)
         connection.commit()
     assert rows(warehouse, "SELECT deleted_at, merged_into FROM test_people") == [(moment, "8")]
 
@@ -836,9 +842,9 @@ def test_a_tombstone_dates_a_deletion_and_a_plain_one_keeps_the_survivor(
 def test_absent_rows_are_marked_once(warehouse: Warehouse) -> None:
     put(warehouse, NARROW, [(n, "x", None, None) for n in ("1", "2", "3")])
     with warehouse.connection() as connection:
-        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 2
+        assert soft_delete_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 2
         connection.commit()
-        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 0
+        assert soft_delete_absent(connection, NARROW, sql.SQL("SELECT ARRAY['1']")) == 0
     live = rows(warehouse, "SELECT id FROM test_narrow WHERE deleted_at IS NULL")
     assert live == [("1",)]
 
@@ -846,7 +852,7 @@ def test_absent_rows_are_marked_once(warehouse: Warehouse) -> None:
 def test_a_row_is_absent_unless_its_whole_key_was_seen(warehouse: Warehouse) -> None:
     put(warehouse, PAIRS, [(a, b, "x", None) for a, b in ("ab", "ac", "ba")])
     with warehouse.connection() as connection:
-        assert bury_absent(connection, PAIRS, sql.SQL("SELECT ARRAY['a', 'b']")) == 2
+        assert soft_delete_absent(connection, PAIRS, sql.SQL("SELECT ARRAY['a', 'b']")) == 2
         connection.commit()
     live = rows(warehouse, "SELECT a, b FROM test_pairs WHERE deleted_at IS NULL")
     assert live == [("a", "b")]
@@ -863,9 +869,9 @@ def test_a_row_that_is_gone_is_dated_now_flagged_and_said_to_have_changed(
     )
     with warehouse.connection() as connection:
         if how == "tombstone":
-            assert bury(connection, MERGING, [Tombstone(("1",))]) == (1, 0)
+            assert soft_delete(connection, MERGING, [Tombstone(("1",))]) == (1, 0)
         elif how == "absence":
-            assert bury_absent(connection, MERGING, sql.SQL("SELECT ARRAY['2']")) == 1
+            assert soft_delete_absent(connection, MERGING, sql.SQL("SELECT ARRAY['2']")) == 1
         else:
             assert point_losers_to_survivors(connection, MERGING) == 1
         connection.commit()
@@ -881,8 +887,8 @@ def test_a_row_gone_before_keeps_its_moment_when_it_is_not_found_again(
 ) -> None:
     put(warehouse, NARROW, [("1", "x", None, None), ("2", "x", None, None)])
     with warehouse.connection() as connection:
-        bury(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
-        assert bury_absent(connection, NARROW, sql.SQL("SELECT ARRAY['2']")) == 0
+        soft_delete(connection, NARROW, [Tombstone(("1",), LONG_AGO)])
+        assert soft_delete_absent(connection, NARROW, sql.SQL("SELECT ARRAY['2']")) == 0
         connection.commit()
     query = "SELECT deleted_at FROM test_narrow ORDER BY id"
     assert rows(warehouse, query) == [(LONG_AGO,), (None,)]
@@ -926,7 +932,7 @@ def test_of_several_survivors_a_loser_goes_to(
     put(warehouse, MERGING, [("loser", at(5), None, False, None), *these])
     with warehouse.connection() as connection:
         gone = [Tombstone((name,), LONG_AGO) for name, (_, dead) in named.items() if dead]
-        bury(connection, MERGING, gone)
+        soft_delete(connection, MERGING, gone)
         connection.commit()
     assert merge(warehouse) == 1
     assert survivors(warehouse) == {"loser": winner}
@@ -939,7 +945,7 @@ def test_a_loser_follows_its_survivor_into_the_next_and_keeps_its_moment(
     put(warehouse, MERGING, [(n, at(0), None, False, None) for n in ("a", "b")])
     put(warehouse, MERGING, [("c", at(1), ["a", "c", "unknown"], False, None)])
     with warehouse.connection() as connection:
-        bury(connection, MERGING, [Tombstone(("a",), LONG_AGO)])
+        soft_delete(connection, MERGING, [Tombstone(("a",), LONG_AGO)])
         connection.commit()
     assert merge(warehouse) == 1
     assert survivors(warehouse) == {"a": "c"}, "a record that names itself stays"

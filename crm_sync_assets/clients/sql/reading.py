@@ -45,7 +45,7 @@ class TableReading:
         memory = {"columns": list(self._selection.columns())}
         page: Page | None = None
         for page in self._phase_by_phase():
-            yield replace(page, withheld=self._selection.withheld, memory=memory)
+            yield replace(page, hidden_columns=self._selection.hidden_columns, memory=memory)
         if page is None:
             yield Page([], self._read.cursor or {"phase": self._phases()[0]}, memory=memory)
 

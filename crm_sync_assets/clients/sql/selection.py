@@ -51,7 +51,7 @@ class Selection:
         self._from: sa.FromClause = self.table
         self._selected: dict[str, tuple[sa.ColumnElement[Any], SourceColumn]] = {}
         self._changes: list[tuple[sa.ColumnElement[Any], SourceColumn]] = []
-        self.withheld: list[str] = []
+        self.hidden_columns: list[str] = []
         self._linked: list[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = []
         self._references: list[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = []
         joined = {name for join in source.joins for name, _ in join.columns}
@@ -94,7 +94,7 @@ class Selection:
                 f"{self.entity}: table {table} has no column {name}, without which it cannot be "
                 "synced. Is it the right database, and may the user read all of its columns?"
             )
-        self.withheld += [
+        self.hidden_columns += [
             column.name
             for column in self.entity.columns
             if not callable(column.at) and column.path("") == name
@@ -274,7 +274,7 @@ class Selection:
         rows = self.database.rows(statement, str(self.entity), self._usage)
         there = {tuple(map(str, self.key_of(row))) for row in rows}
         gone = [Tombstone(key) for key in keys if key not in there]
-        return Page(self.records(rows), {}, tombstones=gone, withheld=self.withheld)
+        return Page(self.records(rows), {}, tombstones=gone, hidden_columns=self.hidden_columns)
 
     def key_of(self, row: Sequence[Any]) -> list[Any]:
         return [row[place] for place in self._key_places]

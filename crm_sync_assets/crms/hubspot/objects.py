@@ -110,7 +110,7 @@ class ObjectReading:
 
     def pages(self) -> Iterator[Page]:
         self._names = self._hub.property_names(self._kind, self._session)
-        withheld = self._withheld()
+        hidden_columns = self._hidden_columns()
         gained = gaining.gained(self._read, self._names) if "gained" in self._phases else []
         # A reading that is resumed while it fills some properties goes on with those.
         chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
@@ -120,7 +120,7 @@ class ObjectReading:
             self._tally = self._beginning() if self._read.cursor is None else None
         self._tally = self._tally or Tally.of(self._read.cursor)
         for page in self._phase_by_phase(chosen):
-            yield replace(page, withheld=withheld, memory=memory)
+            yield replace(page, hidden_columns=hidden_columns, memory=memory)
 
     def _phase_by_phase(self, gained: Sequence[str]) -> Iterator[Page]:
         phases = self._phases
@@ -159,11 +159,11 @@ class ObjectReading:
     def by_key(self, ids: Sequence[str]) -> Iterator[Page]:
         """These records whole, live or archived; tombstones for the ones that are neither."""
         self._names = self._hub.property_names(self._kind, self._session)
-        withheld = self._withheld()
+        hidden_columns = self._hidden_columns()
         calls = (partial(self._asked_for, some) for some in _hundreds(ids))
         for pages in in_order(calls, at_once(self._read)):
             for page in pages:
-                yield replace(page, withheld=withheld)
+                yield replace(page, hidden_columns=hidden_columns)
 
     def _asked_for(self, ids: Sequence[str]) -> list[Page]:
         pages = []
@@ -172,8 +172,8 @@ class ObjectReading:
             rest = [key for key in some if key not in records]
             for others, archived, _ in self._batches(rest, archived=True):
                 gone = [key for key in others if key not in archived]
-                stones = [self._stone(key, ask=key in unknown) for key in gone]
-                pages.append(Page([*archived.values()], {}, tombstones=stones))
+                tombstones = [self._tombstone(key, ask=key in unknown) for key in gone]
+                pages.append(Page([*archived.values()], {}, tombstones=tombstones))
         return pages
 
     def _batches(
@@ -192,7 +192,7 @@ class ObjectReading:
             start += len(batch[0])
             yield batch
 
-    def _stone(self, record_id: str, *, ask: bool) -> Tombstone:
+    def _tombstone(self, record_id: str, *, ask: bool) -> Tombstone:
         """Of a record that is gone; one that HubSpot was silent about is asked for by itself."""
         found = read_one(self._hub, self._session, self._kind, record_id) if ask else None
         if found is not None and found["id"] == record_id:
@@ -535,7 +535,7 @@ class ObjectReading:
             "in the declaration; nothing was read."
         )
 
-    def _withheld(self) -> list[str]:
+    def _hidden_columns(self) -> list[str]:
         """Columns whose property the account does not show; told once.
 
         A record cannot tell: a property asked for may be left out of it, or be null, all the same.

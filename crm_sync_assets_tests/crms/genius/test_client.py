@@ -195,7 +195,7 @@ def test_keys_that_do_not_ascend_end_the_reading(world: World, start: Start) -> 
 
     class Stuck:
         database = genius.client.database
-        withheld: tuple[str, ...] = ()
+        hidden_columns: tuple[str, ...] = ()
 
         def columns(self) -> list[str]:
             return ["id"]

@@ -101,11 +101,11 @@ def test_only_what_hubspot_names_as_gone_is_removed(
     read = reader()
     read.stored.live["hubspot_contact"] = set(stored)
     pages = list(read.pages("contacts_removal"))
-    stones = {stone.key[0]: stone for page in pages for stone in page.tombstones}
-    assert set(stones) == {first, second, archived, purged}
-    assert stones[purged] == Tombstone((purged,))
+    tombstones = {tombstone.key[0]: tombstone for page in pages for tombstone in page.tombstones}
+    assert set(tombstones) == {first, second, archived, purged}
+    assert tombstones[purged] == Tombstone((purged,))
     if merged == "absent":
-        assert stones[first].merged_into == survivor
+        assert tombstones[first].merged_into == survivor
     assert sum(page.confirmed for page in pages) == len(stored) - 4
     assert not any(page.records for page in pages)
 

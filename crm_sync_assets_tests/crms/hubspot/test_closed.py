@@ -48,7 +48,7 @@ def test_a_property_that_turns_sensitive_is_withheld_and_the_rest_is_read(
         sandbox.hubspot.edit("contacts", one, {"city": town, "lead_city": town})
         assert syncs.sync("contacts", **flags).status == "success"
         assert stored(syncs, one) == ("Kent", town)
-        assert "city" in history(syncs.warehouse)[-1]["configuration"]["withheld"]
+        assert "city" in history(syncs.warehouse)[-1]["configuration"]["hidden_columns"]
     assert caplog.text.count("the app may not read city") == 1
     assert SCOPE in caplog.text
 
@@ -64,7 +64,7 @@ def test_one_that_is_found_out_late_fails_this_sync_and_not_the_next(
         syncs.sync("contacts")
     resumed = syncs.sync("contacts")
     assert (resumed.status, resumed.resumed) == ("success", True)
-    assert {"city", "zip"} <= set(history(syncs.warehouse)[-1]["configuration"]["withheld"])
+    assert {"city", "zip"} <= set(history(syncs.warehouse)[-1]["configuration"]["hidden_columns"])
 
 
 def test_an_object_that_is_closed_is_not_searched_for_properties(

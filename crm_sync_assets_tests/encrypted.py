@@ -1,4 +1,4 @@
-"""An entity with sensitive columns of every kind, and what a test asks of its sealed table."""
+"""An entity with sensitive columns of every kind, and what a test asks of its encrypted table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.encryption import open_vault
-from crm_sync_assets.warehouse.querying import read, read_sealed
-from crm_sync_assets.warehouse.vault import Vault, sealed_columns
+from crm_sync_assets.warehouse.querying import read, read_encrypted
+from crm_sync_assets.warehouse.vault import Vault, encrypted_columns
 from crm_sync_assets_tests.scripted import Script, person, rows
 
 OLD, NEW = new_key(), new_key()
@@ -47,7 +47,7 @@ CLIENTS = Entity(
     merged_ids="merged",
     indexes=("name", "email"),
 )
-SEALED = [column.name for column in sealed_columns(CLIENTS.columns)]
+ENCRYPTED = [column.name for column in encrypted_columns(CLIENTS.columns)]
 
 CANARY = "canary"
 
@@ -98,13 +98,13 @@ def opened(
         vault = open_vault(connection, warehouse.encryption_keys)
         if vault is None:
             return read(connection, entity.table, wanted)
-        return read_sealed(
+        return read_encrypted(
             connection,
             entity.table,
             wanted,
             vault,
             key=[column.name for column in entity.key],
-            sensitive=sealed_columns(entity.columns),
+            sensitive=encrypted_columns(entity.columns),
         )
 
 
