@@ -34,6 +34,7 @@ LONGEST_SOCKET = 103
 """Bytes of a Unix socket's address: 107 on Linux, 103 on macOS."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
+_USERS = Path("/etc/passwd")
 _IN_A_SHELL = re.compile(r'["$`\\\n]')
 _KEPT = ("PGSERVER_POSTGRES_VERSION", "PGPASSFILE")
 """The first is none of libpq's; the second leads nowhere, and a source may need it."""
@@ -148,14 +149,8 @@ class Server:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process starts or stops it inside the block."""
-        path = self.folder.with_name(f".{self.folder.name}.lock")
-        # To lock a file it is enough to read it: another user may have made it.
-        lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _locked(self.folder.with_name(f".{self.folder.name}.lock")):
             yield
-        finally:
-            os.close(lock)
 
     def _make(self) -> None:
         """An empty database cluster, made beside the folder and moved there when it is whole."""
@@ -294,7 +289,9 @@ class Server:
         if os.geteuid() != 0:
             return
         utils = _library()
-        entry = utils.ensure_user_exists("pgserver")
+        # Of two servers started at once on a new machine, only one can make the user.
+        with _locked(_USERS):
+            entry = utils.ensure_user_exists("pgserver")
         if entry is None:
             raise RuntimeError("there is no user pgserver, and root may not run PostgreSQL")
         os.chown(fresh, entry.pw_uid, entry.pw_gid)
@@ -315,6 +312,18 @@ class Server:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET log_min_messages = 'log'")
             connection.execute("SELECT pg_reload_conf()")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time inside the block."""
+    # To lock a file it is enough to read it: another user may have made it.
+    lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _library() -> Any:

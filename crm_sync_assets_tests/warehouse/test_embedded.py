@@ -7,8 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -244,3 +248,23 @@ def test_users_that_cannot_be_read_are_nobody(home: Path) -> None:
     for text in ("", "[1", json.dumps([2**22 + 1])):
         (home / "postgres" / ".handle_pids.json").write_text(text)
         assert server._users() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as another user")
+def test_two_servers_started_at_once_do_not_make_their_user_twice(
+    home: Path, stopped: list[embedded.Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    utils = embedded._library()
+    found, inside = utils.ensure_user_exists("pgserver"), threading.Semaphore(1)
+
+    def slowly(_: str) -> Any:
+        assert inside.acquire(blocking=False), "two make the user at the same time"
+        time.sleep(0.2)
+        inside.release()
+        return found
+
+    monkeypatch.setattr(utils, "ensure_user_exists", slowly)
+    stopped += [embedded.Server(home / name) for name in ("one", "two")]
+    with ThreadPoolExecutor(2) as threads:
+        for started in [threads.submit(server.start) for server in stopped]:
+            assert started.result().startswith("postgresql://")
