@@ -15,8 +15,13 @@ from crm_sync_assets.redaction import PACKAGE, one_line, redact
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger of a module; `extra={…}` adds fields to a line."""
-    return logging.getLogger(name)
+    """The logger of a module; `extra={…}` adds fields to a line.
+
+    It redacts by itself: not every handler that hears it, as Dagster's, heeds a filter.
+    """
+    ours = logging.getLogger(name)
+    ours.addFilter(_REDACTOR)
+    return ours
 
 
 class Redactor(logging.Filter):
@@ -36,6 +41,9 @@ class Redactor(logging.Filter):
         # Formatters prefer the live exception, whose text is not redacted.
         record.exc_info = None
         return True
+
+
+_REDACTOR = Redactor()
 
 
 def _traceback(error: BaseException | None) -> str:

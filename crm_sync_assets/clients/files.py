@@ -9,7 +9,6 @@ import codecs
 import csv
 import hashlib
 import io
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,8 +17,9 @@ from urllib.parse import quote
 from crm_sync_assets.clients.answers import Answer, Dialect, Pause, retry_after
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.errors import FatalError, SyncError
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 RAW = "application/vnd.github.raw+json"
 MOST_FILE_BYTES = 100 * 1024 * 1024

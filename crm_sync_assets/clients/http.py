@@ -62,12 +62,13 @@ from crm_sync_assets.errors import (
     Unauthorized,
     Unavailable,
 )
+from crm_sync_assets.log import logger
 from crm_sync_assets.masking import masked
 from crm_sync_assets.settings import SyncSettings
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 # httpx announces each request with its whole address, which is several thousand characters long.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # noqa: TID251  a library's
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_REDIRECTS: Final = 3

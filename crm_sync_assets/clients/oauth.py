@@ -8,7 +8,6 @@ it arrived.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,12 @@ import psycopg
 
 from crm_sync_assets.errors import FatalError, TransientError, Unavailable
 from crm_sync_assets.keyring import VARIABLE
+from crm_sync_assets.log import logger
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import encryption, locks, postgres
 from crm_sync_assets.warehouse.vault import Context, Vault
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 # A token is replaced this long before it ends, so that none ends on the way.
 MARGIN = timedelta(seconds=90)

@@ -40,7 +40,7 @@ class Channel:
     def send(self, title: str, body: str, *, is_good: bool) -> bool:
         """Whether the channel took it. Raises UsageError for a URL that apprise does not know."""
         # It talks about hosts and answers of its own accord.
-        logging.getLogger("apprise").addFilter(_redactor)
+        logging.getLogger("apprise").addFilter(_redactor)  # noqa: TID251  a library's
         with warnings.catch_warnings():
             # imghdr, which leaves the standard library with Python 3.13.
             warnings.simplefilter("ignore", DeprecationWarning)

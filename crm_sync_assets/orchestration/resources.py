@@ -23,18 +23,8 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
         return open_warehouse()
 
 
-_redactor = log.Redactor()
-
-
 def prepare_log(instance: dg.DagsterInstance | None) -> None:
-    """Keep secrets out of what Dagster makes of our log lines; write them where it does not.
-
-    Dagster's own handler heeds no filter, so the loggers have it.
-    """
-    known = [redaction.PACKAGE, *logging.root.manager.loggerDict]
-    for name in known:
-        if name == redaction.PACKAGE or name.startswith(f"{redaction.PACKAGE}."):
-            logging.getLogger(name).addFilter(_redactor)
+    """Write our log lines where Dagster makes nothing of them."""
     managed = instance.managed_python_loggers if instance else []
     if not {redaction.PACKAGE, "root"} & set(managed) and not logging.root.handlers:
         log.configure(environment().log_level)

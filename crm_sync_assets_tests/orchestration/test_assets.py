@@ -329,7 +329,7 @@ def test_what_our_loggers_say_reaches_dagster_without_secrets(
     client = served(runs)
 
     def tell(_: int) -> None:
-        logger("crm_sync_assets.engine.sync").info("I know %s", read().get("TEST_SECRET"))
+        logger("crm_sync_assets.some.module").info("I know %s", read().get("TEST_SECRET"))
 
     client.before_page = tell
     events = runs.events(runs.run())

@@ -8,7 +8,6 @@ caller's keyset says where to go on.
 from __future__ import annotations
 
 import codecs
-import logging
 import random
 import ssl
 import threading
@@ -24,12 +23,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable, UsageError
+from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import setting_up
 from crm_sync_assets.warehouse import postgres
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DRIVERS = {
     "mysql": "mysql+pymysql",

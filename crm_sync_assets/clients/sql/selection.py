@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,8 +15,9 @@ from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Page, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _FIRST_DATE = datetime(1, 1, 1)
 """What is before it is a zero date, MySQL's way to say nothing."""

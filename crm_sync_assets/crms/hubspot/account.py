@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
@@ -24,9 +23,10 @@ from crm_sync_assets.errors import (
     NotSet,
     UsageError,
 )
+from crm_sync_assets.log import logger
 from crm_sync_assets.settings import Environment, SyncSettings
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WINDOWS = ("burst", "daily")
 REMEMBER_SECONDS = 600.0

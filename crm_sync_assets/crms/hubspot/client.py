@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,9 +39,10 @@ from crm_sync_assets.errors import (
     SyncError,
     UsageError,
 )
+from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import asked_for
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 UNCHANGING = ("hs_object_id", "createdate", "hs_createdate")
 

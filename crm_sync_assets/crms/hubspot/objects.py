@@ -22,7 +22,6 @@ What is too large for one answer is asked for in smaller `portions`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -61,8 +60,9 @@ from crm_sync_assets.crms.hubspot.tally import Tally
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import FatalError, Gone, TooLong
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LIST_PAGE = 100
 BATCH = 100

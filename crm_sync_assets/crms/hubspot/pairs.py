@@ -7,7 +7,6 @@ none. A record's pairs may come in pages of their own, and all of them are read.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,8 +20,9 @@ from crm_sync_assets.crms.hubspot.objects import at_once
 from crm_sync_assets.crms.hubspot.sources import Associations
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 NONE_FOUND = "crm.associations.NO_ASSOCIATIONS_FOUND"
 MOST_INPUTS = 1_000

@@ -13,7 +13,6 @@ In a range of ids as many records must come as are counted there.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,8 +24,9 @@ from crm_sync_assets.crms.hubspot.answers import has_records, has_total, identif
 from crm_sync_assets.crms.hubspot.portions import Portions, marked
 from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SEARCH_PAGE = 200
 SEARCH_WINDOWS = ("search", "daily")

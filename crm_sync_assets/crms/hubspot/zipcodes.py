@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,8 +10,9 @@ from crm_sync_assets.clients.files import GitHubFile, lines
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.declarations.contract import Page, Read
 from crm_sync_assets.declarations.entity import UNREAD, Record
+from crm_sync_assets.log import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FIELDS = ("division", "city", "county", "state")
 KNOWN_AT_ONCE = 10_000
