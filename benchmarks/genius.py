@@ -78,7 +78,7 @@ def _one(reading: str) -> dict[str, float]:
     from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.engine.measures import peak_memory_mb
     from crm_sync_assets.engine.request import Request
-    from crm_sync_assets.engine.sync import begin
+    from crm_sync_assets.engine.run import begin, drain
     from crm_sync_assets.operations.opening import open_client, open_warehouse
 
     crm, entity = registry.crm("genius"), registry.entity(f"genius.{ENTITY}")
@@ -86,7 +86,7 @@ def _one(reading: str) -> dict[str, float]:
     flags = Flags(full=reading.startswith("full"))
     began = time.monotonic()
     sync = begin(Request(crm, entity, flags, settings_for(crm, entity)), client, warehouse)
-    counts = sync.drain()
+    counts = drain(sync)
     seconds = time.monotonic() - began
     client.close()
     return {

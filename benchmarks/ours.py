@@ -79,14 +79,14 @@ def main(words: list[str]) -> int:
 def _engine(entity: Entity, flags: Flags) -> int:
     from crm_sync_assets.declarations.overrides import settings_for
     from crm_sync_assets.engine.request import Request
-    from crm_sync_assets.engine.sync import begin
+    from crm_sync_assets.engine.run import begin, drain
     from crm_sync_assets.operations.opening import open_client, open_warehouse
 
     crm = registry.crm("hubspot")
     client, warehouse = open_client("hubspot"), open_warehouse()
     began = time.monotonic()
     sync = begin(Request(crm, entity, flags, settings_for(crm, entity)), client, warehouse)
-    counts = sync.drain()
+    counts = drain(sync)
     print(f"{time.monotonic() - began:.3f}", file=sys.stderr)
     print(counts.processed)
     return 0

@@ -13,7 +13,8 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity, Key, Record, SourceKind
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Progress, Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Progress, Sync
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Warehouse
 
@@ -148,12 +149,12 @@ def sync(
     client: Client,
     entity: Entity = PEOPLE,
     settings: SyncSettings = SETTINGS,
-    progress: Progress | None = None,
+    progress: Progress = lambda _: None,
     **flags: Any,
 ) -> Sync:
     """A whole sync of a test entity."""
     begun = start(warehouse, client, entity, settings, **flags)
-    begun.drain(progress)
+    drain(begun, progress)
     return begun
 
 

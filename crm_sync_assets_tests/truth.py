@@ -11,7 +11,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations.opening import open_client, open_warehouse
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.encrypted import opened
@@ -37,7 +38,7 @@ class HubSpotSyncs:
 
     def sync(self, name: str, **flags: Any) -> Sync:
         begun = self.begin(name, **flags)
-        begun.drain()
+        drain(begun)
         return begun
 
     def all(self, **flags: Any) -> dict[str, Sync]:

@@ -22,8 +22,8 @@ from psycopg import sql
 
 from crm_sync_assets.declarations.contract import Client, Page, Provable, Read, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.engine import ending
 from crm_sync_assets.engine.fetch import Prefetch
+from crm_sync_assets.engine.refusals import refuse_mass_deletion
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import keys_of, outline_of
@@ -133,7 +133,7 @@ class Completeness:
             count = attempts.absent_rows(self.connection(), entity, self.seen.query(entity))
             if count:
                 live = attempts.live_rows(self.connection(), entity)
-                ending.refuse_mass_deletion(entity, count, live, forced=forced)
+                refuse_mass_deletion(entity, count, live, forced=forced)
         after: Key = ()
         while count:
             keys = self._absent_after(after)

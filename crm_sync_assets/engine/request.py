@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.log import logger
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.kinds import Kind
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,21 @@ class Request:
     def stored(self) -> Entity:
         """The entity whose table is written."""
         return self.marked_entity or self.entity
+
+    def page_size(self) -> int:
+        """Records a page, as the flags or the settings have it, or the most the source allows."""
+        most = self.entity.source.max_page_size
+        wanted = self.flags.batch_size
+        if wanted == Flags.model_fields["batch_size"].default:
+            wanted = self.settings.page_size
+        if wanted > most:
+            log.info(
+                "%s: batch_size %d is more than the source allows; reading %d at a time",
+                self.entity,
+                wanted,
+                most,
+            )
+        return min(wanted, most)
 
     @property
     def kind(self) -> Kind:

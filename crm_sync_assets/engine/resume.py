@@ -1,4 +1,4 @@
-"""Whether an interrupted sync can go on where it stopped."""
+"""What one sync may take over from those before it: a checkpoint, what the source said last."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.errors import Deferred, FatalError, Refused
 from crm_sync_assets.log import logger
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.history import Checkpoint, Past
@@ -66,3 +67,23 @@ def checkpoint_to_follow(
         why,
     )
     return None
+
+
+def must_start_over(error: BaseException, *, resumed: bool, has_stored: bool) -> bool:
+    """Whether resuming would only lead to this error again, so that the checkpoint has to go."""
+    if isinstance(error, Refused):
+        return True
+    stuck = resumed and not has_stored
+    return stuck and isinstance(error, FatalError) and not isinstance(error, Deferred)
+
+
+def trusted_state(entity: Entity, past: Past, flags: Flags, *, had_rows: bool) -> Mapping[str, Any]:
+    """The last state, with which the source may answer that nothing has changed.
+
+    Nothing, where that answer would not do: when the content itself is wanted, when rows are made
+    differently now, or when the rows of last time are no longer here.
+    """
+    asked_for_content = flags.full or flags.force
+    if asked_for_content or past.fingerprint != entity.fingerprint or not had_rows:
+        return {}
+    return past.state

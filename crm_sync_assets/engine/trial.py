@@ -15,10 +15,10 @@ import psycopg
 
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine.closing import close_failed
 from crm_sync_assets.engine.meaning import judge
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import Unavailable, UsageError
-from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Warehouse, message_of
 from crm_sync_assets.warehouse.kinds import Kind
@@ -80,11 +80,8 @@ def trial(
         connection.commit()
         yield Trial(session, sync_id, watermark)
     except BaseException as error:
-        if sync_id is not None and session.is_usable:
-            session.connection.rollback()
-            history.close_failed(
-                session.connection, sync_id, failure_message(error), reason=reason_of(error)
-            )
+        if sync_id is not None:
+            close_failed(session, sync_id, error)
         if isinstance(error, psycopg.Error):
             raise Unavailable(f"{entity}: the warehouse failed: {message_of(error)}") from error
         raise

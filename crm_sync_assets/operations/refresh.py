@@ -19,8 +19,8 @@ from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.engine import ending
 from crm_sync_assets.engine.batch import Incoming, Inlet
+from crm_sync_assets.engine.refusals import refuse_mass_failure
 from crm_sync_assets.engine.trial import Trial, trial
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure, Processor
@@ -272,7 +272,7 @@ class _Refreshing:
 
     def _close(self, seconds: float) -> None:
         found, counts = self._found, self._found.counts
-        ending.refuse_mass_failure(found.entity, counts, self._settings.max_failed_share)
+        refuse_mass_failure(found.entity, counts, self._settings.max_failed_share)
         stored = counts.processed - counts.failed
         metrics = {
             "duration_seconds": round(seconds, 3),

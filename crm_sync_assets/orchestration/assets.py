@@ -14,7 +14,7 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import begin
+from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.config import SyncConfig
@@ -98,7 +98,7 @@ def build_asset(
             else:
                 remember(context.run.run_id, begun)
                 if flags.dry_run:
-                    begun.drain(progress.report)
+                    drain(begun, progress.report)
         if skipped:
             yield dg.AssetObservation(context.asset_key, metadata={"skipped": skipped})
             return

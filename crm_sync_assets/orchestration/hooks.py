@@ -4,6 +4,7 @@ from weakref import WeakValueDictionary
 
 import dagster as dg
 
+from crm_sync_assets.engine.run import abandon
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -24,7 +25,7 @@ def abandon_run(run_id: str, error: BaseException) -> None:
     for key in [key for key in _begun if key[0] == run_id]:
         begun = _begun.pop(key, None)
         if begun is not None:
-            begun.abandon(error)
+            abandon(begun, error)
 
 
 @dg.failure_hook(required_resource_keys={"warehouse"})
@@ -37,7 +38,7 @@ def close_history_row(context: dg.HookContext) -> None:
         crm, _, sync_type = context.step_key.partition("__")
         begun = _begun.pop((context.run_id, f"{crm}.{sync_type}"), None)
         if begun is not None:
-            begun.abandon(error or FatalError(message))
+            abandon(begun, error or FatalError(message))
         warehouse: WarehouseResource = context.resources.warehouse
         with warehouse.open().connection() as connection:
             history.close_failed_run(

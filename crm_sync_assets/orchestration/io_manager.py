@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets.engine import progress
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -39,8 +40,8 @@ class UpsertIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
         with TellingSafely():
-            obj.drain(progress.report)
-            rows = self._rows(obj.request.stored.table)
+            drain(obj, progress.report)
+            rows = self._rows(obj.plan.stored.table)
             context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
 
     def _rows(self, table: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import httpx  # noqa: TID251 - scripts the network behind clients/http.py
+import httpx
 import pytest
 
 from crm_sync_assets.clients.answers import Dialect

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import httpx  # noqa: TID251 - scripts the network behind clients/http.py
+import httpx
 import pytest
 
 from crm_sync_assets.clients.auth import Bearer

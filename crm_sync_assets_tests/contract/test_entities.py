@@ -23,7 +23,8 @@ from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations import opening
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
@@ -135,7 +136,7 @@ def _sync_everything_twice(world: World, sandbox: Sandbox) -> None:
                 settings = settings_for(crm, entity)
                 request = Request(crm, entity, Flags(), settings, marked_entity=marked)
                 begun = begin(request, Recording(client, kept), world.warehouse)
-                begun.drain()
+                drain(begun)
                 after = _content(world.warehouse, entity.table)
                 world.left[entity.table] = after
                 round_[entity.name] = begun

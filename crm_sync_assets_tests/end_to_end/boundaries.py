@@ -27,6 +27,7 @@ import psycopg
 
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -124,7 +125,7 @@ def ready(scenario: Scenario, warehouse: Warehouse, now: datetime) -> Callable[[
             entries = quarantine.entries(connection)
         return lambda: replay(warehouse, scenario.entity, entries)
     client = scenario.client(now)
-    return lambda: start(warehouse, client, scenario.entity, **scenario.flags).drain()
+    return lambda: drain(start(warehouse, client, scenario.entity, **scenario.flags))
 
 
 SILENT = {"BasePipeline._enter_gen"}

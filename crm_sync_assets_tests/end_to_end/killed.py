@@ -17,9 +17,11 @@ from typing import Any
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.engine import run
+from crm_sync_assets.engine.ending import Ending
 from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.engine.sync import Sync, begin
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse import history, loading
@@ -30,17 +32,17 @@ from crm_sync_assets.warehouse.loading import Table
 # end of the transaction that is handed to it).
 STEPS: dict[str, tuple[Any, str, str]] = {
     "after opening the row": (history, "insert", "after"),
-    "after making the tables": (Sync, "_prepare", "after"),
+    "after making the tables": (run, "_prepare", "after"),
     "before COPY": (loading, "_copy", "before"),
     "between COPY and upsert": (Table, "upsert", "before"),
     "after upsert": (history, "record_progress", "before"),
     "before commit": (history, "record_progress", "after"),
     "at the commit": (Session, "committed", "inside"),
     "after commit": (Session, "committed", "after"),
-    "after the last batch": (Sync, "_finish", "before"),
+    "after the last batch": (Ending, "complete", "before"),
     "in the close": (history, "close", "before"),
     "before the commit of the close": (history, "close", "after"),
-    "after the close": (Sync, "_finish", "after"),
+    "after the close": (Ending, "complete", "after"),
 }
 
 
@@ -97,7 +99,7 @@ def main(order: dict[str, Any]) -> int:
     )
     try:
         sync = begin(request, client, Warehouse(env.warehouse_url))
-        sync.drain()
+        drain(sync)
     except SyncError as error:
         print(error, flush=True)
         return 1

@@ -18,7 +18,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.sandbox import Sandbox
@@ -69,7 +70,7 @@ class Syncs(HubSpotSyncs):
         begun = begin(
             Request(self.crm, entity, Flags(**flags), settings), self.client, self.warehouse
         )
-        begun.drain()
+        drain(begun)
         return begun
 
 
@@ -366,6 +367,6 @@ def test_a_column_newly_declared_is_filled_by_the_next_delta(world: World, start
     genius.sync("quotes")
     wider = replace(entity, columns=(*entity.columns, text("remark")))
     begun = begin(Request(genius.crm, wider, Flags(), settings), genius.client, genius.warehouse)
-    begun.drain()
+    drain(begun)
     found = rows(genius.warehouse, "SELECT id FROM genius_quote WHERE remark = 'x' ORDER BY id")
     assert found == [(1,), (2,), (3,), (4,)]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.end_to_end.killing import (
@@ -109,7 +110,7 @@ def test_a_sync_that_was_killed_is_resumed_and_ends_with_the_truth(
 
     begun = begin_within_a_second(hubspot, **flags)
     assert begun.resumed == (checkpoint is not None)
-    begun.drain()
+    drain(begun)
 
     assert begun.status == "success"
     assert differences(portal, warehouse) == []
@@ -152,7 +153,7 @@ def test_a_sync_killed_after_its_close_was_complete(hubspot: HubSpotSyncs, porta
     assert row["records_created"] == present(portal)
     assert differences(portal, hubspot.warehouse) == []
     begun = begin_within_a_second(hubspot)
-    begun.drain()
+    drain(begun)
     assert (begun.resumed, begun.strategy.name) == (False, "incremental")
 
 
@@ -163,7 +164,7 @@ def test_a_sync_killed_twice_and_thrice_still_moves_on(
         killed("before commit", nth)
         assert until(lambda: not locked(hubspot.warehouse), 1)
     begun = begin_within_a_second(hubspot)
-    begun.drain()
+    drain(begun)
     *dead, last = history(hubspot.warehouse)
     assert [row["status"] for row in dead] == ["failed"] * 4
     stored = [row["records_processed"] for row in dead]
@@ -228,7 +229,7 @@ def test_a_server_restarted_in_the_middle_costs_a_pause_or_a_resume_and_no_row(
 
     begun = hubspot.begin("contacts")
     try:
-        begun.drain(progress)
+        drain(begun, progress)
     except SyncError:
         assert begun.status == "failed"
     finally:

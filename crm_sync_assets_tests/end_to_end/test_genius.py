@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.genius.world import World
@@ -183,7 +184,7 @@ def test_a_load_killed_at_four_fifths_reads_no_stored_chunk_again(
     assert stored == 8_000
     begun = genius.begin("job_change_order_items")
     before = begun.counts.processed
-    assert begun.drain().processed == 10_000
+    assert drain(begun).processed == 10_000
     assert begun.resumed
     assert begun.counts.processed - before == 2_000, "what was stored is not read again"
     assert differences(world, genius.warehouse, "job_change_order_items") == []

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from crm_sync_assets.engine import session
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate
@@ -158,7 +159,7 @@ def test_a_server_that_stays_away_ends_the_sync_with_the_reason_and_the_next_one
         struck("at the commit", server.cut) as fallen,
         pytest.raises(FatalError, match=r"(?s)cannot be reached: .*CRM_SYNC_WAREHOUSE"),
     ):
-        begun.drain()
+        drain(begun)
     assert (fallen, begun.status) == (["at the commit"], "failed")
     server.start()
     assert [row["status"] for row in history(stored)] == ["success", "running"]

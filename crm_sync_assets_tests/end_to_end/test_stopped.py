@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets_tests.end_to_end.killing import (
@@ -96,7 +97,7 @@ def test_a_process_that_hung_and_goes_on_during_another_sync_is_refused(
         assert f"sync {begun.sync_id} of hubspot.contacts" in wake(child)
     finally:
         end(child)
-    begun.drain()
+    drain(begun)
     assert (begun.resumed, begun.status) == (True, "success")
     assert [row["status"] for row in history(hubspot.warehouse)] == ["failed", "success"]
     assert differences(portal, hubspot.warehouse) == []

@@ -9,13 +9,13 @@ import pytest
 from psycopg import sql
 
 from crm_sync_assets.declarations.contract import Tombstone
-from crm_sync_assets.engine import ending
-from crm_sync_assets.engine.ending import refuse_mass_deletion, refuse_mass_failure
+from crm_sync_assets.engine.refusals import refuse_mass_deletion, refuse_mass_failure
 from crm_sync_assets.errors import Refused, TransientError
 from crm_sync_assets.warehouse import attempts
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.deletions import soft_delete_absent
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
@@ -217,8 +217,8 @@ def test_live_rows_are_those_not_deleted(warehouse: Warehouse) -> None:
     sync(warehouse, FakeClient([person(n) for n in range(10)]))
     with warehouse.connection() as connection:
         assert attempts.live_rows(connection, PEOPLE) == 10
-        ending.mark_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['3']"), forced=True)
+        soft_delete_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['3']"))
         assert attempts.live_rows(connection, PEOPLE) == 1
         assert attempts.has_live_rows(connection, PEOPLE)
-        ending.mark_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['x']"), forced=True)
+        soft_delete_absent(connection, PEOPLE, sql.SQL("SELECT ARRAY['x']"))
         assert not attempts.has_live_rows(connection, PEOPLE)

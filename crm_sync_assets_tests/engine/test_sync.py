@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.declarations.contract import Tombstone
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Fenced, TransientError, UsageError
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import history as sync_history
@@ -297,7 +298,7 @@ def test_a_second_sync_is_refused_and_names_the_first(warehouse: Warehouse) -> N
     first = start(warehouse, FakeClient([person(1)]), run_id="run-one")
     with pytest.raises(AlreadyRunning, match=rf"sync {first.sync_id} .*run run-one"):
         sync(warehouse, FakeClient([person(1)]))
-    first.drain()
+    drain(first)
     assert sync(warehouse, FakeClient([person(1)])).status == "success"
     assert [row["status"] for row in history(warehouse)] == ["success", "success"]
 
@@ -307,7 +308,7 @@ def test_a_removal_and_its_entity_share_one_lock(warehouse: Warehouse) -> None:
     running = start(warehouse, FakeClient(), PEOPLE_REMOVAL)
     with pytest.raises(AlreadyRunning, match="people_removal"):
         sync(warehouse, FakeClient([person(1)]))
-    running.drain()
+    drain(running)
 
 
 def test_a_sync_declared_dead_cannot_write_on(warehouse: Warehouse) -> None:
@@ -323,7 +324,7 @@ def test_a_sync_declared_dead_cannot_write_on(warehouse: Warehouse) -> None:
 
     client.before_page = declare_dead
     with pytest.raises(Fenced):
-        begun.drain()
+        drain(begun)
     assert len(people(warehouse)) <= 200
     (row,) = history(warehouse)
     assert (row["status"], row["error_message"]) == ("failed", "declared dead")
@@ -331,7 +332,7 @@ def test_a_sync_declared_dead_cannot_write_on(warehouse: Warehouse) -> None:
 
 def test_rows_left_running_by_the_dead_are_closed_by_the_next_sync(warehouse: Warehouse) -> None:
     dead = start(warehouse, FakeClient([person(1)]))
-    dead._session._pooled.invalidate()
+    dead.session._pooled.invalidate()
     sync(warehouse, FakeClient([person(1)]))
     first, second = history(warehouse)
     assert (first["status"], second["status"]) == ("failed", "success")
@@ -340,11 +341,11 @@ def test_rows_left_running_by_the_dead_are_closed_by_the_next_sync(warehouse: Wa
 
 def test_the_reaper_closes_the_dead_and_leaves_the_living(warehouse: Warehouse) -> None:
     dead = start(warehouse, FakeClient([person(1)]))
-    dead._session._pooled.invalidate()
+    dead.session._pooled.invalidate()
     alive = start(warehouse, FakeClient(), THINGS)
     with warehouse.connection() as connection:
         assert sync_history.reap(connection) == [dead.sync_id]
-    alive.drain()
+    drain(alive)
     assert [row["status"] for row in history(warehouse)] == ["failed", "success"]
 
 
@@ -358,7 +359,7 @@ def test_the_reaper_ends_a_sync_that_hangs_and_frees_its_lock(warehouse: Warehou
         assert sync_history.reap(connection) == [hanging.sync_id]
     assert sync(warehouse, FakeClient([person(1)])).status == "success"
     with pytest.raises(FatalError, match="the warehouse failed: terminating connection"):
-        hanging.drain()
+        drain(hanging)
     assert [row["status"] for row in history(warehouse)] == ["failed", "success"]
 
 
@@ -376,7 +377,7 @@ def test_a_slow_source_keeps_the_heartbeat_going(
         if len(beats) >= 3:
             go_on.set()
 
-    begun.drain(watch)
+    drain(begun, watch)
     assert len(beats) >= 3
 
 
@@ -652,14 +653,14 @@ def test_a_connection_lost_between_batches_is_replaced_and_nothing_is_doubled(
 ) -> None:
     client = FakeClient([person(n) for n in range(500)])
     begun = start(warehouse, client)
-    backend = begun._session.connection.info.backend_pid
+    backend = begun.session.connection.info.backend_pid
 
     def kill_backend(start_of_page: int) -> None:
         if start_of_page == 200:
             rows(warehouse, "SELECT pg_terminate_backend(%s)", backend)
 
     client.before_page = kill_backend
-    assert begun.drain().processed == 500
+    assert drain(begun).processed == 500
     assert len(people(warehouse)) == 500
     (row,) = history(warehouse)
     assert row["status"] == "success"

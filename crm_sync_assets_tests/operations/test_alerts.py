@@ -22,6 +22,7 @@ from crm_sync_assets.cli import COMMANDS, exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
+from crm_sync_assets.engine.run import abandon, drain
 from crm_sync_assets.errors import (
     Deferred,
     FatalError,
@@ -358,7 +359,7 @@ def test_an_entity_without_a_complete_sync_in_its_time_is_overdue(
     assert open_rules(later) == ["overdue test.people", "overdue test.things"], "a window is not"
     begun = start(warehouse, FakeClient([person(1)]))
     check(warehouse, after=3 * HOUR, settings=settings)
-    begun.drain()
+    drain(begun)
     done = check(warehouse, settings=settings)
     assert done.open == []
     assert sink.titles == ["crm_sync problem: 2 subjects", "crm_sync recovered: 2 subjects"]
@@ -372,7 +373,7 @@ def test_a_first_read_that_never_ends_well_is_overdue_and_a_running_one_is_not(
     add(warehouse, start_time=long_ago, end_time=NOW - HOUR, watermark=None)
     begun = start(warehouse, FakeClient([person(1)]))
     assert check(warehouse, settings=settings).open == []
-    begun.abandon(KeyboardInterrupt())
+    abandon(begun, KeyboardInterrupt())
     assert open_rules(check(warehouse, settings=settings)) == ["overdue test.people"]
     assert "no complete sync ever" in sink.seen[0]["message"]
 

@@ -21,7 +21,7 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.definitions import build
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import begin
+from crm_sync_assets.engine.run import abandon, begin, drain
 from crm_sync_assets.errors import AlreadyRunning, Fenced, SyncError, UsageError
 from crm_sync_assets.keyring import new_key
 from crm_sync_assets.operations.health import _violations
@@ -271,7 +271,7 @@ def test_encrypted_values_are_refreshed_encrypted(
     entity = replace(CONTACTS, columns=columns)
     settings = settings_for(hubspot.crm, CONTACTS)
     request = Request(hubspot.crm, entity, Flags(), settings)
-    begin(request, hubspot.client, hubspot.warehouse).drain()
+    drain(begin(request, hubspot.client, hubspot.warehouse))
     ids = sandbox.hubspot.ids("contacts")[:6]
     before = stored_rows(hubspot.warehouse, entity)
     sandbox.hubspot.recalculate("contacts", ids, {"firstname": "Canary", IN_REST: "77"})
@@ -314,7 +314,7 @@ def test_a_refresh_keeps_to_the_lock_and_stops_when_it_was_declared_dead(
     running = hubspot.begin("contacts")
     with pytest.raises(AlreadyRunning):
         refreshed(hubspot)
-    running.abandon(KeyboardInterrupt())
+    abandon(running, KeyboardInterrupt())
     client: Any = hubspot.client
     read = client.values_of
 

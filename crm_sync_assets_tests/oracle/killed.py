@@ -29,7 +29,7 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import begin
+from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -92,7 +92,7 @@ def sync(order: dict[str, Any]) -> int:
     client = open_client(crm.name, lambda: source_time)
     request = Request(crm, entity, Flags(**order["flags"]), settings_for(crm, entity))
     try:
-        begin(request, client, Warehouse(url)).drain()
+        drain(begin(request, client, Warehouse(url)))
     except SyncError:
         return 1
     return 0

@@ -28,7 +28,8 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning, SyncError, UsageError
 from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.warehouse import history, quarantine
@@ -217,7 +218,7 @@ class EngineMachine(RuleBasedStateMachine):
         """The error it ended with, if any; anything but a SyncError is raised."""
         error = None
         try:
-            sync.drain(disturb)
+            drain(sync, disturb)
         except SyncError as raised:
             error = raised
         finally:
@@ -247,9 +248,9 @@ class EngineMachine(RuleBasedStateMachine):
         if attempt.error is None:
             told = (row["records_processed"], row["records_created"], row["records_updated"])
             assert told == (counts.processed, counts.created, counts.updated), (row, counts)
-        swapped = sync._replaces
+        swapped = sync.plan.replaces
         if not attempt.server_lost and not (swapped and attempt.error):
-            carried = Counts() if swapped else sync._carried
+            carried = Counts() if swapped else sync.plan.carried
             created = counts.created - carried.created
             assert created == len(new), f"{created} created, but {len(new)} rows are new: {row}"
             changed = counts.updated + counts.deleted - carried.updated - carried.deleted
@@ -464,7 +465,7 @@ class EngineMachine(RuleBasedStateMachine):
             if how == "succeeded":
                 until(lambda: not self.locked(), "the lock outlives its session")
                 try:
-                    self.begin(name).drain()
+                    drain(self.begin(name))
                 except SyncError as error:
                     tally[f"→ no successor: {type(error).__name__}"] += 1
             with self.connected() as connection:

@@ -77,5 +77,5 @@ def test_the_hook_closes_only_the_row_of_its_own_entity_and_run(warehouse: Wareh
                 connection, "a run", "test", "people", "yes", reason="other"
             )
     finally:
-        begun._session.release()
+        begun.session.release()
     assert history(warehouse)[0]["error_message"] == "yes"

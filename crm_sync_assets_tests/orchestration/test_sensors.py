@@ -15,6 +15,7 @@ from dagster._core.test_utils import create_run_for_test
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -213,7 +214,7 @@ def test_the_row_of_a_run_that_ended_is_closed_though_its_process_lives(
     assert row["status"] == "failed"
     assert f"its Dagster run ended as {status.value}" in row["error_message"]
     assert tick() == "0 materializations mirrored, 0 rows closed"
-    begun._session.release()
+    begun.session.release()
 
 
 def test_the_row_of_a_process_that_died_is_closed(
@@ -222,7 +223,7 @@ def test_the_row_of_a_process_that_died_is_closed(
     run = create_run_for_test(runs.instance, "hubspot_all", status=dg.DagsterRunStatus.STARTED)
     begun = start(warehouse, FakeClient([person(1)]), run_id=run.run_id)
     assert tick() == "0 materializations mirrored, 0 rows closed", "it is alive"
-    begun._session._pooled.invalidate()
+    begun.session._pooled.invalidate()
     assert tick() == "0 materializations mirrored, 1 rows closed"
     assert "process of this sync died" in history(warehouse)[0]["error_message"]
 
@@ -231,7 +232,7 @@ def test_a_live_sync_is_left_alone(runs: Runs, tick: Ticks, warehouse: Warehouse
     run = create_run_for_test(runs.instance, "hubspot_all", status=dg.DagsterRunStatus.STARTED)
     begun = start(warehouse, FakeClient([person(1)]), run_id=run.run_id)
     tick()
-    begun.drain()
+    drain(begun)
     assert history(warehouse)[0]["status"] == "success"
 
 
@@ -240,7 +241,7 @@ def died(runs: Runs, tick: Ticks, warehouse: Warehouse) -> dg.DagsterRun:
     """A run whose process died and whose code server could not tell, just noticed."""
     run = create_run_for_test(runs.instance, "hubspot_all", status=dg.DagsterRunStatus.STARTED)
     begun = start(warehouse, FakeClient([person(1)]), run_id=run.run_id)
-    begun._session._pooled.invalidate()
+    begun.session._pooled.invalidate()
     until_closed = time.monotonic() + 10
     while history(warehouse)[0]["status"] == "running" and time.monotonic() < until_closed:
         tick()

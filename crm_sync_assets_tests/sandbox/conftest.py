@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import httpx  # noqa: TID251 - these tests look at the wire
+import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 
-import httpx  # noqa: TID251 - these tests look at the wire
+import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from crm_sync_assets.engine.run import drain
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import (
     AlreadyRunning,
@@ -416,7 +417,7 @@ def test_the_reaper_spares_a_sync_that_lives_and_ends_none_twice(warehouse: Ware
         assert sync_history.reap(connection, stale_after=timedelta(0)) == [alive.sync_id]
         assert sync_history.reap(connection, stale_after=timedelta(0)) == []
     with pytest.raises((SyncError, psycopg.Error)):
-        alive.drain()
+        drain(alive)
     (row,) = history(warehouse)
     assert row["status"] == "failed"
     assert "no sign of life" in row["error_message"]
@@ -439,7 +440,7 @@ def test_half_an_hour_without_a_heartbeat_is_hanging(
             [] if hangs else [silent.sync_id]
         )
     with pytest.raises((SyncError, psycopg.Error)):
-        silent.drain()
+        drain(silent)
 
 
 def test_a_living_sync_beats_often_before_it_counts_as_hanging() -> None:

@@ -13,7 +13,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.sync import Sync, begin
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations.opening import open_client, open_warehouse
 from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -38,7 +39,7 @@ class GeniusSyncs:
 
     def sync(self, name: str, client: Any = None, **flags: Any) -> Sync:
         begun = self.begin(name, client, **flags)
-        begun.drain()
+        drain(begun)
         return begun
 
     def all(self, **flags: Any) -> dict[str, Sync]:
