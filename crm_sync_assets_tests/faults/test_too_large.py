@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.clients.http import MOST_BYTES, Session
-from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.crms.hubspot import gaining, listing
 from crm_sync_assets.crms.hubspot.portions import TOO_LARGE, Portions
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
@@ -107,7 +107,7 @@ def test_a_stored_record_that_grew_too_large_stays_as_it_is_in_a_full_read(
     record_id = swell(sandbox, wire)
     before = stored(hubspot, record_id)
     if by_batches:
-        monkeypatch.setattr(objects, "MOST_URL", 0)
+        monkeypatch.setattr(listing, "MOST_URL", 0)
     sync = hubspot.sync("contacts", **flags)
     assert (sync.status, sync.counts.failed, sync.counts.deleted) == ("partial", 1, 0)
     assert is_set_aside(hubspot, record_id)
@@ -154,7 +154,7 @@ def test_a_record_that_is_too_large_has_a_value_in_a_property_that_became_readab
 ) -> None:
     hubspot.sync("contacts")
     record_id = swell(sandbox, wire)
-    monkeypatch.setattr(objects.gaining, "gained", lambda *_: ["hs_object_id"])
+    monkeypatch.setattr(gaining, "gained", lambda *_: ["hs_object_id"])
     sync = hubspot.sync("contacts")
     assert (sync.status, sync.counts.failed) == ("partial", 1)
     assert is_set_aside(hubspot, record_id)

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from crm_sync_assets.cli import exits, main
-from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.crms.hubspot import listing
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.columns import rest
 from crm_sync_assets.declarations.entity import Entity
@@ -167,7 +167,7 @@ def test_many_calculated_properties_are_asked_for_in_a_body(
 ) -> None:
     hubspot.sync("contacts")
     recalculate(sandbox, sandbox.hubspot.ids("contacts")[:7])
-    monkeypatch.setattr(objects, "MOST_URL", 0)
+    monkeypatch.setattr(listing, "MOST_URL", 0)
     assert refreshed(hubspot).counts.updated == 7
     assert wrong(sandbox, hubspot) == set()
 

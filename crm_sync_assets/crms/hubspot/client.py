@@ -15,8 +15,9 @@ from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages
+from crm_sync_assets.crms.hubspot.listing import LIST_PAGE
 from crm_sync_assets.crms.hubspot.meaning import of_account
-from crm_sync_assets.crms.hubspot.objects import LIST_PAGE, ObjectReading
+from crm_sync_assets.crms.hubspot.objects import ObjectReading
 from crm_sync_assets.crms.hubspot.pairs import pairs, pairs_by_key
 from crm_sync_assets.crms.hubspot.removal import removed
 from crm_sync_assets.crms.hubspot.sources import (

@@ -16,7 +16,7 @@ from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import next_after
-from crm_sync_assets.crms.hubspot.objects import at_once
+from crm_sync_assets.crms.hubspot.records import at_once
 from crm_sync_assets.crms.hubspot.sources import Associations
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key

@@ -13,7 +13,7 @@ from functools import partial
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot.account import Account
-from crm_sync_assets.crms.hubspot.objects import BATCH, at_once, read_batch, read_one
+from crm_sync_assets.crms.hubspot.records import BATCH, at_once, read_batch, read_one
 from crm_sync_assets.crms.hubspot.sources import Removal
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 

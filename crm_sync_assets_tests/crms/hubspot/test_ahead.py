@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from crm_sync_assets.clients.ahead import AT_ONCE
-from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.crms.hubspot import listing
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read
 from crm_sync_assets.errors import FatalError
@@ -126,7 +126,7 @@ def test_a_list_of_ids_goes_on_while_its_batches_are_read(
     sandbox: Sandbox, reader: MakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages of the list wait for one another, the batches for nobody."""
-    monkeypatch.setattr(objects, "MOST_URL", 500)
+    monkeypatch.setattr(listing, "MOST_URL", 500)
     sandbox.knobs.latency = LATENCY
     read = reader()
     pages = list(read.pages("contacts"))

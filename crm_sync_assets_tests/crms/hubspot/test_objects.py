@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.crms.hubspot import listing
 from crm_sync_assets.crms.hubspot.searching import SEARCH_WINDOWS
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.declarations import registry
@@ -121,7 +121,7 @@ def test_properties_too_many_for_an_address_are_read_by_batches(
     sandbox: Sandbox, reader: MakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = {record["id"]: record for record in reader().read("contacts")}
-    monkeypatch.setattr(objects, "MOST_URL", 500)
+    monkeypatch.setattr(listing, "MOST_URL", 500)
     sandbox.knobs.max_url = 600
     filled = reader().read("contacts")
     assert ids(filled) == everything(sandbox)
@@ -131,7 +131,7 @@ def test_properties_too_many_for_an_address_are_read_by_batches(
 def test_a_record_deleted_between_the_list_and_its_batch_is_found_in_the_recycle_bin(
     sandbox: Sandbox, reader: MakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "MOST_URL", 500)
+    monkeypatch.setattr(listing, "MOST_URL", 500)
     victim = sandbox.hubspot.ids("contacts")[5]
     (back,) = archived(sandbox, 1)
     sandbox.faults.add(

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets.crms.hubspot import objects
+from crm_sync_assets.crms.hubspot import changes
 from crm_sync_assets.crms.hubspot.sources import Associations, Objects
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
@@ -225,7 +225,7 @@ def test_rows_held_as_deleted_are_asked_for_in_whole_batches(
 
     They lie scattered among those of the bin, and still fill their batches.
     """
-    monkeypatch.setattr(objects, "KNOWN_AT_ONCE", 250)
+    monkeypatch.setattr(changes, "KNOWN_AT_ONCE", 250)
     hubspot.sync("contacts")
     everyone = sandbox.hubspot.ids("contacts")
     for place, contact in enumerate(everyone):
