@@ -13,18 +13,16 @@ All waiting of a session is bounded by `budget_seconds`; what would take longer 
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from crm_sync_assets.clients.answers import (
-    LONGEST_BACKOFF,
     Again,
     Answer,
     Check,
@@ -33,14 +31,14 @@ from crm_sync_assets.clients.answers import (
     Pause,
     decode,
     http_date,
-    jitter,
 )
 from crm_sync_assets.clients.auth import Auth
+from crm_sync_assets.clients.bodies import whole_body
 from crm_sync_assets.clients.decoding import dumps
 from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.patience import Patience
 from crm_sync_assets.clients.proxied import Proxied, Transport
 from crm_sync_assets.clients.wire import (
-    Arriving,
     Broken,
     Direct,
     Late,
@@ -56,9 +54,7 @@ from crm_sync_assets.errors import (
     FatalError,
     Forbidden,
     Gone,
-    TooLarge,
     TooLong,
-    TransientError,
     Unauthorized,
     Unavailable,
 )
@@ -160,7 +156,7 @@ class Http:
                 body,
                 seconds=limit,
             ) as response:
-                content = self._read(response, shown, most_bytes, usage)
+                content = whole_body(response, shown, most_bytes, usage)
         except Late as error:
             raise Again(f"{shown} had no complete answer within {limit:g} s") from error
         except Untrusted as error:
@@ -229,59 +225,41 @@ class Http:
             )
         return address
 
-    def _read(self, response: Arriving, shown: str, most_bytes: int, usage: Usage) -> bytes:
-        """The body, unpacked. Raises Again when it is not whole, TooLarge when it is that.
 
-        Unpacked as it arrives, so that nothing is unpacked beyond what may be kept.
-        """
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity", "gzip", "x-gzip"):
-            raise Again(f"{shown} sent Content-Encoding {masked(encoding)}, not the gzip offered")
-        gzip = _Gzip() if "gzip" in encoding else None
-        content = io.BytesIO()
-        arrived = 0
-        try:
-            for chunk in response.chunks:
-                arrived += len(chunk)
-                most = most_bytes - content.tell()
-                content.write(gzip.unpack(chunk, most + 1) if gzip else chunk)
-                if max(content.tell(), arrived) > most_bytes:
-                    raise TooLarge(
-                        f"{shown}: the answer is larger than {most_bytes:,} bytes: refused. "
-                        "Ask for smaller pages (--batch-size)."
-                    )
-        except zlib.error as error:
-            raise Again(f"{shown} sent gzip that cannot be unpacked: {error}") from error
-        finally:
-            usage.add(bytes_received=arrived)
-        length = response.headers.get("content-length", "")
-        if length.isdigit() and arrived != int(length) and response.status != 304:
-            raise Again(f"{shown}: {arrived} bytes arrived instead of {length}")
-        if gzip and not gzip.is_whole and (arrived or response.status == 200):
-            raise Again(f"{shown}: the gzip stream ends after {arrived} bytes, before its end")
-        return content.getvalue()
+@dataclass(slots=True)
+class _Asking:
+    """One request until it is answered: what is sent, what is accepted, what it has met so far.
+
+    `failures` and `redirects` are counted in all, `pauses` in a row.
+    """
+
+    method: str
+    path: str
+    params: Params | None
+    body: bytes | None
+    headers: dict[str, str]
+    accept: frozenset[int]
+    expect: Literal["json", "bytes"]
+    check: Check | None
+    most_bytes: int
+    failures: int = 0
+    redirects: int = 0
+    pauses: int = 0
+    is_refreshed: bool = False
 
 
-class _Gzip:
-    """Unpacks a gzip body as it arrives."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-
-    def unpack(self, packed: bytes, most: int) -> bytes:
-        """The next bytes, `most` at most; zlib.error for what is no gzip."""
-        found = b""
-        while packed and len(found) < most:
-            if self._member.eof:
-                self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            found += self._member.decompress(packed, most - len(found))
-            packed = self._member.unused_data
-        return found
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the stream's own end has come, its checksum right."""
-        return self._member.eof
+def _sent(
+    json: Any, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
+) -> tuple[bytes | None, dict[str, str]]:
+    """A request's body, of a form or of JSON, and its headers."""
+    sent = dict(headers or {})
+    if form is not None:
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+        return urlencode(dict(form)).encode(), sent
+    if json is not None:
+        sent["Content-Type"] = "application/json"
+        return dumps(json), sent
+    return None, sent
 
 
 class Session:
@@ -295,9 +273,9 @@ class Session:
         self.subject = subject
         self.usage = usage
         self._http = http
-        self._waited = 0.0
-        self._waits: list[float] = []
-        self._counting = threading.Lock()
+        # The client's sleep may be replaced while its sessions live.
+        self._patience = Patience(subject, http.settings, lambda s: http.sleep(s), usage)
+        self._booking = threading.Lock()
         self._booked: tuple[str, ...] | None = None
 
     def get(self, path: str, params: Params | None = None, **options: Any) -> Answer:
@@ -330,62 +308,68 @@ class Session:
         longer pause than the time budget has left, TooLarge for more than `most_bytes`, FatalError
         for what no retry mends.
         """
-        http, accepted = self._http, frozenset(accept)
-        sent = dict(headers or {})
-        body: bytes | None = None
-        if form is not None:
-            body = urlencode(dict(form)).encode()
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        elif json is not None:
-            body, sent["Content-Type"] = dumps(json), "application/json"
-        tries = redirects = slowed = 0
-        refreshed = False
+        body, sent = _sent(json, form, headers)
+        asking = _Asking(
+            method, path, params, body, sent, frozenset(accept), expect, check, most_bytes
+        )
+        http = self._http
         while True:
             self._take(http.windows if windows is None else windows)
             token = http.auth.token() if http.auth else ""
-            if token:
-                sent["Authorization"] = f"Bearer {token}"
-            began = time.monotonic()
             try:
-                answer = http.exchange(
-                    method,
-                    path,
-                    params=params,
-                    body=body,
-                    headers=sent,
-                    most_bytes=most_bytes,
-                    usage=self.usage,
-                )
-                pause = http.dialect.pause(answer, slowed + 1)
-                if pause is not None:
-                    slowed += 1
-                    self._slow_down(answer, pause)
-                    continue
-                slowed = 0
-                if answer.status in accepted:
-                    decoded = decode(answer, expect, check, token)
-                    http.note_clock(answer.date, began)
-                    return decoded
-                if answer.status in (301, 302, 303, 307, 308):
-                    redirects += 1
-                    if redirects > MOST_REDIRECTS:
-                        raise FatalError(f"{self.subject}: {answer.request}: redirected in circles")
-                    path, params = http.redirected(answer), None
-                    continue
-                if answer.status == 401 and http.auth and not refreshed:
-                    refreshed = True
-                    if http.auth.refresh(token):
-                        self.usage.add(retries=1)
-                        continue
-                raise self._failure(answer, token)
+                answer = self._try(asking, token)
             except Again as again:
-                tries += 1
-                self._back_off(again, tries, token)
+                asking.failures += 1
+                self._patience.back_off(again, asking.failures, token)
             except FatalError as error:
                 if not str(error).startswith(self.subject):
                     # Its class says what happens next, and why.
                     error.args = (f"{self.subject}: {masked(str(error), [token], 1000)}",)
                 raise error from None
+            else:
+                if answer is not None:
+                    return answer
+
+    def _try(self, asking: _Asking, token: str) -> Answer | None:
+        """The accepted answer to one try; None when the next one may follow at once.
+
+        Raises Again and FatalError.
+        """
+        http = self._http
+        if token:
+            asking.headers["Authorization"] = f"Bearer {token}"
+        began = time.monotonic()
+        answer = http.exchange(
+            asking.method,
+            asking.path,
+            params=asking.params,
+            body=asking.body,
+            headers=asking.headers,
+            most_bytes=asking.most_bytes,
+            usage=self.usage,
+        )
+        pause = http.dialect.pause(answer, asking.pauses + 1)
+        if pause is not None:
+            asking.pauses += 1
+            self._slow_down(answer, pause)
+            return None
+        asking.pauses = 0
+        if answer.status in asking.accept:
+            decoded = decode(answer, asking.expect, asking.check, token)
+            http.note_clock(answer.date, began)
+            return decoded
+        if answer.status in (301, 302, 303, 307, 308):
+            asking.redirects += 1
+            if asking.redirects > MOST_REDIRECTS:
+                raise FatalError(f"{self.subject}: {answer.request}: redirected in circles")
+            asking.path, asking.params = http.redirected(answer), None
+            return None
+        if answer.status == 401 and http.auth and not asking.is_refreshed:
+            asking.is_refreshed = True
+            if http.auth.refresh(token):
+                self.usage.add(retries=1)
+                return None
+        raise self._failure(answer, token)
 
     def book_ahead(self, windows: Sequence[str] | None = None) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
@@ -397,12 +381,12 @@ class Session:
             self._http.budget.take(wanted, most_wait=0.0)
         except Deferred:
             return
-        with self._counting:
+        with self._booking:
             self._booked = wanted
 
     def _take(self, windows: Sequence[str]) -> None:
         """Wait for this request's place in the account's budget, unless it is booked."""
-        with self._counting:
+        with self._booking:
             booked, self._booked = self._booked, None
         if booked == tuple(windows):
             return
@@ -414,80 +398,16 @@ class Session:
             raise Deferred(f"{self.subject}: {error}", until=error.until) from None
         self.usage.add(rate_limit_wait_seconds=waited)
 
-    def _slow_down(self, answer: Answer, pause: Pause) -> None:
-        self.usage.add(rate_limit_hits=1)
-        seconds = max(pause.seconds, 0.0)
-        if pause.window:
-            self._http.budget.pause(pause.window, seconds)
-        reason = masked(pause.reason)
-        self._within_budget(answer.request, reason, seconds, defer=pause.defer)
-        log.info("%s: %s, waiting %.1f s", self.subject, reason, seconds)
-        self.usage.add(rate_limit_wait_seconds=seconds)
-        self._wait(seconds)
-
-    def _within_budget(
-        self, request: str, reason: str, seconds: float, *, defer: bool = False
-    ) -> None:
-        budget = self._http.settings.budget_seconds
-        if self._waited_after(seconds) <= budget and not defer:
-            return
-        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-        raise Deferred(
-            f"{self.subject}: deferred until {until.isoformat()}: {request}: {reason}; the source "
-            f"asks for {seconds:.0f} s, {self._waited:.0f} of at most {budget:.0f} s were waited "
-            "already. What was stored stays; the next sync resumes from there.",
-            until=until,
-        )
-
-    def _back_off(self, again: Again, tries: int, token: str) -> None:
-        """Wait before the next try; raises when there is none."""
-        most = self._http.settings.max_attempts
-        reason = masked(again.reason, [token], 600)
-        seconds = max(again.least, jitter(min(0.5 * 2**tries, LONGEST_BACKOFF)))
-        if tries >= most:
-            if again.content:
-                raise FatalError(
-                    f"{self.subject}: unexpected content, {tries} times in a row: {reason}. Check "
-                    "the base URL, and whether a proxy or a login page answers in its place."
-                ) from again
-            raise TransientError(
-                f"{self.subject}: {reason}; given up after {tries} failures in a row. What was "
-                "stored stays; the next sync resumes from there."
-            ) from again
-        if self._waited_after(seconds) > self._http.settings.budget_seconds:
-            if again.least:
-                self._within_budget(reason, "the source asks for a pause", seconds)
-            raise TransientError(
-                f"{self.subject}: {reason}; the time budget for retries is used up "
-                f"({self._waited:.0f} s). The next sync resumes from the last stored page."
-            ) from again
-        log.info("%s: %s; try %d of %d in %.1f s", self.subject, reason, tries + 1, most, seconds)
-        self.usage.add(retries=1)
-        self._wait(seconds)
-
     def wait_to_ask_again(self, tries: int, why: str) -> None:
         """Wait as after so many failures, because an answer cannot be true."""
-        seconds = jitter(min(0.5 * 2**tries, LONGEST_BACKOFF))
-        log.info("%s: %s; asking again in %.1f s", self.subject, why, seconds)
-        self.usage.add(retries=1)
-        if self._waited_after(seconds) <= self._http.settings.budget_seconds:
-            self._wait(seconds)
+        self._patience.ask_again(tries, why)
 
-    def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        with self._counting:
-            self._waited = self._waited_after(seconds)
-            self._waits.append(until)
-        try:
-            self._http.sleep(seconds)
-        finally:
-            with self._counting:
-                self._waits.remove(until)
-
-    def _waited_after(self, seconds: float) -> float:
-        """Seconds waited in all after such a wait, without what it shares with waits under way."""
-        alone = time.monotonic() + seconds - max(self._waits, default=0.0)
-        return self._waited + min(seconds, max(alone, 0.0))
+    def _slow_down(self, answer: Answer, pause: Pause) -> None:
+        """Wait as long as the source asks for, and let the others of the account wait too."""
+        self.usage.add(rate_limit_hits=1)
+        if pause.window:
+            self._http.budget.pause(pause.window, max(pause.seconds, 0.0))
+        self._patience.pause(answer.request, pause)
 
     def _failure(self, answer: Answer, token: str) -> Exception:
         """What an answer that was not accepted becomes."""

@@ -179,4 +179,4 @@ def test_what_requests_wait_together_counts_once(wire: Callable[..., Wire]) -> N
     assert answers == [200] * 4
     assert server.waits == [60.0] * 4
     assert session.usage.rate_limit_hits == 4
-    assert 60 <= session._waited < 62
+    assert 60 <= session._patience.waited < 62
