@@ -1,4 +1,4 @@
-"""Where an entity's values are in its records, and which of them no column takes."""
+"""Where an entity's values are in its records and rows, and which of them no column takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from crm_sync_assets.declarations.entity import Entity, Record
 
 Stage = Literal["parse", "validate", "load"]
 """What refused a record: reading it, checking it, or the warehouse."""
+
+Row = tuple[Any, ...]
+"""Values in the order of the entity's columns, and last the row's issues, None if it has none."""
+
+Issue = dict[str, str]
+"""{"field": column name, "problem": what is odd}; holds no value of a sensitive column."""
 
 
 class BadRecord(Exception):

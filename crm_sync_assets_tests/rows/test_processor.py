@@ -31,7 +31,8 @@ from crm_sync_assets.declarations.columns import date as day
 from crm_sync_assets.declarations.columns import json as jsonb
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.parsing import MAX_DEPTH
-from crm_sync_assets.rows.processor import LOGGED_PER_FIELD, Batch, Processor, Row
+from crm_sync_assets.rows.fieldlog import LOGGED_PER_FIELD
+from crm_sync_assets.rows.processor import Batch, Processor, Row
 
 
 @dataclass(frozen=True)
