@@ -34,12 +34,12 @@ class Comparison:
         self._usage = usage
         self._table = read.entity.table
         self._columns = [column.name for column in read.entity.key]
-        self._first = selection.keys[0]
+        self._first = selection.keys.columns[0]
 
     def pages(self, after: list[Any] | None) -> Iterator[Page]:
         """Tombstones of what is gone, records of what is missing; from where a cursor says."""
         start = after[0] if after else None
-        by_text = any(self._selection.is_text_key)
+        by_text = any(self._selection.keys.is_text)
         return self._by_listing(start) if by_text else self._by_sums(start)
 
     # Whole numbers
@@ -77,7 +77,7 @@ class Comparison:
     def _sums(self, low: int, high: int) -> dict[int, tuple[int, int, int]]:
         database = self._selection.database
         quote = database.engine.dialect.identifier_preparer.quote_identifier
-        names = [f"t.{quote(key.name)}" for key in self._selection.keys]
+        names = [f"t.{quote(key.name)}" for key in self._selection.keys.columns]
         if not database.is_mysql:
             # MySQL reckons with 64 bits whatever the columns have.
             names = [f"CAST({name} AS bigint)" for name in names]
@@ -94,7 +94,7 @@ class Comparison:
 
     def _bucket(self, low: int, high: int) -> Iterator[Page]:
         statement = (
-            sa.select(*self._selection.keys)
+            sa.select(*self._selection.keys.columns)
             .select_from(self._selection.table)
             .where(self._first >= low, self._first < high)
         )
@@ -120,8 +120,8 @@ class Comparison:
         selection, first = self._selection, [] if after is None else [after]
         statement = sa.select(self._first).select_from(selection.table)
         if first:
-            statement = statement.where(selection.after(first))
-        statement = statement.order_by(selection.ordered_keys[0]).limit(self._read.page_size)
+            statement = statement.where(selection.keys.after(first))
+        statement = statement.order_by(selection.keys.ordered[0]).limit(self._read.page_size)
         left = 0
         for _ in range(MOST_EMPTY):
             there = {(row[0],) for row in self._rows(statement)}
@@ -173,16 +173,16 @@ class Comparison:
         )
         unread = sa.not_(sa.func.coalesce(read_already, sa.false()))
         for some in _parts(keys, _KEYS_PER_QUERY):
-            condition = sa.and_(selection.is_one_of(some), unread)
+            condition = sa.and_(selection.keys.is_one_of(some), unread)
             records += selection.records(self._rows(selection.chunk(condition, None, len(some))))
         return records
 
     def _still_gone(self, keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Those of the keys that Genius does not have now, asked for one by one."""
         statement = (
-            sa.select(*self._selection.keys)
+            sa.select(*self._selection.keys.columns)
             .select_from(self._selection.table)
-            .where(self._selection.is_one_of(keys))
+            .where(self._selection.keys.is_one_of(keys))
         )
         there = {tuple(row) for row in self._rows(statement)}
         return [key for key in keys if key not in there]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_sync_assets.clients.sql.database import Database, SourceColumn, named_column, named_table
+from crm_sync_assets.clients.sql.keys import Keys
+from crm_sync_assets.clients.sql.records import Records
 from crm_sync_assets.clients.sql.sources import Join, Table
 from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Page, Tombstone, Usage
@@ -21,9 +22,6 @@ log = logger(__name__)
 
 _FIRST_DATE = datetime(1, 1, 1)
 """What is before it is a zero date, MySQL's way to say nothing."""
-
-_UTC = Zone("UTC")
-_BINARY = frozenset(["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bytea"])
 
 MOST_EMPTY = 3
 """Results without a row, one after the other, though the database counts rows that belong there."""
@@ -57,25 +55,19 @@ class Selection:
         joined = {name for join in source.joins for name, _ in join.columns}
         for name in self._wanted(joined):
             self._select(name)
-        self.keys = [self._selected[name][0] for name in self.key_names]
-        self.is_text_key = [column.sql == "text" for column in entity.key]
+        self.keys = Keys(
+            [self._selected[column.path("")][0] for column in entity.key],
+            [column.sql == "text" for column in entity.key],
+            is_mysql=database.is_mysql,
+        )
         self._refuse_text_for_numbers()
         if source.modified is not None:
             self._changes.append(self._selected[source.modified])
         for join in source.joins:
             self._join(join)
-        names = list(self._selected)
-        self._names = names
-        self._key_places = [names.index(name) for name in self.key_names]
-        self._reads = [
-            (place, read)
-            for place, (name, (_, column)) in enumerate(self._selected.items())
-            if (read := self._reader(name, column)) is not None
-        ]
-
-    @property
-    def key_names(self) -> list[str]:
-        return [column.path("") for column in self.entity.key]
+        self._records = Records(
+            entity, {name: column for name, (_, column) in self._selected.items()}, zone
+        )
 
     def _wanted(self, joined: set[str]) -> Iterator[str]:
         for column in self.entity.columns:
@@ -87,7 +79,7 @@ class Selection:
         if found is not None:
             self._selected[name] = (named_column(self.table, found.name), found)
             return
-        needed = [*self.key_names, self.entity.source.modified]
+        needed = [*(key.path("") for key in self.entity.key), self.entity.source.modified]
         table = getattr(self.entity.source, "name", "")
         if name in needed:
             raise FatalError(
@@ -110,7 +102,8 @@ class Selection:
 
     def _refuse_text_for_numbers(self) -> None:
         """Text is compared with numbers in one order and sorted in another: rows would be lost."""
-        for name, is_text in zip(self.key_names, self.is_text_key, strict=True):
+        for key, is_text in zip(self.entity.key, self.keys.is_text, strict=True):
+            name = key.path("")
             kind = self._selected[name][1].type
             if not is_text and ("char" in kind or "text" in kind):
                 raise FatalError(
@@ -157,8 +150,8 @@ class Selection:
         if condition is not None:
             statement = statement.where(condition)
         if after is not None:
-            statement = statement.where(self.after(after))
-        return statement.order_by(*self.ordered_keys).limit(limit)
+            statement = statement.where(self.keys.after(after))
+        return statement.order_by(*self.keys.ordered).limit(limit)
 
     def left(self, after: Sequence[Any] | None) -> int:
         """How many rows of the table come after a key.
@@ -167,7 +160,7 @@ class Selection:
         """
         statement = sa.select(sa.func.count()).select_from(self.table)
         if after is not None:
-            statement = statement.where(self.after(after))
+            statement = statement.where(self.keys.after(after))
         return int(self.database.rows(statement, str(self.entity), self._usage)[0][0])
 
     def nothing_comes(self, after: Sequence[Any] | None, left: int) -> FatalError:
@@ -176,38 +169,6 @@ class Selection:
             f"{self.entity}: short read: the database counts {left} rows after {after} and gives "
             f"none, {MOST_EMPTY} times in a row. The next sync resumes there."
         )
-
-    @property
-    def ordered_keys(self) -> list[sa.ColumnElement[Any]]:
-        """The keys so that the database sorts them as Python and the warehouse do."""
-        return [
-            self._bytewise(key) if is_text else key
-            for key, is_text in zip(self.keys, self.is_text_key, strict=True)
-        ]
-
-    def after(self, key: Sequence[Any]) -> sa.ColumnElement[bool]:
-        """Rows whose key is greater: (a, b) > (x, y) is a > x or, a = x and b > y."""
-        values = [self._bound(value) for value in key]
-        columns = self.ordered_keys
-        greater = [
-            sa.and_(*(c == v for c, v in zip(columns[:n], values[:n], strict=True)), column > value)
-            for n, (column, value) in enumerate(zip(columns, values, strict=True))
-        ]
-        # Said on its own too, so that an index on the first column is used.
-        return sa.and_(columns[0] >= values[0], sa.or_(*greater)) if greater[1:] else greater[0]
-
-    def is_one_of(self, keys: Sequence[Sequence[Any]]) -> sa.ColumnElement[bool]:
-        """Rows with one of these keys."""
-        if len(self.keys) == 1:
-            if self.is_text_key[0]:
-                return self.ordered_keys[0].in_([self._bound(key[0]) for key in keys])
-            return self.keys[0].in_([key[0] for key in keys])
-        firsts = sorted({key[0] for key in keys})
-        each = [
-            sa.and_(*(column == value for column, value in zip(self.keys, key, strict=True)))
-            for key in keys
-        ]
-        return sa.and_(self.keys[0].in_(firsts), sa.or_(*each))
 
     def changed(self, since: datetime | None, until: datetime | None) -> sa.ColumnElement[bool]:
         """Rows, or rows joined to them, that changed in this span; none of it is left out."""
@@ -249,95 +210,20 @@ class Selection:
             )
         return sa.and_(*conditions)
 
-    def _bytewise(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        if self.database.is_mysql:
-            as_utf8 = sa.func.convert(key.op("USING")(sa.literal_column("utf8mb4")))
-            return sa.cast(as_utf8, sa.BINARY)
-        return sa.collate(key, "C")
-
-    def _bound(self, value: Any) -> Any:
-        is_bytewise = isinstance(value, str) and self.database.is_mysql
-        return sa.literal(value.encode(), sa.BINARY) if is_bytewise else value
-
     # Rows
 
     def page_of(self, keys: Sequence[Key]) -> Page:
         """The rows of these keys, and a tombstone for each that is not there."""
-        typed = [
-            [
-                part if is_text else int(part)
-                for part, is_text in zip(key, self.is_text_key, strict=True)
-            ]
-            for key in keys
-        ]
-        statement = self.chunk(self.is_one_of(typed), None, len(keys))
+        condition = self.keys.is_one_of([self.keys.typed(key) for key in keys])
+        statement = self.chunk(condition, None, len(keys))
         rows = self.database.rows(statement, str(self.entity), self._usage)
         there = {tuple(map(str, self.key_of(row))) for row in rows}
         gone = [Tombstone(key) for key in keys if key not in there]
         return Page(self.records(rows), {}, tombstones=gone, hidden_columns=self.hidden_columns)
 
-    def key_of(self, row: Sequence[Any]) -> list[Any]:
-        return [row[place] for place in self._key_places]
-
     def records(self, rows: Sequence[Sequence[Any]]) -> list[Record]:
         """Rows as records, times of a wall clock turned into moments."""
-        names, reads = self._names, self._reads
-        if not reads:
-            return [dict(zip(names, row, strict=True)) for row in rows]
-        records = []
-        for row in rows:
-            record = dict(zip(names, row, strict=True))
-            for place, read in reads:
-                value = row[place]
-                if value is not None:
-                    record[names[place]] = read(value)
-            records.append(record)
-        return records
+        return self._records.of(rows)
 
-    def _reader(self, name: str, column: SourceColumn) -> Callable[[Any], Any] | None:
-        is_bits = column.type in ("bit", "bit varying")
-        if self._is_truth(name) and column.type not in _BINARY:
-            return _truth_of_bits if is_bits else _truth
-        if column.is_wall_clock:
-            return self._wall_to_utc
-        if column.is_moment:
-            return _moment_to_utc
-        if is_bits:
-            return _bits
-        return _text if column.type in _BINARY else None
-
-    def _is_truth(self, name: str) -> bool:
-        kinds = {
-            column.sql
-            for column in self.entity.columns
-            if not callable(column.at) and column.path("") == name
-        }
-        return kinds == {"boolean"}
-
-    def _wall_to_utc(self, value: Any) -> Any:
-        return self.zone.to_utc(value) if isinstance(value, datetime) else value
-
-
-def _moment_to_utc(value: Any) -> Any:
-    """A moment of a session in UTC; a driver hands some over without their zone."""
-    if not isinstance(value, datetime):
-        return value
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _text(value: Any) -> Any:
-    """Bytes as text; what is no UTF-8 stays recognisable, and parsing replaces and notes it."""
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-
-
-def _truth(value: Any) -> Any:
-    """A number in a column of truths as the database judges it: whatever is not 0 is true."""
-    return value != 0 if isinstance(value, int | float | Decimal) else value
-
-
-def _truth_of_bits(value: Any) -> Any:
-    return _truth(_bits(value))
-
-
-def _bits(value: Any) -> Any:
-    return int.from_bytes(value, "big") if isinstance(value, bytes) else int(value, 2)
+    def key_of(self, row: Sequence[Any]) -> list[Any]:
+        return self._records.key_of(row)
