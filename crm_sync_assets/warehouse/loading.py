@@ -176,6 +176,10 @@ class Table:
     def key_of(self, row: Row) -> Key:
         return tuple(str(row[i]) for i, column in enumerate(self.entity.columns) if column.key)
 
+    def value_of(self, row: Row, name: str) -> Any:
+        """What the row has in this column; None where the table loads no such column."""
+        return row[self.names.index(name)] if name in self.names else None
+
 
 def _older(moment: datetime | None, than: datetime | None) -> bool:
     return moment is not None and than is not None and moment < than
