@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -21,6 +22,7 @@ from crm_sync_assets.engine.session import Session
 from crm_sync_assets.errors import SyncError, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Failure, Processor, Row
+from crm_sync_assets.rows.shape import Stage
 from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
@@ -110,6 +112,33 @@ def _close_failed(warehouse: Warehouse, sync_id: int, error: BaseException) -> N
         log.error("sync %d failed and its row could not be closed (%s)", sync_id, problem)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Entries processed once more: the rows they make, and why others make none."""
+
+    entries: Sequence[Entry]
+    rows: Sequence[tuple[Entry, Row]]
+    unfit: Sequence[tuple[Entry, Failure]]
+    warnings: int
+
+    @classmethod
+    def by(cls, processor: Processor, entries: Sequence[Entry]) -> Self:
+        rows: list[tuple[Entry, Row]] = []
+        unfit: list[tuple[Entry, Failure]] = []
+        warnings = 0
+        for entry in entries:
+            batch = processor.process([entry.record])
+            warnings += batch.issues
+            rows += [(entry, row) for row in batch.rows]
+            # Set aside again, it counts as another try of the entry with the same record id.
+            unfit += [(entry, _failure(entry, f.stage, f.reason, f.field)) for f in batch.failures]
+        return cls(entries, rows, unfit, warnings)
+
+
+def _failure(entry: Entry, stage: Stage, reason: str, field: str | None) -> Failure:
+    return Failure(entry.record_id, stage, reason, field, entry.record, entry.url)
+
+
 def _replay(
     session: Session,
     entity: Entity,
@@ -121,69 +150,14 @@ def _replay(
     validate: bool,
 ) -> Replayed:
     began = time.monotonic()
-    processor = Processor(entity, validate=validate, strict=strict)
     table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
     inlet = Inlet(entity, table, vault, sync_id)
-    unfit: list[tuple[Entry, Failure]] = []
-    rows: list[tuple[Entry, Row]] = []
-    warnings = 0
-    for entry in entries:
-        batch = processor.process([entry.record])
-        warnings += batch.issues
-        unfit += [(entry, failure) for failure in batch.failures]
-        rows += [(entry, row) for row in batch.rows]
+    tried = _Tried.by(Processor(entity, validate=validate, strict=strict), entries)
 
     def transaction() -> Replayed:
-        connection, refused = session.connection, list(unfit)
-        connection.execute(table.create_stage())
-        gone = _deleted_since(connection, entity, table, rows)
-        alive = [(entry, row) for entry, row in rows if entry.id not in gone]
-
-        def failure_of(rejected: Rejected) -> Failure:
-            entry = next(entry for entry, row in alive if row == rejected.row)
-            failure = Failure(
-                entry.record_id, "load", rejected.reason, None, entry.record, entry.url
-            )
-            refused.append((entry, failure))
-            return failure
-
-        # Set aside again, it counts as another try of the entry with the same record id.
-        incoming = Incoming(
-            table.newest_per_key([row for _, row in alive]),
-            [
-                Failure(entry.record_id, f.stage, f.reason, f.field, entry.record, entry.url)
-                for entry, f in unfit
-            ],
-        )
-        counts = inlet.store(connection, incoming, failure_of, fresh_stage=False).counts
-        stuck = {entry.id for entry, _ in refused}
-        quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
-        done = Counts(
-            processed=len(entries),
-            created=counts.created,
-            updated=counts.updated,
-            unchanged=len(entries) - counts.created - counts.updated - len(stuck),
-            failed=len(stuck),
-            warnings=warnings,
-        )
-        seconds = max(time.monotonic() - began, 1e-6)
-        history.close(
-            connection,
-            sync_id,
-            "partial" if stuck else "success",
-            done,
-            watermark=None,
-            metrics={
-                "duration_seconds": round(seconds, 3),
-                "records_per_second": round(len(entries) / seconds, 1),
-                "success_rate": round(1 - len(stuck) / len(entries), 4) if entries else 1.0,
-                "unchanged": done.unchanged,
-                "deleted": 0,
-                "warnings": warnings,
-            },
-            extra_configuration={"obsolete": len(gone)},
-        )
-        return Replayed(sync_id, done, [(entry, f.reason) for entry, f in refused], len(gone))
+        replayed = _store(session.connection, inlet, tried)
+        _close(session.connection, replayed, time.monotonic() - began)
+        return replayed
 
     replayed = session.committed(
         transaction, arrived=lambda _: history.is_complete(session.connection, sync_id)
@@ -191,6 +165,59 @@ def _replay(
     stuck = replayed.counts.failed
     log.info("%s: %d of %d entries replayed", entity, len(entries) - stuck, len(entries))
     return replayed
+
+
+def _store(connection: Connection, inlet: Inlet, tried: _Tried) -> Replayed:
+    """Load what can be loaded; what was, or is dead by now, leaves the quarantine."""
+    table, entries = inlet.table, tried.entries
+    refused = list(tried.unfit)
+    connection.execute(table.create_stage())
+    gone = _deleted_since(connection, inlet.entity, table, tried.rows)
+    alive = [(entry, row) for entry, row in tried.rows if entry.id not in gone]
+
+    def failure_of(rejected: Rejected) -> Failure:
+        entry = next(entry for entry, row in alive if row == rejected.row)
+        failure = _failure(entry, "load", rejected.reason, None)
+        refused.append((entry, failure))
+        return failure
+
+    incoming = Incoming(
+        table.newest_per_key([row for _, row in alive]), [failure for _, failure in tried.unfit]
+    )
+    stored = inlet.store(connection, incoming, failure_of, fresh_stage=False).counts
+    stuck = {entry.id for entry, _ in refused}
+    quarantine.remove(connection, [entry.id for entry in entries if entry.id not in stuck])
+    counts = Counts(
+        processed=len(entries),
+        created=stored.created,
+        updated=stored.updated,
+        unchanged=len(entries) - stored.created - stored.updated - len(stuck),
+        failed=len(stuck),
+        warnings=tried.warnings,
+    )
+    return Replayed(inlet.sync_id, counts, [(entry, f.reason) for entry, f in refused], len(gone))
+
+
+def _close(connection: Connection, replayed: Replayed, seconds: float) -> None:
+    counts = replayed.counts
+    history.close(
+        connection,
+        replayed.sync_id,
+        "partial" if counts.failed else "success",
+        counts,
+        watermark=None,
+        metrics={
+            "duration_seconds": round(seconds, 3),
+            "records_per_second": round(counts.processed / max(seconds, 1e-6), 1),
+            "success_rate": round(1 - counts.failed / counts.processed, 4)
+            if counts.processed
+            else 1.0,
+            "unchanged": counts.unchanged,
+            "deleted": 0,
+            "warnings": counts.warnings,
+        },
+        extra_configuration={"obsolete": replayed.obsolete},
+    )
 
 
 def _deleted_since(
