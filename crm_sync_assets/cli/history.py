@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from crm_sync_assets.cli import exits
@@ -30,6 +32,28 @@ def run(words: Sequence[str]) -> int:
         from crm_sync_assets.cli import prune
 
         return prune.run(words[1:])
+    given = _parser().parse(words)
+    check_crm(given.crm)
+    rows, hidden = _found(given, since=moment(given.since) if given.since else None)
+    if given.json:
+        print_json(rows)
+        return exits.SUCCESS
+    columns = (
+        "id", "entity", "strategy", "status", "started", "seconds", "processed", "created",
+        "updated", "unchanged", "failed", "records/s", "complete up to",
+    )  # fmt: skip
+    print_table("SyncHistory (UTC)", columns, [_shown(row) for row in rows])
+    for row in rows:
+        if row["error_message"]:
+            name = f"{row['crm_source']}.{row['sync_type']}"
+            reason = f" ({row['reason']})" if row["reason"] else ""
+            print(f"{row['id']} {name}{reason}: {one_line(redact(row['error_message']))}")
+    if hidden and not given.trials:
+        print(f"{hidden} trials are not shown; --trials shows them")
+    return exits.SUCCESS
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog="crm-sync history",
         description="SyncHistory, the newest first. Trials (dry runs, --max-records, replays of "
@@ -43,9 +67,11 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="most rows [20]")
     parser.add_argument("--trials", action="store_true", help="with trials")
     parser.add_argument("--json", action="store_true", help="all columns, for programs")
-    given = parser.parse(words)
-    check_crm(given.crm)
-    since = moment(given.since) if given.since else None
+    return parser
+
+
+def _found(given: Namespace, *, since: datetime | None) -> tuple[list[dict[str, Any]], int]:
+    """The rows asked for, the newest first, and how many trials there are among all like them."""
     from crm_sync_assets.warehouse.kinds import TRIAL
 
     conditions = (
@@ -72,28 +98,13 @@ def run(words: Sequence[str]) -> int:
         )
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor]
-        hidden = connection.execute(
+        trials = connection.execute(
             f"SELECT count(*) FROM ingestion_sync_history WHERE {conditions} "  # noqa: S608
             f"AND {TRIAL}",
             values,
         ).fetchone()
     warehouse.close()
-    if given.json:
-        print_json(rows)
-        return exits.SUCCESS
-    columns = (
-        "id", "entity", "strategy", "status", "started", "seconds", "processed", "created",
-        "updated", "unchanged", "failed", "records/s", "complete up to",
-    )  # fmt: skip
-    print_table("SyncHistory (UTC)", columns, [_shown(row) for row in rows])
-    for row in rows:
-        if row["error_message"]:
-            name = f"{row['crm_source']}.{row['sync_type']}"
-            reason = f" ({row['reason']})" if row["reason"] else ""
-            print(f"{row['id']} {name}{reason}: {one_line(redact(row['error_message']))}")
-    if hidden and hidden[0] and not given.trials:
-        print(f"{hidden[0]} trials are not shown; --trials shows them")
-    return exits.SUCCESS
+    return rows, trials[0] if trials else 0
 
 
 def _shown(row: dict[str, Any]) -> tuple[object, ...]:

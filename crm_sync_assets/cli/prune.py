@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.cli.tables import open_for_reading, print_json
 from crm_sync_assets.errors import UsageError
 
+if TYPE_CHECKING:
+    from crm_sync_assets.operations.prune import Pruned
+    from crm_sync_assets.orchestration.prune_runs import PrunedRuns
+
 SHORT_DAYS = 7
 SHORT_QUARANTINE_DAYS = 30
 
 
 def run(words: Sequence[str]) -> int:
-    parser = Parser(
-        prog="crm-sync history prune",
-        description="Remove old rows of SyncHistory, old Dagster runs with their events and logs, "
-        "and leftovers of interrupted syncs. What a later sync or a check still looks at stays, "
-        "whatever its age. Syncs may run meanwhile.",
-    )
-    parser.add_argument("--older-than", required=True, metavar="DAYS", help="90d, or 90")
-    parser.add_argument(
-        "--quarantine-older-than",
-        metavar="DAYS",
-        help="also quarantine entries not seen since: records that were never stored",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
-    parser.add_argument("--yes", action="store_true", help="also for a short time")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    given = parser.parse(words)
+    given = _parser().parse(words)
+    may_be_short = given.yes or given.dry_run
     age = _days("--older-than", given.older_than)
-    _refuse_short("--older-than", age, SHORT_DAYS, given.yes or given.dry_run)
+    _refuse_short("--older-than", age, SHORT_DAYS, may_be_short)
     quarantine_age = None
     if given.quarantine_older_than is not None:
         quarantine_age = _days("--quarantine-older-than", given.quarantine_older_than)
         _refuse_short(
-            "--quarantine-older-than",
-            quarantine_age,
-            SHORT_QUARANTINE_DAYS,
-            given.yes or given.dry_run,
+            "--quarantine-older-than", quarantine_age, SHORT_QUARANTINE_DAYS, may_be_short
         )
     from crm_sync_assets.orchestration.instance import open_instance
     from crm_sync_assets.orchestration.jobs.prune import prune_all
@@ -75,6 +64,30 @@ def run(words: Sequence[str]) -> int:
             }
         )
         return exits.SUCCESS
+    _print(pruned, runs, compacted, given)
+    return exits.SUCCESS
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="crm-sync history prune",
+        description="Remove old rows of SyncHistory, old Dagster runs with their events and logs, "
+        "and leftovers of interrupted syncs. What a later sync or a check still looks at stays, "
+        "whatever its age. Syncs may run meanwhile.",
+    )
+    parser.add_argument("--older-than", required=True, metavar="DAYS", help="90d, or 90")
+    parser.add_argument(
+        "--quarantine-older-than",
+        metavar="DAYS",
+        help="also quarantine entries not seen since: records that were never stored",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+    parser.add_argument("--yes", action="store_true", help="also for a short time")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _print(pruned: Pruned, runs: PrunedRuns, compacted: bool, given: Namespace) -> None:
     said = "would be removed" if given.dry_run else "removed"
     entries = ", ".join(f"{name} {count}" for name, count in pruned.quarantine.items())
     lines = {
@@ -83,14 +96,13 @@ def run(words: Sequence[str]) -> int:
         + ("; its files were compacted" if compacted else ""),
         "quarantine": f"{sum(pruned.quarantine.values())} entries {said}"
         + (f": {entries}" if entries else "")
-        if quarantine_age
+        if given.quarantine_older_than is not None
         else "not asked for (--quarantine-older-than)",
         "leftovers": f"{pruned.keys} keys, {len(pruned.shadows)} shadow tables, "
         f"{pruned.rate_budgets} rate budgets, {pruned.alerts} told alerts {said}",
     }
     for name, line in lines.items():
         print(f"{name:<13} {line}")
-    return exits.SUCCESS
 
 
 def _days(option: str, text: str) -> timedelta:

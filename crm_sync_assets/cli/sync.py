@@ -116,10 +116,7 @@ def _sync(
 
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        # The terminal was closed; under nohup that is to change nothing.
-        signal.signal(signal.SIGHUP, _interrupt)
+    _let_signals_interrupt()
     with collecting_nothing():
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
@@ -211,6 +208,13 @@ def _beside(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="prepare", daemon=True).start()
     return future
+
+
+def _let_signals_interrupt() -> None:
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # The terminal was closed; under nohup that is to change nothing.
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
