@@ -15,6 +15,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.config import SyncConfig
@@ -73,12 +74,9 @@ def build_asset(
         pool=crm.name,
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
-        skipped = None
         with TellingSafely():
             flags = windowed(context, entity, config.flags())
             flags.check()
-            client: ClientResource = getattr(context.resources, crm.name)
-            warehouse: WarehouseResource = context.resources.warehouse
             request = Request(
                 crm,
                 entity,
@@ -87,28 +85,36 @@ def build_asset(
                 run_id=context.run.run_id,
                 marked_entity=marked,
             )
-            try:
-                begun = begin(request, client.open(), warehouse.open())
-            except AlreadyRunning as busy:
-                if SCHEDULE_NAME_TAG not in context.run.tags:
-                    raise
-                # The sync that is running does what this one was scheduled for, as does the next.
-                log.warning("skipped: %s", busy)
-                skipped = str(busy)
-            else:
-                remember(context.run.run_id, begun)
-                if flags.dry_run:
-                    drain(begun, progress.report)
-        if skipped:
-            yield dg.AssetObservation(context.asset_key, metadata={"skipped": skipped})
-            return
-        if flags.dry_run:
+            begun = _begun(context, request)
+            if isinstance(begun, Sync) and flags.dry_run:
+                drain(begun, progress.report)
+        if isinstance(begun, AlreadyRunning):
+            yield dg.AssetObservation(context.asset_key, metadata={"skipped": str(begun)})
+        elif flags.dry_run:
             # Nothing was stored, so the asset must not look materialized.
             yield dg.AssetObservation(context.asset_key, metadata=findings(begun))
         else:
             yield dg.MaterializeResult(value=begun)
 
     return sync
+
+
+def _begun(context: dg.AssetExecutionContext, request: Request) -> Sync | AlreadyRunning:
+    """The sync, begun; or, in a scheduled run, why it is skipped.
+
+    The sync that is running does what this one was scheduled for, as does the next.
+    """
+    client: ClientResource = getattr(context.resources, request.crm.name)
+    warehouse: WarehouseResource = context.resources.warehouse
+    try:
+        begun = begin(request, client.open(), warehouse.open())
+    except AlreadyRunning as busy:
+        if SCHEDULE_NAME_TAG not in context.run.tags:
+            raise
+        log.warning("skipped: %s", busy)
+        return busy
+    remember(context.run.run_id, begun)
+    return begun
 
 
 def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:

@@ -126,23 +126,7 @@ def launch(
     refusals: dict[str, str] = {}
     misused: set[str] = set()
     if result is None or not result.success:
-        from crm_sync_assets.orchestration.hooks import abandon_run
-        from crm_sync_assets.told import failure_message, reason_of
-        from crm_sync_assets.warehouse import history
-
-        # Whatever kept a sync from its end, this process will not go on with it.
-        stopped = KeyboardInterrupt()
-        abandon_run(run_id, stopped)
-        with warehouse.connection() as connection:
-            for entity in entities:
-                history.close_failed_run(
-                    connection,
-                    run_id,
-                    entity.crm,
-                    entity.sync_type,
-                    failure_message(stopped),
-                    reason=reason_of(stopped),
-                )
+        _close_what_is_open(warehouse, entities, run_id)
         refusals, misused, cut_short = _refusals(instance, run_id)
         interrupted = interrupted or cut_short
     found = _outcomes(warehouse, entities, run_id)
@@ -209,6 +193,26 @@ def _execute(
             tags={"crm_sync/started_by": "command line"},
             raise_on_error=False,
         )
+
+
+def _close_what_is_open(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> None:
+    """Whatever kept a sync from its end, this process will not go on with it."""
+    from crm_sync_assets.orchestration.hooks import abandon_run
+    from crm_sync_assets.told import failure_message, reason_of
+    from crm_sync_assets.warehouse import history
+
+    stopped = KeyboardInterrupt()
+    abandon_run(run_id, stopped)
+    with warehouse.connection() as connection:
+        for entity in entities:
+            history.close_failed_run(
+                connection,
+                run_id,
+                entity.crm,
+                entity.sync_type,
+                failure_message(stopped),
+                reason=reason_of(stopped),
+            )
 
 
 def _step(entity: Entity) -> str:
