@@ -34,20 +34,32 @@ class Timing:
         return time.monotonic() - self.started
 
 
-def metrics(counts: Counts, *, carried: Counts, usage: Usage, timing: Timing) -> dict[str, Any]:
-    """What SyncHistory keeps of a sync's cost; `carried` are counts of the attempts before this."""
-    seconds = max(timing.elapsed, 1e-6)
-    calls = usage.api_calls
-    here = counts.processed - carried.processed
-    stored = counts.processed - counts.failed
-    return {
+def common(
+    counts: Counts, seconds: float, *, usage: Usage | None = None, carried: int = 0
+) -> dict[str, Any]:
+    """What SyncHistory keeps of any work on an entity, be it a sync, a verification or a replay.
+
+    Of the records counted, `carried` were processed before these seconds began. Without `usage` no
+    source was asked.
+    """
+    processed, seconds = counts.processed, max(seconds, 1e-6)
+    told = {
         "duration_seconds": round(seconds, 3),
-        "records_per_second": round(here / seconds, 1),
-        "success_rate": round(stored / counts.processed, 4) if counts.processed else 1.0,
+        "records_per_second": round((processed - carried) / seconds, 1),
+        "success_rate": round((processed - counts.failed) / processed, 4) if processed else 1.0,
         "unchanged": counts.unchanged,
         "deleted": counts.deleted,
         "warnings": counts.warnings,
-        "api_calls": calls,
+    }
+    return told | ({"api_calls": usage.api_calls} if usage is not None else {})
+
+
+def metrics(counts: Counts, *, carried: Counts, usage: Usage, timing: Timing) -> dict[str, Any]:
+    """What SyncHistory keeps of a sync's cost; `carried` are counts of the attempts before this."""
+    calls = usage.api_calls
+    here = counts.processed - carried.processed
+    return {
+        **common(counts, timing.elapsed, usage=usage, carried=carried.processed),
         "records_per_api_call": round(here / calls, 1) if calls else None,
         "rate_limit_wait_seconds": round(usage.rate_limit_wait_seconds, 3),
         "rate_limit_hits": usage.rate_limit_hits,

@@ -19,6 +19,7 @@ from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.engine import measures
 from crm_sync_assets.engine.batch import Incoming, Inlet
 from crm_sync_assets.engine.refusals import refuse_mass_failure
 from crm_sync_assets.engine.trial import Trial, trial
@@ -273,16 +274,6 @@ class _Refreshing:
     def _close(self, seconds: float) -> None:
         found, counts = self._found, self._found.counts
         refuse_mass_failure(found.entity, counts, self._settings.max_failed_share)
-        stored = counts.processed - counts.failed
-        metrics = {
-            "duration_seconds": round(seconds, 3),
-            "records_per_second": round(counts.processed / max(seconds, 1e-6), 1),
-            "success_rate": round(stored / counts.processed, 4) if counts.processed else 1.0,
-            "unchanged": counts.unchanged,
-            "deleted": 0,
-            "warnings": counts.warnings,
-            "api_calls": found.usage.api_calls,
-        }
         self._session.committed(
             lambda: history.close(
                 self._connection,
@@ -290,7 +281,7 @@ class _Refreshing:
                 found.status,
                 counts,
                 watermark=None,
-                metrics=metrics,
+                metrics=measures.common(counts, seconds, usage=found.usage),
                 extra_configuration={},
             ),
             arrived=lambda _: history.is_complete(self._connection, found.sync_id),

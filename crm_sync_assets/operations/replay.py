@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine import measures
 from crm_sync_assets.engine.batch import Incoming, Inlet
 from crm_sync_assets.engine.meaning import refuse_foreign
 from crm_sync_assets.engine.session import Session
@@ -206,16 +207,7 @@ def _close(connection: Connection, replayed: Replayed, seconds: float) -> None:
         "partial" if counts.failed else "success",
         counts,
         watermark=None,
-        metrics={
-            "duration_seconds": round(seconds, 3),
-            "records_per_second": round(counts.processed / max(seconds, 1e-6), 1),
-            "success_rate": round(1 - counts.failed / counts.processed, 4)
-            if counts.processed
-            else 1.0,
-            "unchanged": counts.unchanged,
-            "deleted": 0,
-            "warnings": counts.warnings,
-        },
+        metrics=measures.common(counts, seconds),
         extra_configuration={"obsolete": replayed.obsolete},
     )
 

@@ -24,6 +24,7 @@ from typing import Any, cast
 from crm_sync_assets.declarations.contract import Client, Cursor, Provable, Read, Verifiable
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.engine import measures
 from crm_sync_assets.engine.batch import Inlet
 from crm_sync_assets.engine.session import Session
 from crm_sync_assets.engine.trial import trial
@@ -193,13 +194,7 @@ class _Verifying:
         )
         through = found.verified_through
         metrics: dict[str, Any] = {
-            "duration_seconds": round(found.seconds, 3),
-            "records_per_second": round(compared / max(found.seconds, 1e-6), 1),
-            "success_rate": round(1 - left / compared, 4) if compared else 1.0,
-            "unchanged": counts.unchanged,
-            "deleted": counts.deleted,
-            "warnings": 0,
-            "api_calls": found.usage.api_calls,
+            **measures.common(counts, found.seconds, usage=found.usage),
             "verified_through": through.isoformat() if through else None,
             "compared_through": found.through.isoformat(),
             "records_there": found.there,
