@@ -10,11 +10,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.asset_checks import build_checks
 from crm_sync_assets.orchestration.assets import assets_of, resources_of
 from crm_sync_assets.orchestration.jobs import prune
-from crm_sync_assets.orchestration.jobs.refresh import build_refresh, build_refresh_schedule
-from crm_sync_assets.orchestration.jobs.verify import (
-    build_verification,
-    build_verification_schedule,
-)
+from crm_sync_assets.orchestration.jobs.refresh import REFRESH
+from crm_sync_assets.orchestration.jobs.verify import VERIFY
 from crm_sync_assets.orchestration.schedules import build_job, build_schedule
 from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
@@ -35,13 +32,10 @@ def build() -> dg.Definitions:
         job = build_job(crm, entities)
         jobs.append(job)
         schedules.append(build_schedule(crm, job))
-        verification = build_verification(crm, entities)
-        jobs.append(verification)
-        schedules.append(build_verification_schedule(crm, verification))
-        if crm.calculates:
-            refreshing = build_refresh(crm, entities)
-            jobs.append(refreshing)
-            schedules.append(build_refresh_schedule(crm, refreshing))
+        for beside in (VERIFY, REFRESH) if crm.calculates else (VERIFY,):
+            other = beside.job(crm, entities)
+            jobs.append(other)
+            schedules.append(beside.schedule_of(crm, other))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
