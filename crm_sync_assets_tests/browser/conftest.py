@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from crm_sync_assets.cli.dev_server import free_port
+from crm_sync_assets.cli.dev import free_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 OPTIONS = (
@@ -37,7 +37,7 @@ OPTIONS = (
 PATIENCE = 90.0
 SCRIPT = """
 import sys
-from crm_sync_assets.cli.dev_server import dev
+from crm_sync_assets.cli.dev import dev
 sys.exit(dev(port=int(sys.argv[1]), contacts=100, every=3600))
 """
 

@@ -19,7 +19,7 @@ import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from crm_sync_assets.cli import exits
-from crm_sync_assets.cli.dev_server import free_port
+from crm_sync_assets.cli.dev import free_port
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations.columns import email, text, timestamp
 from crm_sync_assets.orchestration import hooks, io_manager, sensors

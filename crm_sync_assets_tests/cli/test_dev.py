@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.cli import dev_server
+from crm_sync_assets.cli import dev
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,8 +25,8 @@ def test_a_signal_ends_it_and_handlers_are_as_before(
         waits.append(seconds)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(dev_server.time, "sleep", told_meanwhile)
-    assert dev_server._watch({}, "http://127.0.0.1:9") == 0
+    monkeypatch.setattr(dev.time, "sleep", told_meanwhile)
+    assert dev._watch({}, "http://127.0.0.1:9") == 0
     assert len(waits) == 1
     assert [signal.getsignal(one) for one in SIGNALS] == before
 
@@ -39,4 +39,4 @@ def test_the_first_process_that_ends_ends_it() -> None:
             return self.returncode
 
     ended: Any = Ended()
-    assert dev_server._watch({"daemon": ended}, "http://127.0.0.1:9") == 1
+    assert dev._watch({"daemon": ended}, "http://127.0.0.1:9") == 1

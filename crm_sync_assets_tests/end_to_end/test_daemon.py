@@ -25,7 +25,7 @@ import yaml
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
-from crm_sync_assets.cli.dev_server import free_port
+from crm_sync_assets.cli.dev import free_port
 from crm_sync_assets.orchestration.instance import CONFIGURATION
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.process import stop
