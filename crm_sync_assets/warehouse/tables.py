@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
@@ -13,7 +15,7 @@ from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import locks
-from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.connection import Connection, message_of
 from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, index_column
 
 log = logger(__name__)
@@ -51,33 +53,32 @@ def stored_columns(entity: Entity, *, encrypted: bool) -> dict[str, str]:
 def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = None) -> list[str]:
     """Create the entity's table, or add the columns it lacks; the names of columns added.
 
-    With a vault, sensitive columns are made to hold encrypted values. Runs in the caller's
-    transaction. Raises FatalError when a column has another type than the declaration, or is not
-    as encrypted as it should be: nothing is converted behind anybody's back.
+    With a vault, sensitive columns are made to hold encrypted values. Table and columns say what
+    they hold, unless that is refused. Runs in the caller's transaction. Raises FatalError when a
+    column has another type than the declaration, or is not as encrypted as it should be: nothing
+    is converted behind anybody's back.
     """
     encrypted = vault is not None
     wanted = stored_columns(entity, encrypted=encrypted)
-    existing = existing_columns(connection, entity.table)
-    if existing is not None and wanted.keys() <= existing.keys():
-        _refuse_mixture(entity, existing, encrypted=encrypted)
-        refuse_other_types(entity, wanted, existing)
-        return []
-    # Two processes may meet here; the second finds the work done.
-    locks.take_until_commit(connection, locks.table(entity.table))
-    existing = existing_columns(connection, entity.table)
+    existing = _existing(connection, entity.table)
+    if existing is None or not wanted.keys() <= existing.columns.keys():
+        # Two processes may meet here; the second finds the work done.
+        locks.take_until_commit(connection, locks.table(entity.table))
+        existing = _existing(connection, entity.table)
     if existing is None:
         _create(connection, entity, wanted)
+        _comment(connection, entity, wanted, {})
         return []
-    _refuse_mixture(entity, existing, encrypted=encrypted)
-    refuse_other_types(entity, wanted, existing)
-    added = [name for name in wanted if name not in existing]
+    _refuse_mixture(entity, existing.columns, encrypted=encrypted)
+    refuse_other_types(entity, wanted, existing.columns)
+    added = [name for name in wanted if name not in existing.columns]
     for name in added:
         connection.execute(
             sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(
                 sql.Identifier(entity.table), _definition(entity, name, wanted[name])
             )
         )
-    _comment(connection, entity, added)
+    _comment(connection, entity, wanted, existing.comments)
     if added:
         log.warning(
             "%s: added columns %s to %s; rows stored before keep them empty until a full sync",
@@ -88,13 +89,35 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     return added
 
 
-def existing_columns(connection: Connection, table: str) -> dict[str, str] | None:
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    """A table that is there: its columns' types, and its comments; its own is under None."""
+
+    columns: dict[str, str]
+    comments: dict[str | None, str]
+
+
+def _existing(connection: Connection, table: str) -> _Existing | None:
     rows = connection.execute(
-        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
-        "WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0 AND NOT attisdropped",
-        (table,),
+        "SELECT attname, format_type(atttypid, NULL), description, "
+        "(SELECT obj_description(to_regclass(quote_ident(%(table)s)), 'pg_class')) "
+        "FROM pg_attribute LEFT JOIN pg_description ON objoid = attrelid AND objsubid = attnum "
+        "AND classoid = 'pg_class'::regclass "
+        "WHERE attrelid = to_regclass(quote_ident(%(table)s)) AND attnum > 0 AND NOT attisdropped",
+        {"table": table},
     ).fetchall()
-    return dict(rows) if rows else None
+    if not rows:
+        return None
+    told = [(None, rows[0][3]), *((name, text) for name, _, text, _ in rows)]
+    return _Existing(
+        {name: kind for name, kind, *_ in rows}, {name: text for name, text in told if text}
+    )
+
+
+def existing_columns(connection: Connection, table: str) -> dict[str, str] | None:
+    """Name → type, as PostgreSQL spells it, of a table's columns; None if it is not there."""
+    existing = _existing(connection, table)
+    return existing.columns if existing is not None else None
 
 
 def refuse_half_encrypted(connection: Connection, entity: Entity) -> None:
@@ -154,10 +177,6 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     connection.execute(
         sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(definitions))
     )
-    connection.execute(
-        sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(entity.about))
-    )
-    _comment(connection, entity, wanted)
     for name in entity.indexes:
         # Nobody looks an encrypted value up but by its blind index.
         indexed = index_column(name) if _is_encrypted(entity, name, wanted) else name
@@ -173,20 +192,57 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
         )
 
 
-def _comment(connection: Connection, entity: Entity, names: Iterable[str]) -> None:
-    """Say of these columns what they hold and where it comes from."""
-    about = {column.name: column.described(entity.source.root) for column in entity.columns}
+_refused: set[str] = set()
+"""Tables that kept a comment they had, which was said in this process."""
+
+
+def _comment(
+    connection: Connection,
+    entity: Entity,
+    names: Iterable[str],
+    present: Mapping[str | None, str],
+) -> None:
+    """Say of the table and these columns what they hold and where it comes from.
+
+    Whoever does not own the table may not, and nobody waits for a lock to do it: then the comments
+    stay as they are.
+    """
+    about: dict[str | None, str] = {
+        column.name: column.described(entity.source.root) for column in entity.columns
+    }
     about |= {name: text for name, (_, text) in system_columns(entity).items()}
     about |= {
         column.index: f"blind index of {column.name}"
         for column in encrypted_columns(entity.columns)
     }
-    for name in names:
-        connection.execute(
-            sql.SQL("COMMENT ON COLUMN {} IS {}").format(
-                sql.Identifier(entity.table, name), sql.Literal(about[name])
+    about[None] = entity.about
+    wrong = [name for name in (None, *names) if about[name] != present.get(name, "")]
+    if not wrong:
+        return
+    table = sql.Identifier(entity.table)
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT").format(table)
             )
-        )
+            for name in wrong:
+                what = (
+                    sql.SQL("TABLE {}").format(table)
+                    if name is None
+                    else sql.SQL("COLUMN {}").format(sql.Identifier(entity.table, name))
+                )
+                connection.execute(
+                    sql.SQL("COMMENT ON {} IS {}").format(what, sql.Literal(about[name]))
+                )
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable) as error:
+        if entity.table not in _refused:
+            _refused.add(entity.table)
+            log.warning(
+                "%s: the comments of %s stay as they are: %s",
+                entity,
+                entity.table,
+                message_of(error),
+            )
 
 
 def create_index(table: str, named_after: str, column: str) -> sql.Composed:

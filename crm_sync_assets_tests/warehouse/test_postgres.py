@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -23,10 +24,10 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.warehouse import embedded
+from crm_sync_assets.warehouse import embedded, tables
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate
-from crm_sync_assets_tests import conftest, truth
+from crm_sync_assets_tests import conftest, scripted, truth
 from crm_sync_assets_tests.encrypted import NEW
 
 URL = "CRM_SYNC_WAREHOUSE_URL"
@@ -355,6 +356,36 @@ def test_a_role_that_may_not_create_is_told_what_it_lacks(
     assert "unexpected" not in err
     found = {finding.what: finding.detail for finding in examine(["hubspot"])}
     assert f"GRANT CREATE ON SCHEMA public TO {role}" in found["warehouse rights"]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {role}")
+
+
+def test_a_role_that_does_not_own_a_table_syncs_into_it_and_leaves_what_it_says(
+    database_url: str,
+    role: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(tables, "_refused", set())
+    with contextlib.closing(Warehouse(database_url)) as owners:
+        scripted.sync(owners, scripted.FakeClient([scripted.person(1)]))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("COMMENT ON COLUMN test_people.name IS 'what its owner says'")
+        for kind in ("TABLES", "SEQUENCES"):
+            connection.execute(f"GRANT ALL ON ALL {kind} IN SCHEMA public TO {role}")
+    with contextlib.closing(Warehouse(as_role(database_url, role))) as theirs:
+        for number in (2, 3):
+            client = scripted.FakeClient([scripted.person(number, at=number)])
+            assert scripted.sync(theirs, client).status == "success"
+        assert len(scripted.people(theirs)) == 3
+        assert scripted.rows(
+            theirs,
+            "SELECT col_description(attrelid, attnum) FROM pg_attribute "
+            "WHERE attrelid = 'test_people'::regclass AND attname = 'name'",
+        ) == [("what its owner says",)]
+    told = [r.getMessage() for r in caplog.records if "comments of test_people" in r.getMessage()]
+    assert len(told) == 1
+    assert "must be owner of relation test_people" in told[0]
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"DROP OWNED BY {role}")
 

@@ -10,9 +10,15 @@ import pytest
 from crm_sync_assets.declarations.columns import boolean, integer, text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.warehouse import tables
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table, index_name, system_columns
 from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_refused", set())
 
 
 def make(warehouse: Warehouse, entity: Entity) -> list[str]:
@@ -53,22 +59,85 @@ def test_a_table_has_the_declared_columns_and_the_engines_own(warehouse: Warehou
     assert [name for name, (_, nullable, _) in found.items() if nullable == "NO"] == ["id"]
 
 
+def comments(warehouse: Warehouse) -> dict[str, tuple[str, str]]:
+    """Of test_people: what is said by column, '' for the table, and which transaction said it."""
+    found = rows(
+        warehouse,
+        "SELECT coalesce(attname, ''), description, d.xmin::text FROM pg_description AS d "
+        "LEFT JOIN pg_attribute AS a ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 "
+        "WHERE objoid = 'test_people'::regclass",
+    )
+    return {name: (text, transaction) for name, text, transaction in found}
+
+
 def test_a_table_and_its_columns_say_what_they_hold(warehouse: Warehouse) -> None:
     make(warehouse, PEOPLE)
     make(warehouse, replace(PEOPLE, columns=(*PEOPLE.columns, text("nick", about="a short name"))))
-    comments = dict(
-        rows(
-            warehouse,
-            "SELECT coalesce(attname, ''), description FROM pg_description AS d LEFT JOIN "
-            "pg_attribute AS a ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 "
-            "WHERE objoid = 'test_people'::regclass",
-        )
+    told = {name: text for name, (text, _) in comments(warehouse).items()}
+    assert told[""] == PEOPLE.about
+    assert told["id"] == "text from id"
+    assert told["nick"] == "text from nick; a short name"
+    assert told["sync_updated_at"] == "when the row last changed here"
+    assert told.keys() - {""} == columns(warehouse, "test_people").keys()
+
+
+def change(warehouse: Warehouse, *statements: str) -> None:
+    with warehouse.connection() as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def test_a_table_of_an_older_version_is_told_what_it_lacks_and_nothing_twice(
+    warehouse: Warehouse,
+) -> None:
+    make(warehouse, PEOPLE)
+    before = comments(warehouse)
+    make(warehouse, PEOPLE)
+    assert comments(warehouse) == before
+    change(
+        warehouse,
+        "COMMENT ON TABLE test_people IS NULL",
+        "COMMENT ON COLUMN test_people.name IS 'what it said before'",
+        "COMMENT ON COLUMN test_people.sync_issues IS NULL",
+        "ALTER TABLE test_people ADD COLUMN theirs text",
+        "COMMENT ON COLUMN test_people.theirs IS 'of somebody else'",
     )
-    assert comments[""] == PEOPLE.about
-    assert comments["id"] == "text from id"
-    assert comments["nick"] == "text from nick; a short name"
-    assert comments["sync_updated_at"] == "when the row last changed here"
-    assert comments.keys() - {""} == columns(warehouse, "test_people").keys()
+    make(warehouse, PEOPLE)
+    after = comments(warehouse)
+    assert after.pop("theirs")[0] == "of somebody else"
+    assert {n: text for n, (text, _) in after.items()} == {n: t for n, (t, _) in before.items()}
+    said_now = {name for name in after if after[name] != before[name]}
+    assert said_now == {"", "name", "sync_issues"}
+
+
+def test_a_declaration_that_says_nothing_leaves_a_table_without_a_comment(
+    warehouse: Warehouse,
+) -> None:
+    silent = replace(PEOPLE, about="")
+    make(warehouse, silent)
+    before = comments(warehouse)
+    assert "" not in before
+    make(warehouse, silent)
+    assert comments(warehouse) == before
+
+
+def test_nobody_waits_for_a_lock_to_say_what_a_table_holds(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(warehouse, PEOPLE)
+    change(warehouse, "COMMENT ON COLUMN test_people.name IS NULL")
+    with warehouse.connection() as other:
+        other.execute("LOCK TABLE test_people IN SHARE UPDATE EXCLUSIVE MODE")
+        for _ in range(2):
+            assert make(warehouse, PEOPLE) == []
+        assert "name" not in comments(warehouse)
+        other.rollback()
+    said = [r.getMessage() for r in caplog.records if "comments of test_people" in r.getMessage()]
+    assert len(said) == 1
+    assert "could not obtain lock" in said[0]
+    make(warehouse, PEOPLE)
+    assert comments(warehouse)["name"][0] == "text from name"
 
 
 def test_a_declared_column_takes_the_place_of_the_engines_own() -> None:
