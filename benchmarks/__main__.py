@@ -118,7 +118,7 @@ class Database:
         self._count = 0
 
     def fresh(self) -> str:
-        from crm_sync_assets.sandbox.genius.crm import beside
+        from crm_sync_assets.sandbox.crms.genius.crm import beside
 
         self._count += 1
         return beside(self._server, f"bench_{self._count}")

@@ -18,7 +18,7 @@ REPEATS = 5
 def fixed_cost(home: Path) -> None:
     """Print seconds and CPU seconds of deltas that find nothing, medians of five."""
     from crm_sync_assets.sandbox import Sandbox
-    from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.warehouse import embedded
 
     server = embedded.start(home / "postgres")

@@ -100,7 +100,7 @@ def _one(reading: str) -> dict[str, float]:
 @contextlib.contextmanager
 def _databases(given: str | None, *, postgresql: bool) -> Iterator[tuple[str, str]]:
     """URLs of a database to play Genius in and of an empty warehouse."""
-    from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.warehouse import embedded
 
     with contextlib.ExitStack() as stack:
@@ -143,7 +143,7 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _fill(url: str, rows: int) -> None:
-    from crm_sync_assets.sandbox.genius.schema import sources
+    from crm_sync_assets.sandbox.crms.genius.schema import sources
 
     table = sources()["job_change_order_item"].table
     engine = _engine(url)
@@ -171,7 +171,7 @@ def _fill(url: str, rows: int) -> None:
 
 def _touch(url: str) -> None:
     """Every row changed by one statement, at one time."""
-    from crm_sync_assets.sandbox.genius.schema import sources
+    from crm_sync_assets.sandbox.crms.genius.schema import sources
 
     table = sources()["job_change_order_item"].table
     engine = _engine(url)

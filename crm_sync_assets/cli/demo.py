@@ -52,7 +52,7 @@ def run(words: Sequence[str]) -> int:
 
 def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
     """Run it, print what SyncHistory says; 0 only if all went well and the warehouse is right."""
-    from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.sandbox.process import sandbox
 
     began = time.monotonic()

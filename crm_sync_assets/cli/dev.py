@@ -104,7 +104,7 @@ def _shared_environment(
     """One environment for all: the same warehouse, instance and CRM account."""
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.orchestration.instance import instance_folder
-    from crm_sync_assets.sandbox.genius.crm import beside
+    from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.sandbox.process import sandbox
 
     warehouse = open_warehouse()

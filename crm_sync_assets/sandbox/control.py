@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from crm_sync_assets.sandbox.clock import Clock, iso
+from crm_sync_assets.sandbox.crms.hubspot.render import text
 from crm_sync_assets.sandbox.faults import Faults
-from crm_sync_assets.sandbox.hubspot.render import text
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 

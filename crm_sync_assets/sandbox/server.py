@@ -15,13 +15,13 @@ from starlette.routing import Mount
 
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.control import Control, Crm
+from crm_sync_assets.sandbox.crms.genius.crm import Genius
+from crm_sync_assets.sandbox.crms.github.crm import GitHub
+from crm_sync_assets.sandbox.crms.hubspot.crm import HubSpot
+from crm_sync_assets.sandbox.crms.hubspot.values import HISTORY_END
+from crm_sync_assets.sandbox.crms.hubspot.world import World
 from crm_sync_assets.sandbox.faults import Faults
 from crm_sync_assets.sandbox.gate import CONTROL, Gate, Protocol
-from crm_sync_assets.sandbox.genius.crm import Genius
-from crm_sync_assets.sandbox.github import GitHub
-from crm_sync_assets.sandbox.hubspot.crm import HubSpot
-from crm_sync_assets.sandbox.hubspot.values import HISTORY_END
-from crm_sync_assets.sandbox.hubspot.world import World
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 

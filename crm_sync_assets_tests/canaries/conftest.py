@@ -17,7 +17,7 @@ from crm_sync_assets import redaction
 from crm_sync_assets.cli import main
 from crm_sync_assets.clients import answers
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.hubspot import auth
+from crm_sync_assets.sandbox.crms.hubspot import auth
 from crm_sync_assets_tests.canaries.catalogue import ALL, BY_NAME, SECRETS, Canary
 from crm_sync_assets_tests.canaries.sinks import Sinks, in_database, in_folder, leaks
 from crm_sync_assets_tests.mariadb import mariadb, mysql_database

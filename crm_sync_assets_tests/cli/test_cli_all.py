@@ -11,7 +11,7 @@ from psycopg import sql
 from crm_sync_assets.cli import exits
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.genius.crm import beside
+from crm_sync_assets.sandbox.crms.genius.crm import beside
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.commands import Run, run
 

@@ -28,7 +28,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations import opening
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.genius.crm import beside
+from crm_sync_assets.sandbox.crms.genius.crm import beside
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.loading import Table, load
 from crm_sync_assets.warehouse.tables import _SAME_TYPE, ensure_table, index_name, system_columns

@@ -23,7 +23,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import differences
 from crm_sync_assets_tests.crms.genius.worlds import (
     Start,

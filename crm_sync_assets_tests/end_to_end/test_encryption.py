@@ -11,7 +11,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.operations.opening import open_warehouse
 from crm_sync_assets.operations.rotation import rotate
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.vault import encrypted_columns
 from crm_sync_assets_tests import truth

@@ -10,7 +10,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.engine.run import drain
 from crm_sync_assets.errors import Refused
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import (
     Start,

@@ -15,7 +15,7 @@ from crm_sync_assets.clients.sql.database import named_column, named_table
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.crms.genius.truth import differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import (

@@ -29,8 +29,8 @@ from crm_sync_assets.operations.refresh import Refreshed, refresh
 from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.orchestration.asset_checks import last_sync
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.hubspot import properties as definitions
-from crm_sync_assets.sandbox.hubspot import world
+from crm_sync_assets.sandbox.crms.hubspot import properties as definitions
+from crm_sync_assets.sandbox.crms.hubspot import world
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse import quarantine
 from crm_sync_assets.warehouse.connection import Warehouse

@@ -13,7 +13,7 @@ from hypothesis.stateful import initialize
 from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import differences, expected_value, joined, stored_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LASTING

@@ -6,7 +6,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.clock import epoch_ms
-from crm_sync_assets.sandbox.hubspot.properties import TYPES
+from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES
 from crm_sync_assets_tests.sandbox.conftest import Api
 
 

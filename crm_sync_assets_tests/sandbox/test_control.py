@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.hubspot.values import HISTORY_END
+from crm_sync_assets.sandbox.crms.hubspot.values import HISTORY_END
 from crm_sync_assets_tests.sandbox.conftest import Api
 
 

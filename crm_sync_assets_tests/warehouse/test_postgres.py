@@ -23,7 +23,7 @@ from crm_sync_assets.clients.oauth import TableStore
 from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.genius.crm import beside
+from crm_sync_assets.sandbox.crms.genius.crm import beside
 from crm_sync_assets.warehouse import embedded, tables
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate

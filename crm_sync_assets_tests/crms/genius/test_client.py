@@ -17,7 +17,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, UsageError
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences, stored_rows

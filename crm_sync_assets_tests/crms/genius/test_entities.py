@@ -7,7 +7,7 @@ import pytest
 from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.sandbox.genius.schema import sources
+from crm_sync_assets.sandbox.crms.genius.schema import sources
 
 ENTITIES = registry.entities("genius")
 

@@ -8,7 +8,7 @@ from crm_sync_assets.cli import exits
 from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.crms.genius.truth import differences, stored_rows
 from crm_sync_assets_tests.crms.genius.worlds import Start, point

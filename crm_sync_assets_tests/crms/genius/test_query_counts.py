@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs
 from crm_sync_assets_tests.crms.genius.worlds import Start
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences
 from crm_sync_assets_tests.crms.genius.worlds import Start
 from crm_sync_assets_tests.scripted import history

@@ -12,7 +12,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.operations.verified import Verification
 from crm_sync_assets.operations.verify import verify
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs, differences
 from crm_sync_assets_tests.crms.genius.worlds import Start
 

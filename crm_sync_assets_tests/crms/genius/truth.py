@@ -16,7 +16,7 @@ from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations.opening import open_client, open_warehouse
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.encrypted import opened
 

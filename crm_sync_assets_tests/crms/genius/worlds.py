@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.genius.crm import beside
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.crm import beside
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import GeniusSyncs
 from crm_sync_assets_tests.mariadb import MariaDB, mariadb, mysql_database
 

@@ -11,9 +11,9 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Meaningful
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.hubspot import settings as account
-from crm_sync_assets.sandbox.hubspot.properties import TYPES
-from crm_sync_assets.sandbox.hubspot.render import PORTAL_ID
+from crm_sync_assets.sandbox.crms.hubspot import settings as account
+from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES
+from crm_sync_assets.sandbox.crms.hubspot.render import PORTAL_ID
 from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.conftest import sandbox
 from crm_sync_assets_tests.scripted import history

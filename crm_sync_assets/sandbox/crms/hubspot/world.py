@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import epoch_ms
-from crm_sync_assets.sandbox.hubspot.catalogue import CALCULATED
-from crm_sync_assets.sandbox.hubspot.contents import Contents, Moment
-from crm_sync_assets.sandbox.hubspot.mover import move
-from crm_sync_assets.sandbox.hubspot.properties import (
+from crm_sync_assets.sandbox.crms.hubspot.catalogue import CALCULATED
+from crm_sync_assets.sandbox.crms.hubspot.contents import Contents, Moment
+from crm_sync_assets.sandbox.crms.hubspot.mover import move
+from crm_sync_assets.sandbox.crms.hubspot.properties import (
     ObjectType,
 )
 

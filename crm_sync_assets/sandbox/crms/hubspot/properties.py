@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from crm_sync_assets.sandbox.hubspot.catalogue import CALCULATED, DECLARED, OPTIONS
+from crm_sync_assets.sandbox.crms.hubspot.catalogue import CALCULATED, DECLARED, OPTIONS
 
 Type = Literal["string", "number", "bool", "enumeration", "datetime", "date", "phone_number"]
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.hubspot.data import END_MS
-from crm_sync_assets.sandbox.hubspot.values import DIVISIONS, pools
+from crm_sync_assets.sandbox.crms.hubspot.data import END_MS
+from crm_sync_assets.sandbox.crms.hubspot.values import DIVISIONS, pools
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 

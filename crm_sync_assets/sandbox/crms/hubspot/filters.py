@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import epoch_ms
-from crm_sync_assets.sandbox.hubspot.errors import invalid
-from crm_sync_assets.sandbox.hubspot.properties import UNSEARCHABLE, ObjectType, types_of
+from crm_sync_assets.sandbox.crms.hubspot.errors import invalid
+from crm_sync_assets.sandbox.crms.hubspot.properties import UNSEARCHABLE, ObjectType, types_of
 
 Test = Callable[[str | None], bool]
 OPERATORS = (

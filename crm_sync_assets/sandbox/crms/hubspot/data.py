@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from crm_sync_assets.sandbox.clock import iso
-from crm_sync_assets.sandbox.hubspot.properties import TYPES, ObjectType, properties
-from crm_sync_assets.sandbox.hubspot.values import (
+from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES, ObjectType, properties
+from crm_sync_assets.sandbox.crms.hubspot.values import (
     DIVISIONS,
     HISTORY_BEGIN,
     HISTORY_END,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_sync_assets.sandbox.hubspot.errors import invalid
-from crm_sync_assets.sandbox.hubspot.filters import Filter, Group, groups_of, stored
-from crm_sync_assets.sandbox.hubspot.properties import types_of
-from crm_sync_assets.sandbox.hubspot.records import Table, Version
+from crm_sync_assets.sandbox.crms.hubspot.errors import invalid
+from crm_sync_assets.sandbox.crms.hubspot.filters import Filter, Group, groups_of, stored
+from crm_sync_assets.sandbox.crms.hubspot.properties import types_of
+from crm_sync_assets.sandbox.crms.hubspot.records import Table, Version
 
 DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY = 10, 200, 3_000
 _FOREVER = 1 << 62

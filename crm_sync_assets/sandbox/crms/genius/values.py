@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_sync_assets.sandbox.genius.schema import Source
+from crm_sync_assets.sandbox.crms.genius.schema import Source
 
 FIRST = [
     "Ana",

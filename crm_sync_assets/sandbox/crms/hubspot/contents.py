@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import Clock, epoch_ms, iso
-from crm_sync_assets.sandbox.hubspot.associations import Associations
-from crm_sync_assets.sandbox.hubspot.data import ARCHIVED_EVERY, END_MS, Base
-from crm_sync_assets.sandbox.hubspot.directory import Directory
-from crm_sync_assets.sandbox.hubspot.properties import (
+from crm_sync_assets.sandbox.crms.hubspot.associations import Associations
+from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, END_MS, Base
+from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
+from crm_sync_assets.sandbox.crms.hubspot.properties import (
     SYSTEM,
     TYPES,
     object_type,
     properties,
 )
-from crm_sync_assets.sandbox.hubspot.records import Record, Table, Version
+from crm_sync_assets.sandbox.crms.hubspot.records import Record, Table, Version
 from crm_sync_assets.sandbox.knobs import Knobs
 
 Moment = datetime | str | int

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.genius.world import World
+from crm_sync_assets.sandbox.crms.genius.world import World
 
 _OPERATIONS = frozenset(["insert", "edit", "edit_undated", "delete", "bulk", "move", "keys"])
 

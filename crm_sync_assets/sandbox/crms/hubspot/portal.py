@@ -13,20 +13,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crm_sync_assets.sandbox.faults import BODIES
-from crm_sync_assets.sandbox.hubspot.auth import Auth, Grant
-from crm_sync_assets.sandbox.hubspot.errors import (
+from crm_sync_assets.sandbox.crms.hubspot.auth import Auth, Grant
+from crm_sync_assets.sandbox.crms.hubspot.errors import (
     Refusal,
     invalid,
     missing_scope,
     moving,
     not_found,
 )
-from crm_sync_assets.sandbox.hubspot.properties import object_type, sensitive_scope
-from crm_sync_assets.sandbox.hubspot.records import Table
-from crm_sync_assets.sandbox.hubspot.render import renderers
-from crm_sync_assets.sandbox.hubspot.search import Searcher
-from crm_sync_assets.sandbox.hubspot.world import World
+from crm_sync_assets.sandbox.crms.hubspot.properties import object_type, sensitive_scope
+from crm_sync_assets.sandbox.crms.hubspot.records import Table
+from crm_sync_assets.sandbox.crms.hubspot.render import renderers
+from crm_sync_assets.sandbox.crms.hubspot.search import Searcher
+from crm_sync_assets.sandbox.crms.hubspot.world import World
+from crm_sync_assets.sandbox.faults import BODIES
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from starlette.routing import Route
 
-from crm_sync_assets.sandbox.hubspot.errors import not_found
-from crm_sync_assets.sandbox.hubspot.links import Links
-from crm_sync_assets.sandbox.hubspot.objects import Objects
-from crm_sync_assets.sandbox.hubspot.portal import Answer, Call, Handler, Portal
-from crm_sync_assets.sandbox.hubspot.settings import Settings
+from crm_sync_assets.sandbox.crms.hubspot.errors import not_found
+from crm_sync_assets.sandbox.crms.hubspot.links import Links
+from crm_sync_assets.sandbox.crms.hubspot.objects import Objects
+from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Handler, Portal
+from crm_sync_assets.sandbox.crms.hubspot.settings import Settings
 
 DATED = ("2026-09", "2026-03", "2025-09")
 

@@ -3,11 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from crm_sync_assets.sandbox.hubspot.directory import Directory
-from crm_sync_assets.sandbox.hubspot.errors import invalid, not_found
-from crm_sync_assets.sandbox.hubspot.portal import TIME_ZONE, Answer, Call, Portal
-from crm_sync_assets.sandbox.hubspot.properties import TYPES, ObjectType, definition, properties
-from crm_sync_assets.sandbox.hubspot.render import PORTAL_ID
+from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
+from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
+from crm_sync_assets.sandbox.crms.hubspot.portal import TIME_ZONE, Answer, Call, Portal
+from crm_sync_assets.sandbox.crms.hubspot.properties import (
+    TYPES,
+    ObjectType,
+    definition,
+    properties,
+)
+from crm_sync_assets.sandbox.crms.hubspot.render import PORTAL_ID
 
 OWNERS_SCOPE, SCHEMAS_SCOPE = "crm.objects.owners.read", "crm.schemas.custom.read"
 

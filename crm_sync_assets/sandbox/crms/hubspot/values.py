@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from crm_sync_assets.sandbox.clock import iso
-from crm_sync_assets.sandbox.hubspot.catalogue import OPTIONS
-from crm_sync_assets.sandbox.hubspot.properties import MULTIPLE, types_of
-from crm_sync_assets.sandbox.hubspot.words import (
+from crm_sync_assets.sandbox.crms.hubspot.catalogue import OPTIONS
+from crm_sync_assets.sandbox.crms.hubspot.properties import MULTIPLE, types_of
+from crm_sync_assets.sandbox.crms.hubspot.words import (
     CITIES,
     CLAUSES,
     FIRST_NAMES,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.hubspot.properties import TYPES, ObjectType, object_type
-from crm_sync_assets.sandbox.hubspot.values import pools
+from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES, ObjectType, object_type
+from crm_sync_assets.sandbox.crms.hubspot.values import pools
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _SEEDED = "2024-01-01T00:00:00Z"

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.genius import values
-from crm_sync_assets.sandbox.genius.schema import Source, sources
+from crm_sync_assets.sandbox.crms.genius import values
+from crm_sync_assets.sandbox.crms.genius.schema import Source, sources
 
 LOOKUPS = {
     "division_group": 6, "division_region": 4, "division": 12, "user_title": 15, "service": 9,

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from crm_sync_assets.sandbox.clock import iso
-from crm_sync_assets.sandbox.hubspot.data import Base
+from crm_sync_assets.sandbox.crms.hubspot.data import Base
 
 PORTAL_ID = 123_456
 _encode = msgspec.json.Encoder().encode

@@ -6,11 +6,11 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.hubspot.auth import CLIENT_ID, CLIENT_SECRET, Auth
-from crm_sync_assets.sandbox.hubspot.portal import Portal
-from crm_sync_assets.sandbox.hubspot.properties import TYPES
-from crm_sync_assets.sandbox.hubspot.routes import routes
-from crm_sync_assets.sandbox.hubspot.world import World
+from crm_sync_assets.sandbox.crms.hubspot.auth import CLIENT_ID, CLIENT_SECRET, Auth
+from crm_sync_assets.sandbox.crms.hubspot.portal import Portal
+from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES
+from crm_sync_assets.sandbox.crms.hubspot.routes import routes
+from crm_sync_assets.sandbox.crms.hubspot.world import World
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 

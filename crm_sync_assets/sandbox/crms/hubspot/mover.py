@@ -3,9 +3,9 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from crm_sync_assets.sandbox.hubspot.contents import Contents
-from crm_sync_assets.sandbox.hubspot.properties import READ_ONLY, TYPES, properties
-from crm_sync_assets.sandbox.hubspot.values import pools, sample
+from crm_sync_assets.sandbox.crms.hubspot.contents import Contents
+from crm_sync_assets.sandbox.crms.hubspot.properties import READ_ONLY, TYPES, properties
+from crm_sync_assets.sandbox.crms.hubspot.values import pools, sample
 
 _MERGEABLE = ("contacts", "companies", "deals", "tickets")
 _PAIRS = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.hubspot.errors import Refusal
-from crm_sync_assets.sandbox.hubspot.render import PORTAL_ID
+from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal
+from crm_sync_assets.sandbox.crms.hubspot.render import PORTAL_ID
 from crm_sync_assets.sandbox.knobs import Knobs
 
 CLIENT_ID = "5f0c2b1e-0000-4000-8000-sandbox00001"

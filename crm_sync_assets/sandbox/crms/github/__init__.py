@@ -1,0 +1,1 @@
+"""GitHub, as far as a repository with one file goes."""
