@@ -97,7 +97,7 @@ def true_records(sandbox: Any, entity: Entity) -> Iterator[Mapping[str, Any]]:
         what = f"associations/{source.of}/{source.to}"
     else:
         what = entity.sync_type
-    return iter(sandbox.hubspot_crm.truth(what))
+    return iter(sandbox.crms["hubspot"].truth(what))
 
 
 def as_sent(entity: Entity, true: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -3,41 +3,21 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from crm_sync_assets.sandbox.answers import text
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.crms.hubspot.render import text
+from crm_sync_assets.sandbox.crm import Crm
 from crm_sync_assets.sandbox.faults import Faults
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
 
 _CHUNK = 500
-
-
-class Crm(Protocol):
-    """What the sandbox wants of each CRM it plays."""
-
-    name: str
-
-    def routes(self) -> Mapping[str, list[BaseRoute]]:
-        """Endpoints by mount point."""
-
-    def operate(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Carry out a world operation. LookupError, ValueError or TypeError when it cannot."""
-
-    def truth(self, what: str) -> Iterator[dict[str, Any]]:
-        """The final state of one kind of thing. LookupError when there is none."""
-
-    def env(self, url: str) -> dict[str, str]:
-        """Environment variables that point a client here."""
-
-    def reset(self) -> None:
-        """Back to the beginning."""
 
 
 def _json(content: Any, status: int = 200) -> Response:
@@ -68,12 +48,12 @@ class Control:
             Route("/{crm}/{operation}", self._endpoint(self._operate), methods=["POST"]),
         ]
 
-    def mutate(self, operations: Mapping[str, Any] | list[Mapping[str, Any]]) -> None:
-        """Carry out {"op": ..., "crm": "hubspot", arguments}, one or several."""
+    def mutate(self, operations: Mapping[str, Any] | list[Mapping[str, Any]], crm: str) -> None:
+        """Carry out {"op": ..., arguments}, one or several, on `crm` or the "crm" one names."""
         for one in [operations] if isinstance(operations, Mapping) else operations:
             arguments = dict(one)
-            operation, crm = arguments.pop("op"), arguments.pop("crm", "hubspot")
-            self._crms[crm].operate(operation, arguments)
+            operation, name = arguments.pop("op"), arguments.pop("crm", crm)
+            self._crms[name].operate(operation, arguments)
 
     def reset(self) -> None:
         """Data, knobs, faults, ledger and clock as they were in the beginning."""

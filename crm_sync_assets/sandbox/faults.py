@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 On = int | str | Iterable[int]
 Records = list[Any]
 
@@ -28,74 +30,48 @@ LIES: dict[str, Callable[[Records], Records]] = {
 }
 
 
-def untrue(lie: str, body: bytes) -> bytes:
-    """A page's body with such a lie about its `results`; what is no page stays as it is."""
-    try:
-        page = json.loads(body)
-    except ValueError:
-        return body
-    if not isinstance(page, dict) or not isinstance(page.get("results"), list):
-        return body
-    return json.dumps({**page, "results": LIES[lie](page["results"])}).encode()
-
-
 HTML = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 
-BODIES: dict[str, dict[str, Any]] = {
-    "secondly": {
-        "status": "error",
-        "message": "You have reached your secondly limit.",
-        "category": "RATE_LIMITS",
-    },
-    "ten_secondly": {
-        "status": "error",
-        "message": "You have reached your ten_secondly_rolling limit.",
-        "errorType": "RATE_LIMIT",
-        "policyName": "TEN_SECONDLY_ROLLING",
-    },
-    "daily": {
-        "status": "error",
-        "message": "You have reached your daily limit.",
-        "errorType": "RATE_LIMIT",
-        "policyName": "DAILY",
-    },
-    "expired": {
-        "status": "error",
-        "message": "The OAuth token used to make this call expired 75 second(s) ago.",
-        "category": "EXPIRED_AUTHENTICATION",
-        "context": {"expire time": ["2022-06-21T10:37:52.040Z"]},
-    },
-    "scopes": {
-        "status": "error",
-        "message": "This app hasn't been granted all required scopes to make this call. Read more "
-        "about required scopes here: https://developers.hubspot.com/scopes.",
-        "errors": [
-            {
-                "message": "One or more of the following scopes are required.",
-                "context": {"requiredGranularScopes": ["crm.objects.contacts.read"]},
-            }
-        ],
-        "links": {"scopes": "https://developers.hubspot.com/scopes"},
-        "category": "MISSING_SCOPES",
-    },
-    "not_found": {
-        "status": "error",
-        "message": "resource not found",
-        "category": "OBJECT_NOT_FOUND",
-    },
-    "validation": {
-        "status": "error",
-        "message": "There was a problem with the request.",
-        "category": "VALIDATION_ERROR",
-    },
-    "internal": {"status": "error", "message": "internal error"},
-    "locked": {"status": "error", "message": "This resource is locked.", "category": "LOCKED"},
-    "migration": {"status": "error", "message": "Migration in progress", "category": "MIGRATION"},
-}
-USUAL = {400: "validation", 401: "expired", 403: "scopes", 404: "not_found", 423: "locked"} | {
-    429: "ten_secondly",
-    477: "migration",
-}
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a CRM's answers look, as far as the fault script makes or changes them.
+
+    lists      keys of a page's body below which its records may be
+    bodies     refusals by name: a text, or anything JSON-able
+    usual      the name of the body that comes with a status when the script names none
+    otherwise  and with any other status
+    kind       the content type of refusals
+    """
+
+    lists: frozenset[str] = frozenset()
+    bodies: Mapping[str, Any] = field(default_factory=lambda: {"internal": "internal error"})
+    usual: Mapping[int, str] = field(default_factory=dict)
+    otherwise: str = "internal"
+    kind: str = "application/json"
+
+    def body(self, name: str | None, status: int) -> tuple[bytes, str]:
+        """A body by its name, "html", "empty" or any literal text, and its content type."""
+        if name is None:
+            name = self.usual.get(status, self.otherwise)
+        if name in self.bodies:
+            known = self.bodies[name]
+            return known.encode() if isinstance(known, str) else msgspec.json.encode(
+                known
+            ), self.kind
+        if name == "html":
+            return HTML.encode(), "text/html; charset=utf-8"
+        return b"" if name == "empty" else name.encode("utf-8", "surrogatepass"), self.kind
+
+    def untrue(self, lie: str, body: bytes) -> bytes:
+        """A page's body with such a lie about its records; what is no page stays as it is."""
+        try:
+            page = json.loads(body)
+        except ValueError:
+            return body
+        found = self.lists.intersection(page) if isinstance(page, dict) else ()
+        told = {key: LIES[lie](page[key]) for key in found if isinstance(page[key], list)}
+        return json.dumps({**page, **told}).encode() if told else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +79,8 @@ class Action:
     """What happens to a request; several may be given together.
 
     status        answer with this status instead of asking the CRM
-    body          of that answer: a name out of BODIES, "html", "empty", or any literal text;
-                  without it the usual body of that status
+    body          of that answer: a name out of the CRM's bodies, "html", "empty", or any literal
+                  text; without it the usual body of that status
     headers       added to the answer, the CRM's own ones included
     retry_after   Retry-After as any text
     drop          close the connection without an answer
@@ -114,8 +90,9 @@ class Action:
     drip          seconds between single bytes of the body (real time)
     lie           what the page says of its records, while its cursor and total stay true: "empty"
                   (none), "short" (one is left out), "swap" (one comes in place of its neighbour)
-    mutate        world operations just before the request is handled: {"op": ..., "crm":
-                  "hubspot", and the operation's own arguments}, one or a list
+    mutate        world operations just before the request is handled: {"op": ..., and the
+                  operation's own arguments}, one or a list; of the CRM that is asked, unless
+                  "crm" names another
     callback      called with the request's number just before it is handled (Python only)
     rewrite       bytes of the body to bytes (Python only)
     """
@@ -190,9 +167,9 @@ class Faults:
         self.rules: list[Rule] = []
 
     def add(self, match: str = "", on: On = 1, **action: Any) -> Rule:
-        """Add a rule.
+        r"""Add a rule.
 
-        `match` is a regex searched in "METHOD /path?query", e.g. `POST /hubspot/.*contacts/search`.
+        `match` is a regex searched in "METHOD /path?query", e.g. `GET /.*contacts\?.*after=`.
         `on` picks among the matching requests from now on: 3, [1, 4], "2-5", "2-", "every 3",
         "all". The rest is an `Action`. ValueError or TypeError on something unknown.
         """

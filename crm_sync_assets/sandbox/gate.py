@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.faults import BODIES, HTML, USUAL, Action, Faults, untrue
-from crm_sync_assets.sandbox.knobs import Knobs
+from crm_sync_assets.sandbox.crm import Crm
+from crm_sync_assets.sandbox.faults import Action, Faults, Manner
+from crm_sync_assets.sandbox.knobs import Common
 from crm_sync_assets.sandbox.ledger import Entry, Ledger
 
 log = logging.getLogger(__name__)
@@ -31,16 +31,20 @@ class Protocol(HttpToolsProtocol):
 
 
 class Gate:
-    """The outermost app. `mutate` carries out the world operations of the fault script."""
+    """The outermost app. `mutate` carries out the world operations of the fault script.
+
+    `crms` are by the first part of the paths they are mounted at.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         clock: Clock,
-        knobs: Knobs,
+        knobs: Common,
         faults: Faults,
         ledger: Ledger,
-        mutate: Callable[[Any], None],
+        mutate: Callable[[Any, str], None],
+        crms: Mapping[str, Crm],
     ) -> None:
         self._app = app
         self._clock = clock
@@ -48,6 +52,7 @@ class Gate:
         self._faults = faults
         self._ledger = ledger
         self._mutate = mutate
+        self._crms = crms
         self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +79,7 @@ class Gate:
             self._ledger.write(
                 Entry(
                     number=number,
-                    crm=scope["path"].split("/")[1],
+                    crm=_first(scope["path"]),
                     method=scope["method"],
                     path=scope["path"],
                     query=query,
@@ -107,11 +112,13 @@ class Gate:
             await reply.give(self._dated(send))
             return
         await self._sleep(action.hang)
+        crm = self._crms.get(_first(scope["path"]))
+        manner = crm.manner if crm else Manner()
         try:
             if action.callback:
                 await asyncio.to_thread(action.callback, number)
             if action.mutate:
-                await asyncio.to_thread(self._mutate, action.mutate)
+                await asyncio.to_thread(self._mutate, action.mutate, crm.name if crm else "")
         except Exception:
             log.exception("sandbox: the fault script could not change the world")
             raise
@@ -124,14 +131,14 @@ class Gate:
         if action.status is None and action.body is None:
             reply = await self._ask(scope, receive)
         else:
-            reply = _fake(action)
+            reply = _fake(action, manner)
         for name, value in action.headers.items():
             reply.set(name, value)
         if action.retry_after is not None:
             reply.set("Retry-After", str(action.retry_after))
         if action.rewrite or action.lie:
             if action.lie:
-                reply.body = untrue(action.lie, reply.body)
+                reply.body = manner.untrue(action.lie, reply.body)
             if action.rewrite:
                 reply.body = action.rewrite(reply.body)
             reply.set("Content-Length", str(len(reply.body)))
@@ -221,21 +228,17 @@ class _Reply:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def _fake(action: Action) -> _Reply:
+def _fake(action: Action, manner: Manner) -> _Reply:
     reply = _Reply()
     reply.status = action.status or 200
-    name = action.body if action.body is not None else USUAL.get(reply.status, "internal")
-    kind = "application/json;charset=utf-8"
-    if name in BODIES:
-        correlation = {"correlationId": "de61843f-0000-4000-8000-000000000000"}
-        reply.body = msgspec.json.encode({**BODIES[name], **correlation})
-    elif name == "html":
-        reply.body, kind = HTML.encode(), "text/html; charset=utf-8"
-    elif name != "empty":
-        reply.body = name.encode("utf-8", "surrogatepass")
+    reply.body, kind = manner.body(action.body, reply.status)
     reply.set("Content-Type", kind)
     reply.set("Content-Length", str(len(reply.body)))
     return reply
+
+
+def _first(path: str) -> str:
+    return path.split("/", 2)[1]
 
 
 def _phrase(status: int) -> str:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,16 +14,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.control import Control, Crm
-from crm_sync_assets.sandbox.crms.genius.crm import Genius
-from crm_sync_assets.sandbox.crms.github.crm import GitHub
-from crm_sync_assets.sandbox.crms.hubspot.crm import HubSpot
-from crm_sync_assets.sandbox.crms.hubspot.values import HISTORY_END
-from crm_sync_assets.sandbox.crms.hubspot.world import World
+from crm_sync_assets.sandbox.control import Control
+from crm_sync_assets.sandbox.crm import FOLDER, Crm, Stage, entries
 from crm_sync_assets.sandbox.faults import Faults
 from crm_sync_assets.sandbox.gate import CONTROL, Gate, Protocol
 from crm_sync_assets.sandbox.knobs import Knobs
 from crm_sync_assets.sandbox.ledger import Ledger
+from crm_sync_assets.sandbox.people import HISTORY_END
 
 log = logging.getLogger(__name__)
 _START_SECONDS = 20
@@ -49,42 +46,39 @@ class _Listener(socket.socket):
 class Sandbox:
     """The CRMs on a loopback port, with seeded data.
 
-    The same seed and counts give the same data, whenever and wherever. `contacts` is the number of
-    live contacts in the beginning; the other types follow it unless `counts` names them. `port` 0
-    takes a free one. With `genius_url`, a database (MySQL, MariaDB or PostgreSQL) that may be
-    emptied, Genius is played there. Further keywords are knobs.
+    The same seed and options give the same data, whenever and wherever. `port` 0 takes a free one.
+    Further keywords are options of a CRM or knobs; see `options` of the CRMs' entries. `folders`
+    are the packages whose CRMs are played. Each CRM's world is an attribute of its name.
 
         with Sandbox(seed=7, contacts=500, index_lag=30) as sandbox:
-            client = HubSpot(sandbox.env()["HUBSPOT_BASE_URL"], ...)
-            sandbox.hubspot.edit("contacts", sandbox.hubspot.ids("contacts")[0], {"city": None})
+            client = Client(sandbox.env(), ...)
+            sandbox.crms["…"].operate("edit", {...})
     """
 
     def __init__(
         self,
         seed: int = 7,
-        contacts: int = 500,
-        counts: Mapping[str, int] | None = None,
-        zipcodes: int = 400,
         host: str = "127.0.0.1",
         port: int = 0,
-        genius_url: str | None = None,
-        genius_prospects: int = 300,
-        **knobs: object,
+        folders: Sequence[str] = (FOLDER,),
+        **further: object,
     ) -> None:
         self.clock = Clock(HISTORY_END)
-        self.knobs = Knobs()
-        self.knobs.turn(knobs)
+        found = [(entry, entry.knobs()) for entry in entries(folders)]
+        self.knobs = Knobs(*(own for _, own in found))
+        options = {
+            entry.name: {o.name: further.pop(o.name, o.default) for o in entry.options}
+            for entry, _ in found
+        }
+        self.knobs.turn(further)
         self.faults = Faults()
         self.ledger = Ledger()
-        self.hubspot_crm = HubSpot(
-            self.clock, self.knobs, self.ledger, seed, contacts, counts or {}
-        )
-        self.github = GitHub(self.clock, self.knobs, self.ledger, seed, zipcodes)
-        self.hubspot_crm.elsewhere["zipcodes"] = self.github.truth
-        self.crms: dict[str, Crm] = {"hubspot": self.hubspot_crm, "github": self.github}
-        self.genius = Genius(genius_url, self.clock, seed, genius_prospects) if genius_url else None
-        if self.genius is not None:
-            self.crms["genius"] = self.genius
+        self.crms: dict[str, Crm] = {}
+        stage = Stage(self.clock, self.knobs.common, self.ledger, seed, self.crms)
+        for entry, own in found:
+            crm = entry.play(stage, own, **options[entry.name])
+            if crm is not None:
+                self.crms[entry.name] = crm
         self.control = Control(self.clock, self.knobs, self.faults, self.ledger, self.crms)
         self.app = self._build()
         self._host, self._port = host, port
@@ -93,10 +87,11 @@ class Sandbox:
         self._mover: threading.Thread | None = None
         self._stopping = threading.Event()
 
-    @property
-    def hubspot(self) -> World:
-        """The HubSpot portal's records and operations."""
-        return self.hubspot_crm.world
+    def __getattr__(self, name: str) -> Any:
+        crm = self.__dict__.get("crms", {}).get(name)
+        if crm is None:
+            raise AttributeError(f"the sandbox plays no {name!r}")
+        return crm.world
 
     @property
     def url(self) -> str:
@@ -108,31 +103,29 @@ class Sandbox:
         return {name: v for crm in self.crms.values() for name, v in crm.env(self.url).items()}
 
     def oauth_env(self) -> dict[str, str]:
-        """The same with OAuth client, secret and refresh token in place of HUBSPOT_TOKEN."""
-        env = {k: v for k, v in self.env().items() if k != "HUBSPOT_TOKEN"}
-        return {**env, **self.hubspot_crm.oauth_env(self.url)}
+        """The same for clients that refresh their tokens, where there is a choice."""
+        found = [crm.env(self.url, oauth=True) for crm in self.crms.values()]
+        return {name: value for env in found for name, value in env.items()}
 
     def reset(self) -> None:
         """Data, knobs, faults, ledger and clock as they were in the beginning."""
         self.control.reset()
 
     def move(self, n: int = 1, seed: int = 0) -> list[str]:
-        """`n` random mutations of HubSpot and a few elsewhere; one line each."""
-        done = [*self.hubspot.move(n, seed), *self.github.move(n // 20, seed)]
-        return done + (self.genius.world.move(n // 4, seed) if self.genius else [])
+        """`n` random changes of the CRMs that move at every step and fewer of the others; one line
+        each."""
+        return [done for crm in self.crms.values() for done in crm.move(n // crm.pace, seed)]
 
     def move_every(self, seconds: float) -> None:
-        """From now on one mutation every so many real seconds, until the sandbox stops."""
+        """From now on a change every so many real seconds, until the sandbox stops."""
 
         def live() -> None:
             turn = 0
             while not self._stopping.wait(seconds):
                 turn += 1
-                self.move(1, seed=1_000_000 + turn)
-                if turn % 20 == 0:
-                    self.github.move(1, seed=turn)
-                if turn % 4 == 0 and self.genius is not None:
-                    self.genius.world.move(1, seed=turn)
+                for crm in self.crms.values():
+                    if turn % crm.pace == 0:
+                        crm.move(1, seed=1_000_000 + turn)
 
         self._mover = threading.Thread(target=live, name="sandbox-mover", daemon=True)
         self._mover.start()
@@ -187,8 +180,8 @@ class Sandbox:
             if thread is not None:
                 thread.join(timeout=_START_SECONDS)
         self._server = self._thread = self._mover = None
-        if self.genius is not None:
-            self.genius.close()
+        for crm in self.crms.values():
+            crm.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -202,9 +195,12 @@ class Sandbox:
         self.stop()
 
     def _build(self) -> Starlette:
-        mounts = [Mount(CONTROL, routes=self.control.routes())]
+        mounts, at = [Mount(CONTROL, routes=self.control.routes())], {}
         for crm in self.crms.values():
-            mounts += [Mount(at, routes=routes) for at, routes in crm.routes().items()]
+            for place, routes in crm.routes().items():
+                mounts.append(Mount(place, routes=routes))
+                at[place.split("/")[1]] = crm
         app = Starlette(routes=mounts)
-        self.gate = Gate(app, self.clock, self.knobs, self.faults, self.ledger, self.control.mutate)
+        common, mutate = self.knobs.common, self.control.mutate
+        self.gate = Gate(app, self.clock, common, self.faults, self.ledger, mutate, at)
         return app

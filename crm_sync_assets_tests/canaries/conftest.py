@@ -87,7 +87,7 @@ def secrets(
     """Every credential is a canary; the sandbox accepts them."""
     # What another test's secrets hide here must not hide a leak.
     environment.setattr(redaction, "_known", {})
-    crm = sandbox.hubspot_crm.auth
+    crm = sandbox.crms["hubspot"].auth
     token, refresh = BY_NAME["HUBSPOT_TOKEN"].value, BY_NAME["HUBSPOT_REFRESH_TOKEN"].value
     crm._grants[token] = auth.Grant(token, crm._account)
     crm._families[refresh] = "canary"

@@ -142,7 +142,7 @@ def test_a_person_is_found_by_an_address(
     status, _, err = run("blind-index", "hubspot", "owners", "email")
     assert status != exits.SUCCESS
     environment.setenv(KEYS, OLD)
-    [owner] = [o for o in sandbox.hubspot_crm.truth("owners") if o["email"]][:1]
+    [owner] = [o for o in sandbox.crms["hubspot"].truth("owners") if o["email"]][:1]
     assert run("hubspot", "owners", "--quiet")[0] == exits.SUCCESS
     environment.setattr(sys, "stdin", io.StringIO(f"  {owner['email']}\n"))
     status, out, err = run("blind-index", "hubspot", "owners", "email")

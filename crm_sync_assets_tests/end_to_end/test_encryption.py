@@ -77,7 +77,7 @@ def test_hubspot_is_the_truth_and_nobody_can_read_it(
     first = [hubspot.sync(name) for name in names]
     assert {one.status for one in first} == {"success"}
     assert differences() == []
-    people = [one["properties"] for one in sandbox.hubspot_crm.truth("contacts")]
+    people = [one["properties"] for one in sandbox.crms["hubspot"].truth("contacts")]
     emails = [one["email"] for one in people if one.get("email")][:40]
     # Undeclared properties are kept as they are; no address is among them.
     assert plaintext(hubspot.warehouse, *emails) == []

@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.clock import Clock
-from crm_sync_assets.sandbox.crms.hubspot.values import HISTORY_END
+from crm_sync_assets.sandbox.people import HISTORY_END
 from crm_sync_assets_tests.sandbox.conftest import Api
 
 
@@ -111,7 +111,7 @@ def test_a_million_contacts_are_there_at_once() -> None:
 
 def test_contacts_render_fast_enough() -> None:
     sandbox = Sandbox(contacts=100_000)
-    portal = sandbox.hubspot_crm.portal
+    portal = sandbox.crms["hubspot"].portal
     table = sandbox.hubspot.table("contacts")
     renderer = portal.renderer(table.base, tuple(table.base.values(0)))
     started = time.process_time()

@@ -13,7 +13,7 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.crms.genius.crm import Genius, beside
 from crm_sync_assets.sandbox.crms.genius.world import World
-from crm_sync_assets.sandbox.crms.hubspot.values import HISTORY_END
+from crm_sync_assets.sandbox.people import HISTORY_END
 
 
 def ask(sandbox: Sandbox, path: str, body: Any = None) -> str:

@@ -98,7 +98,7 @@ def test_a_stage_says_who_may_move_a_record_into_it(
     api: Api, sandbox: Sandbox, family: str
 ) -> None:
     where = {"type": "deals", "pipeline": "default", "id": "haggling"}
-    sandbox.hubspot_crm.operate("edit_stage", {**where, "label": "Haggling"})
+    sandbox.crms["hubspot"].operate("edit_stage", {**where, "label": "Haggling"})
     for pipeline in api.get(f"{family}/deals").json()["results"]:
         for stage in pipeline["stages"]:
             # The official model takes only what the service may send.

@@ -93,8 +93,10 @@ def test_what_is_open_is_stored_and_the_rest_stays_as_it_is(
 ) -> None:
     syncs.sync("pipelines")
     before = stored(syncs)
-    sandbox.hubspot_crm.operate("edit_pipeline", {"type": "tickets", "id": "0", "label": "Renamed"})
-    sandbox.hubspot_crm.operate(
+    sandbox.crms["hubspot"].operate(
+        "edit_pipeline", {"type": "tickets", "id": "0", "label": "Renamed"}
+    )
+    sandbox.crms["hubspot"].operate(
         "edit_pipeline", {"type": "deals", "id": "default", "label": "Unseen"}
     )
     rule = sandbox.faults.add(r"GET .*/pipelines/deals", "all", status=403)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
 from crm_sync_assets.sandbox.clock import Clock
+from crm_sync_assets.sandbox.crm import Crm, NoKnobs, Stage
 from crm_sync_assets.sandbox.crms.genius.world import World
 
-_OPERATIONS = frozenset(["insert", "edit", "edit_undated", "delete", "bulk", "move", "keys"])
+_OPERATIONS = ("insert", "edit", "edit_undated", "delete", "bulk", "move", "keys")
 
 
-class Genius:
+class Genius(Crm):
     """The tables in the database `url` names, made anew at once."""
 
     name = "genius"
+    pace = 4
 
     def __init__(
         self, url: str, clock: Clock, seed: int, prospects: int = 300, zone: str = "US/Pacific"
@@ -29,18 +31,20 @@ class Genius:
         """None: its clients speak SQL to the database."""
         return {}
 
-    def operate(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """A world operation by name. LookupError when there is none."""
-        if operation not in _OPERATIONS:
-            raise LookupError(f"no operation {operation!r}, want {sorted(_OPERATIONS)}")
-        return getattr(self.world, operation)(**arguments)
+    def operations(self) -> Mapping[str, Callable[..., Any]]:
+        """Of the world."""
+        return {name: getattr(self.world, name) for name in _OPERATIONS}
+
+    def move(self, n: int = 1, seed: int = 0) -> list[str]:
+        """`n` random changes of the world."""
+        return self.world.move(n, seed)
 
     def truth(self, what: str) -> Iterator[dict[str, Any]]:
         """The rows of a table as text, numbers and nothing else."""
         for row in self.world.truth(what):
             yield {name: _plain(value) for name, value in row.items()}
 
-    def env(self, url: str) -> dict[str, str]:  # noqa: ARG002  the database is elsewhere
+    def env(self, url: str, oauth: bool = False) -> dict[str, str]:  # noqa: ARG002  no endpoint
         """Where the database is, and the zone of its clock."""
         return {
             "GENIUS_DATABASE_URL": self.world.url.render_as_string(hide_password=False),
@@ -54,6 +58,13 @@ class Genius:
     def close(self) -> None:
         """Give the connections back."""
         self.world.engine.dispose()
+
+
+def play(
+    stage: Stage, _knobs: NoKnobs, genius_url: str | None, genius_prospects: int
+) -> Genius | None:
+    """Genius in the database of that URL; without one there is none."""
+    return Genius(genius_url, stage.clock, stage.seed, genius_prospects) if genius_url else None
 
 
 def beside(server_url: str, name: str = "genius") -> str:

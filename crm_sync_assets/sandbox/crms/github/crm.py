@@ -2,10 +2,8 @@
 
 import base64
 import hashlib
-import random
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,144 +11,62 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from crm_sync_assets.sandbox.clock import Clock, iso
-from crm_sync_assets.sandbox.crms.hubspot.data import END_MS
-from crm_sync_assets.sandbox.crms.hubspot.values import DIVISIONS, pools
-from crm_sync_assets.sandbox.knobs import Knobs
-from crm_sync_assets.sandbox.ledger import Ledger
+from crm_sync_assets.sandbox.clock import iso
+from crm_sync_assets.sandbox.crm import Crm, Stage
+from crm_sync_assets.sandbox.crms.github.knobs import GitHubKnobs
+from crm_sync_assets.sandbox.crms.github.repository import BRANCH, FILE, OWNER, REPO, Repository
+from crm_sync_assets.sandbox.faults import Manner
 
-OWNER, REPO, BRANCH, FILE = "example-home", "Zipcodes", "main", "zips.csv"
-COLUMNS = ("zipcode", "division", "city", "county", "state")
 DOCS = "https://docs.github.com/rest"
 _JSON_LIMIT = 1_000_000
-_LFS = (
-    "version https://git-lfs.github.com/spec/v1\n"
-    "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 18432\n"
+_MESSAGES = {401: "Bad credentials", 403: "Resource not accessible", 404: "Not Found"}
+MANNER = Manner(
+    bodies={
+        message: {"message": message, "documentation_url": DOCS}
+        for message in (*_MESSAGES.values(), "Server Error")
+    },
+    usual=_MESSAGES,
+    otherwise="Server Error",
+    kind="application/json; charset=utf-8",
 )
 
-Row = dict[str, str]
 
-
-def _rows(seed: int, count: int) -> list[Row]:
-    rng, p = random.Random(f"{seed}/zips"), pools(seed)
-    places = [(d, f"{d[5]}{n:02d}") for d in DIVISIONS for n in range(100)]
-    rows = []
-    for division, zipcode in sorted(
-        rng.sample(places, min(count, len(places))), key=lambda x: x[1]
-    ):
-        city = rng.choice((rng.choice(p.cities), rng.choice(p.cities), "Peñasco", "Winston, Old"))
-        county = rng.choice((rng.choice(p.last_names), "St. Mary's, Lower", ""))
-        rows.append(
-            dict(zip(COLUMNS, (zipcode, division[0], city, county, division[3]), strict=True))
-        )
-    return rows
-
-
-def _quoted(value: str) -> str:
-    if any(mark in value for mark in ',"\n\r'):
-        return '"' + value.replace('"', '""') + '"'
-    return value
-
-
-class GitHub:
-    """The repository. Operations change the file by one commit each; safe from any thread."""
+class GitHub(Crm):
+    """The contents API, its commits and blobs, and the raw host."""
 
     name = "github"
+    manner = MANNER
+    pace = 20
 
-    def __init__(
-        self, clock: Clock, knobs: Knobs, ledger: Ledger, seed: int, zipcodes: int = 400
-    ) -> None:
-        self._clock = clock
+    def __init__(self, stage: Stage, knobs: GitHubKnobs, zipcodes: int) -> None:
+        self._clock = stage.clock
+        self._common = stage.knobs
         self._knobs = knobs
-        self._ledger = ledger
-        self._seed = seed
-        self._count = zipcodes
-        self.lock = threading.RLock()
-        self.token = f"github_pat_{hashlib.sha256(str(seed).encode()).hexdigest()[:40]}"
-        self.reset()
+        self._ledger = stage.ledger
+        self.world = Repository(stage, knobs, zipcodes)
+        self.token = f"github_pat_{hashlib.sha256(str(stage.seed).encode()).hexdigest()[:40]}"
+
+    def operations(self) -> Mapping[str, Callable[..., Any]]:
+        """Of the file."""
+        world = self.world
+        acts = (world.put, world.remove, world.replace, world.move)
+        return {act.__name__: act for act in acts}
+
+    def truth(self, what: str) -> Iterator[dict[str, Any]]:
+        """The rows of the file."""
+        if what != "zipcodes":
+            raise LookupError(f"no {what!r} in github, only zipcodes")
+        return self.world.truth()
+
+    def move(self, n: int = 1, seed: int = 0) -> list[str]:
+        """`n` random changes of the file."""
+        return self.world.move(n, seed)
 
     def reset(self) -> None:
         """The file as it was in the beginning."""
-        with self.lock:
-            self._table = {row["zipcode"]: row for row in _rows(self._seed, self._count)}
-            self._raw: bytes | None = None
-            self._commits = [("Add zip codes", END_MS)]
+        self.world.reset()
 
-    # -- the file --------------------------------------------------------------------------------
-
-    def content(self) -> bytes:
-        """The file's bytes, shaped by the `zip_` knobs."""
-        knobs = self._knobs
-        with self.lock:
-            if self._raw is not None:
-                return self._raw
-            rows = [list(row.values()) for row in self._table.values()]
-        if knobs.zip_lfs:
-            return _LFS.encode()
-        rows += [[row[0], f"{row[1]} (again)", *row[2:]] for row in rows[: knobs.zip_duplicates]]
-        lines = [",".join(COLUMNS), *(",".join(map(_quoted, row)) for row in rows)]
-        if knobs.zip_blank_lines:
-            lines[3:3] = ["", ",,,,"]
-        text = ("\r\n" if knobs.zip_crlf else "\n").join([*lines, ""])
-        raw = text.encode("cp1252" if knobs.zip_cp1252 else "utf-8")
-        return b"\xef\xbb\xbf" + raw if knobs.zip_bom else raw
-
-    def put(self, zipcode: str, **values: str) -> None:
-        """Add a row or change fields of one."""
-        with self.lock:
-            row = self._table.setdefault(zipcode, dict.fromkeys(COLUMNS, ""))
-            row.update(values, zipcode=zipcode)
-            self._commit(f"Update {zipcode}")
-
-    def remove(self, zipcode: str) -> None:
-        """Take a row out. LookupError when it is not there."""
-        with self.lock:
-            if zipcode not in self._table:
-                raise LookupError(f"no zip code {zipcode!r}")
-            del self._table[zipcode]
-            self._commit(f"Remove {zipcode}")
-
-    def replace(self, text: str | None) -> None:
-        """Make the file any text; None goes back to the rows."""
-        with self.lock:
-            self._raw = None if text is None else text.encode()
-            self._commit("Replace the file")
-
-    def move(self, n: int = 1, seed: int = 0) -> list[str]:
-        """`n` random edits, additions and removals; what they were."""
-        rng, p, done = random.Random(f"{self._seed}/{seed}/zips"), pools(self._seed), []
-        for _ in range(n):
-            zipcode, act = rng.choice(sorted(self._table)), rng.randrange(5)
-            if act == 0:
-                self.remove(zipcode)
-            elif act == 1:
-                zipcode = f"{rng.randrange(1_000, 99_999):05d}"
-                self.put(zipcode, division=rng.choice(DIVISIONS)[0], city=rng.choice(p.cities))
-            else:
-                self.put(zipcode, city=rng.choice(p.cities), county=rng.choice(("", "Kent")))
-            done.append(f"{('remove', 'add', 'edit')[min(act, 2)]} zipcode {zipcode}")
-        return done
-
-    def _commit(self, message: str) -> None:
-        self._commits.insert(0, (message, self._clock.now_ms()))
-
-    # -- the sandbox's side ----------------------------------------------------------------------
-
-    def operate(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """An operation by name. LookupError when there is none."""
-        if operation not in ("put", "remove", "replace", "move"):
-            raise LookupError(f"no operation {operation!r}, want put, remove, replace or move")
-        return getattr(self, operation)(**arguments)
-
-    def truth(self, what: str = "zipcodes") -> Iterator[dict[str, Any]]:
-        """The rows of the file, one per zip code; the text of `replace` is not parsed."""
-        if what != "zipcodes":
-            raise LookupError(f"no {what!r} in github, only zipcodes")
-        with self.lock:
-            rows = [dict(row) for row in self._table.values()]
-        yield from rows
-
-    def env(self, url: str) -> dict[str, str]:
+    def env(self, url: str, oauth: bool = False) -> dict[str, str]:  # noqa: ARG002  one token
         """Settings of a client."""
         return {
             "GITHUB_BASE_URL": f"{url}/github",
@@ -173,8 +89,6 @@ class GitHub:
             "/github-raw": [Route("/{owner}/{repo}/{branch}/{path:path}", self._plain)],
         }
 
-    # -- the wire --------------------------------------------------------------------------------
-
     def _refusal(self, request: Request, path: str, ref: str) -> Response | None:
         """Why a request gets no answer, if so."""
         if not request.headers.get("user-agent"):
@@ -185,7 +99,7 @@ class GitHub:
             return self._error(request, 401, "Bad credentials")
         account = token or "anonymous"
         request.scope["sandbox"].update(token=account, account=account)
-        if self._knobs.limits:
+        if self._common.limits:
             limit = self._knobs.github_limit if token else 60
             if not self._ledger.take("github, 1 h", account, 3_600, limit):
                 return self._error(
@@ -239,8 +153,8 @@ class GitHub:
         path, ref = request.path_params["path"], request.query_params.get("ref", BRANCH)
         if refusal := self._refusal(request, path, ref):
             return refusal
-        content, accept = self.content(), request.headers.get("accept", "")
-        modified = self._commits[0][1]
+        content, accept = self.world.content(), request.headers.get("accept", "")
+        modified = self.world.commits[0][1]
         if "raw" in accept:
             return self._tagged(request, content, "application/vnd.github.raw+json", modified)
         sha, base = _blob_sha(content), str(request.base_url).rstrip("/")
@@ -265,7 +179,7 @@ class GitHub:
     async def _blob(self, request: Request) -> Response:
         if refusal := self._refusal(request, FILE, BRANCH):
             return refusal
-        content = self.content()
+        content = self.world.content()
         sha = _blob_sha(content)
         if request.path_params["sha"] != sha:
             return self._error(request, 404, "Not Found")
@@ -280,9 +194,9 @@ class GitHub:
         if refusal := self._refusal(request, path, request.query_params.get("sha", BRANCH)):
             return refusal
         size = min(int(request.query_params.get("per_page") or 30), 100)
-        with self.lock:
-            commits = list(enumerate(self._commits[:size]))
-            total = len(self._commits)
+        with self.world.lock:
+            commits = list(enumerate(self.world.commits[:size]))
+            total = len(self.world.commits)
         found = []
         for place, (message, at) in commits:
             stamp = iso(at)[:19] + "Z"
@@ -292,7 +206,7 @@ class GitHub:
                 {"sha": sha, "commit": {"message": message, "author": who, "committer": who}}
             )
         kind = "application/json; charset=utf-8"
-        return self._tagged(request, msgspec.json.encode(found), kind, self._commits[0][1])
+        return self._tagged(request, msgspec.json.encode(found), kind, self.world.commits[0][1])
 
     async def _plain(self, request: Request) -> Response:
         params = request.path_params
@@ -300,8 +214,8 @@ class GitHub:
             if refusal.status_code == 404:
                 return Response("404: Not Found", 404, media_type="text/plain")
             return refusal
-        content = self.content()
-        return self._tagged(request, content, "text/plain; charset=utf-8", self._commits[0][1])
+        content = self.world.content()
+        return self._tagged(request, content, "text/plain; charset=utf-8", self.world.commits[0][1])
 
     async def _nothing(self, request: Request) -> Response:
         return self._refusal(request, "", "") or self._error(request, 404, "Not Found")

@@ -6,10 +6,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from crm_sync_assets.sandbox.clock import Clock, iso
+from crm_sync_assets.sandbox.clock import iso
+from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal
 from crm_sync_assets.sandbox.crms.hubspot.render import PORTAL_ID
-from crm_sync_assets.sandbox.knobs import Knobs
 
 CLIENT_ID = "5f0c2b1e-0000-4000-8000-sandbox00001"
 CLIENT_SECRET = "5ec2e7aa-0000-4000-8000-sandbox00002"
@@ -32,11 +32,11 @@ class Grant:
 class Auth:
     """Issues and checks tokens; all belong to one portal."""
 
-    def __init__(self, clock: Clock, knobs: Knobs, seed: int) -> None:
-        self._clock = clock
-        self._knobs = knobs
+    def __init__(self, stage: Stage) -> None:
+        self._clock = stage.clock
+        self._knobs = stage.knobs
         self._lock = threading.Lock()
-        self._seed = seed
+        self._seed = stage.seed
         self.reset()
 
     def reset(self) -> None:

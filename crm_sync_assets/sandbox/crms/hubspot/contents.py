@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from crm_sync_assets.sandbox.clock import Clock, epoch_ms, iso
+from crm_sync_assets.sandbox.clock import epoch_ms, iso
+from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.hubspot.associations import Associations
-from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, END_MS, Base
+from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, Base
 from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
+from crm_sync_assets.sandbox.crms.hubspot.knobs import HubSpotKnobs
 from crm_sync_assets.sandbox.crms.hubspot.properties import (
     SYSTEM,
     TYPES,
@@ -18,7 +20,7 @@ from crm_sync_assets.sandbox.crms.hubspot.properties import (
     properties,
 )
 from crm_sync_assets.sandbox.crms.hubspot.records import Record, Table, Version
-from crm_sync_assets.sandbox.knobs import Knobs
+from crm_sync_assets.sandbox.people import END_MS
 
 Moment = datetime | str | int
 # How many of the others come with so many contacts (percent), at least, at most.
@@ -54,11 +56,12 @@ class Contents:
     """
 
     def __init__(
-        self, clock: Clock, knobs: Knobs, seed: int, contacts: int, counts: Mapping[str, int]
+        self, stage: Stage, knobs: HubSpotKnobs, contacts: int, counts: Mapping[str, int]
     ) -> None:
-        self.clock = clock
+        self.clock = stage.clock
+        self.common = stage.knobs
         self.knobs = knobs
-        self.seed = seed
+        self.seed = stage.seed
         self.lock = threading.RLock()
         self._live = {
             name: counts.get(name, min(max(contacts * share // 100, low), high))
@@ -287,8 +290,8 @@ class Contents:
 
     def _write(self, table: Table, record: Record, version: Version, quiet: bool = False) -> None:
         now = self.clock.now_ms()
-        delay = self._rng.uniform(0, self.knobs.commit_delay) if self.knobs.commit_delay else 0
+        delay = self._rng.uniform(0, self.common.commit_delay) if self.common.commit_delay else 0
         listed = 0 if quiet else now + round(delay * 1000)
-        indexed = 0 if quiet else listed + round(self.knobs.index_lag * 1000)
+        indexed = 0 if quiet else listed + round(self.common.index_lag * 1000)
         record.write(replace(version, listed_at=listed, indexed_at=indexed), now)
         table.changes += 1

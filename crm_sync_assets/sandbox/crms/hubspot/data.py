@@ -14,17 +14,21 @@ from functools import lru_cache
 
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES, ObjectType, properties
-from crm_sync_assets.sandbox.crms.hubspot.values import (
+from crm_sync_assets.sandbox.crms.hubspot.values import sample
+from crm_sync_assets.sandbox.people import (
+    BEGIN_MS,
     DIVISIONS,
-    HISTORY_BEGIN,
-    HISTORY_END,
+    END_MS,
     Pools,
+    Unique,
+    address_of,
+    email_of,
+    first_of,
+    last_of,
+    phone_of,
     pools,
-    sample,
 )
 
-BEGIN_MS = int(HISTORY_BEGIN.timestamp()) * 1000
-END_MS = int(HISTORY_END.timestamp()) * 1000
 # One record in so many begins in the recycle bin.
 ARCHIVED_EVERY = 51
 
@@ -33,8 +37,6 @@ _PLACE = ("city", "state", "zip", "division", "division_id")
 _PLACE_VARIANTS = 8
 _BLOCK = 12
 
-Unique = Callable[[int, int, Pools], str | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -42,42 +44,6 @@ class Block:
 
     names: tuple[str, ...]
     variants: tuple[tuple[str | None, ...], ...]
-
-
-def _first(_k: int, h: int, p: Pools) -> str:
-    return p.first_names[h % len(p.first_names)]
-
-
-def _last(_k: int, h: int, p: Pools) -> str:
-    return p.last_names[(h >> 9) % len(p.last_names)]
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "ignore").decode().replace("'", "").lower()
-
-
-def _email(k: int, h: int, p: Pools) -> str | None:
-    dice = (h >> 17) % 50
-    if dice < 2:
-        return None
-    if dice == 2:
-        return (f"user{k}@@example.com", f"call {k} first", "")[k % 3]
-    domain = p.domains[(h >> 23) % len(p.domains)]
-    return f"{_ascii(_first(k, h, p))}.{_ascii(_last(k, h, p))}{k}@{domain}"
-
-
-def _phone(_k: int, h: int, _p: Pools) -> str | None:
-    dice, rest = (h >> 21) % 30, f"555{h % 10_000:04d}"
-    area = DIVISIONS[h % len(DIVISIONS)][4]
-    if dice < 2:
-        return None
-    if dice == 2:
-        return "555"
-    return (f"+1{area}{rest}", f"{area}{rest}", f"({area}) {rest[:3]}-{rest[3:]}")[h % 3]
-
-
-def _address(_k: int, h: int, p: Pools) -> str:
-    return f"{1 + h % 9_998} {p.streets[(h >> 14) % len(p.streets)]}"
 
 
 def _number(base: int) -> Unique:
@@ -112,19 +78,19 @@ def _visit_time(k: int, h: int, _p: Pools) -> str:
 
 
 _PERSON: Mapping[str, Unique] = {
-    "first_name": _first,
-    "last_name": _last,
-    "email": _email,
-    "phone1": _phone,
-    "address1": _address,
+    "first_name": first_of,
+    "last_name": last_of,
+    "email": email_of,
+    "phone1": phone_of,
+    "address1": address_of,
 }
 _UNIQUE: Mapping[str, Mapping[str, Unique]] = {
     "contacts": {
-        "email": _email,
-        "firstname": _first,
-        "lastname": _last,
-        "phone": _phone,
-        "address": _address,
+        "email": email_of,
+        "firstname": first_of,
+        "lastname": last_of,
+        "phone": phone_of,
+        "address": address_of,
         "lead_id": _number(448_000),
         "lead_prospect_id": _number(771_000),
         "prospect_id": _number(771_000),
@@ -132,7 +98,7 @@ _UNIQUE: Mapping[str, Mapping[str, Unique]] = {
         "marketsharp_id": _sometimes("", 9_100_000),
         "hatch_id": _sometimes("ht_", 10_000),
     },
-    "deals": {"dealname": lambda k, h, p: f"{_last(k, h, p)} {('roof', 'siding')[h % 2]} {k}"},
+    "deals": {"dealname": lambda k, h, p: f"{last_of(k, h, p)} {('roof', 'siding')[h % 2]} {k}"},
     "appointments": {
         **_PERSON,
         "appointment_id": lambda k, _h, _p: f"A-{88_000 + k}",
@@ -141,7 +107,7 @@ _UNIQUE: Mapping[str, Mapping[str, Unique]] = {
         "hs_appointment_end": _visit_text(90),
         "date": lambda k, h, _p: iso(_visit(k, h, 0))[:10],
         "time": _visit_time,
-        "hs_appointment_name": lambda k, h, p: f"Estimate - {_first(k, h, p)} {_last(k, h, p)}",
+        "hs_appointment_name": lambda k, h, p: f"Estimate - {first_of(k, h, p)} {last_of(k, h, p)}",
     },
     "divisions": {
         "division_name": _division(0, str.lower),
@@ -153,8 +119,8 @@ _UNIQUE: Mapping[str, Mapping[str, Unique]] = {
         "state": _division(3),
     },
     "genius_users": {
-        "name": lambda k, h, p: f"{_first(k, h, p)} {_last(k, h, p)}",
-        "email": _email,
+        "name": lambda k, h, p: f"{first_of(k, h, p)} {last_of(k, h, p)}",
+        "email": email_of,
         "user_id": _number(1_044),
         "title_id": lambda _k, h, _p: str(1 + h % 20),
         "job_title": lambda _k, h, _p: ("Canvasser", "Estimator", "Call Center", "")[h % 4],

@@ -8,7 +8,8 @@ from typing import Any
 
 from crm_sync_assets.sandbox.clock import Clock, iso
 from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES, ObjectType, object_type
-from crm_sync_assets.sandbox.crms.hubspot.values import pools
+from crm_sync_assets.sandbox.crms.hubspot.values import owner_ids
+from crm_sync_assets.sandbox.people import pools
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _SEEDED = "2024-01-01T00:00:00Z"
@@ -207,10 +208,10 @@ def _owner(number: int, first: str, last: str, created: str) -> dict[str, Any]:
 
 def _owners(seed: int) -> Iterator[dict[str, Any]]:
     p, rng = pools(seed), random.Random(f"{seed}/owners")
-    for n, owner_id in enumerate(p.owner_ids):
+    for n, owner_id in enumerate(owner_ids(p)):
         created = f"2023-{1 + n % 12:02d}-25T13:01:35.228Z"
         owner = _owner(int(owner_id), rng.choice(p.first_names[:200]), p.last_names[n], created)
-        if n >= len(p.owner_ids) - 2:
+        if n >= len(owner_ids(p)) - 2:
             owner.update(archived=True, userId=None, updatedAt="2025-08-22T13:40:26.790Z")
         if n % 4 == 3:
             del owner["teams"]

@@ -4,9 +4,72 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from crm_sync_assets.sandbox.faults import BODIES
+from crm_sync_assets.sandbox.faults import Manner
 
 SCOPES_URL = "https://developers.hubspot.com/scopes"
+
+BODIES: dict[str, dict[str, Any]] = {
+    "secondly": {
+        "status": "error",
+        "message": "You have reached your secondly limit.",
+        "category": "RATE_LIMITS",
+    },
+    "ten_secondly": {
+        "status": "error",
+        "message": "You have reached your ten_secondly_rolling limit.",
+        "errorType": "RATE_LIMIT",
+        "policyName": "TEN_SECONDLY_ROLLING",
+    },
+    "daily": {
+        "status": "error",
+        "message": "You have reached your daily limit.",
+        "errorType": "RATE_LIMIT",
+        "policyName": "DAILY",
+    },
+    "expired": {
+        "status": "error",
+        "message": "The OAuth token used to make this call expired 75 second(s) ago.",
+        "category": "EXPIRED_AUTHENTICATION",
+        "context": {"expire time": ["2022-06-21T10:37:52.040Z"]},
+    },
+    "scopes": {
+        "status": "error",
+        "message": "This app hasn't been granted all required scopes to make this call. Read more "
+        "about required scopes here: https://developers.hubspot.com/scopes.",
+        "errors": [
+            {
+                "message": "One or more of the following scopes are required.",
+                "context": {"requiredGranularScopes": ["crm.objects.contacts.read"]},
+            }
+        ],
+        "links": {"scopes": "https://developers.hubspot.com/scopes"},
+        "category": "MISSING_SCOPES",
+    },
+    "not_found": {
+        "status": "error",
+        "message": "resource not found",
+        "category": "OBJECT_NOT_FOUND",
+    },
+    "validation": {
+        "status": "error",
+        "message": "There was a problem with the request.",
+        "category": "VALIDATION_ERROR",
+    },
+    "internal": {"status": "error", "message": "internal error"},
+    "locked": {"status": "error", "message": "This resource is locked.", "category": "LOCKED"},
+    "migration": {"status": "error", "message": "Migration in progress", "category": "MIGRATION"},
+}
+_USUAL = {400: "validation", 401: "expired", 403: "scopes", 404: "not_found", 423: "locked"} | {
+    429: "ten_secondly",
+    477: "migration",
+}
+_CORRELATION = {"correlationId": "de61843f-0000-4000-8000-000000000000"}
+MANNER = Manner(
+    lists=frozenset(["results"]),
+    bodies={name: {**body, **_CORRELATION} for name, body in BODIES.items()},
+    usual=_USUAL,
+    kind="application/json;charset=utf-8",
+)
 
 
 class Refusal(Exception):

@@ -5,12 +5,12 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from crm_sync_assets.sandbox.answers import text
 from crm_sync_assets.sandbox.crms.hubspot.associations import TYPE_IDS
 from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
 from crm_sync_assets.sandbox.crms.hubspot.objects import batch_answer, batch_inputs
 from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Portal
 from crm_sync_assets.sandbox.crms.hubspot.records import Table
-from crm_sync_assets.sandbox.crms.hubspot.render import text
 
 MAX_INPUTS, MAX_PAGE = 1_000, 500
 

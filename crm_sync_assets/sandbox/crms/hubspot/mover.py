@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from crm_sync_assets.sandbox.crms.hubspot.contents import Contents
 from crm_sync_assets.sandbox.crms.hubspot.properties import READ_ONLY, TYPES, properties
-from crm_sync_assets.sandbox.crms.hubspot.values import pools, sample
+from crm_sync_assets.sandbox.crms.hubspot.values import sample
+from crm_sync_assets.sandbox.people import pools
 
 _MERGEABLE = ("contacts", "companies", "deals", "tickets")
 _PAIRS = (

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from crm_sync_assets.sandbox.answers import text
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal, invalid, not_found
 from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Portal
 from crm_sync_assets.sandbox.crms.hubspot.properties import OTHERS, object_type
 from crm_sync_assets.sandbox.crms.hubspot.records import Table, Version
-from crm_sync_assets.sandbox.crms.hubspot.render import text
 from crm_sync_assets.sandbox.crms.hubspot.search import parse
 
 MAX_PAGE, MAX_PAGE_WITH_HISTORY, MAX_BATCH = 100, 50, 100
@@ -24,6 +24,7 @@ class Objects:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._world = portal.world
+        self._common = portal.common
         self._knobs = portal.knobs
 
     # -- reading ---------------------------------------------------------------------------------
@@ -37,15 +38,15 @@ class Objects:
         with self._world.lock:
             start, mode, count = _start(after)
             number = table.base.number_from(start)
-            if self._knobs.empty_pages and mode != "r" and count < self._knobs.empty_pages:
+            if self._common.empty_pages and mode != "r" and count < self._common.empty_pages:
                 return self._page(call, [], f"{start}e{count + 1}")
-            size = max(1, limit - self._knobs.page_shrink)
+            size = max(1, limit - self._common.page_shrink)
             found = list(islice(table.walk(number, archived, call.now), size + 1))
             page = found[:size]
             following = table.id_of(found[size][0]) if len(found) > size else None
-            if page and self._knobs.repeat_page and mode != "r":
+            if page and self._common.repeat_page and mode != "r":
                 following = f"{table.id_of(page[0][0])}r1"
-            if page and self._knobs.stuck_cursor:
+            if page and self._common.stuck_cursor:
                 following = after or table.id_of(page[0][0])
             write = self._writer(call, table, call.names("properties"), history)
             return self._page(call, [write(n, v) for n, v in page], following)
@@ -150,7 +151,7 @@ class Objects:
         if not isinstance(call.body, Mapping):
             raise invalid("Invalid input JSON: a search is an object")
         asked = parse(table, call.body, self._knobs.search_cap)
-        knobs = self._knobs
+        knobs = self._common
         with self._world.lock:
             total, numbers = self._portal.searcher(table).run(asked, call.now)
             numbers = numbers[: max(1, asked.limit - knobs.page_shrink)] if asked.limit else []

@@ -13,22 +13,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.hubspot.auth import Auth, Grant
 from crm_sync_assets.sandbox.crms.hubspot.errors import (
+    BODIES,
     Refusal,
     invalid,
     missing_scope,
     moving,
     not_found,
 )
+from crm_sync_assets.sandbox.crms.hubspot.knobs import HubSpotKnobs
 from crm_sync_assets.sandbox.crms.hubspot.properties import object_type, sensitive_scope
 from crm_sync_assets.sandbox.crms.hubspot.records import Table
 from crm_sync_assets.sandbox.crms.hubspot.render import renderers
 from crm_sync_assets.sandbox.crms.hubspot.search import Searcher
 from crm_sync_assets.sandbox.crms.hubspot.world import World
-from crm_sync_assets.sandbox.faults import BODIES
-from crm_sync_assets.sandbox.knobs import Knobs
-from crm_sync_assets.sandbox.ledger import Ledger
 
 TIME_ZONE = ZoneInfo("US/Eastern")
 _JSON = "application/json;charset=utf-8"
@@ -94,10 +94,11 @@ Handler = Callable[[Call], Answer]
 class Portal:
     """The state behind the endpoints."""
 
-    def __init__(self, world: World, knobs: Knobs, ledger: Ledger, auth: Auth) -> None:
+    def __init__(self, world: World, stage: Stage, knobs: HubSpotKnobs, auth: Auth) -> None:
         self.world = world
+        self.common = stage.knobs
         self.knobs = knobs
-        self.ledger = ledger
+        self.ledger = stage.ledger
         self.auth = auth
         self.reset()
 
@@ -187,13 +188,13 @@ class Portal:
 
     def _check_url(self, request: Request) -> None:
         length = len(request.scope["raw_path"]) + len(request.scope["query_string"]) + 1
-        if length > self.knobs.max_url:
+        if length > self.common.max_url:
             raise Refusal(414, {"message": "URI Too Long"})
 
     def _check_limits(self, grant: Grant, search: bool) -> None:
         knobs, ledger = self.knobs, self.ledger
         day = f"{datetime.fromtimestamp(self.world.clock.now_ms() / 1000, TIME_ZONE):%Y-%m-%d}"
-        on = knobs.limits
+        on = self.common.limits
         if not ledger.take_daily(grant.account, day, knobs.daily_limit if on else None):
             raise self._too_many("daily")
         if search:
@@ -208,12 +209,12 @@ class Portal:
             raise self._too_many("ten_secondly")
 
     def _too_many(self, kind: str) -> Refusal:
-        wait = self.knobs.retry_after
+        wait = self.common.retry_after
         return Refusal(429, BODIES[kind], {} if wait is None else {"Retry-After": str(wait)})
 
     def _rate_headers(self, grant: Grant) -> dict[str, str]:
         knobs, used, day = self.knobs, 0, 0
-        if knobs.limits:
+        if self.common.limits:
             used = self.ledger.used("token, 10 s", grant.token)
             day = sum(n for (who, _), n in self.ledger.daily.items() if who == grant.account)
         headers = {

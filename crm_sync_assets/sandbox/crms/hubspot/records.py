@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from crm_sync_assets.sandbox.clock import iso
-from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, END_MS, Base
+from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, Base
+from crm_sync_assets.sandbox.people import END_MS
 
 State = Literal["live", "archived", "purged", "merged"]
 

@@ -1,24 +1,13 @@
 """Records as JSON text, quickly: most of a base record is put together from ready fragments."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-import msgspec
-
+from crm_sync_assets.sandbox.answers import text
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.data import Base
 
 PORTAL_ID = 123_456
-_encode = msgspec.json.Encoder().encode
-
-
-def text(value: object) -> str:
-    """JSON of a value; lone surrogates, which no strict encoder takes, come escaped."""
-    try:
-        return _encode(value).decode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
 
 
 class Renderer:

@@ -1,92 +1,29 @@
-"""Believable values: pools of people and places from a seed, and a sample for every property."""
+"""Believable values for every property of every object type."""
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.catalogue import OPTIONS
 from crm_sync_assets.sandbox.crms.hubspot.properties import MULTIPLE, types_of
-from crm_sync_assets.sandbox.crms.hubspot.words import (
-    CITIES,
-    CLAUSES,
-    FIRST_NAMES,
-    LAST_NAMES,
-    TREES,
-    WAYS,
+from crm_sync_assets.sandbox.people import (
+    DIVISIONS,
+    Pools,
+    email,
+    moment,
+    money,
+    person,
+    phone,
+    remarks,
+    time_of_day,
 )
 
-HISTORY_BEGIN = datetime(2023, 11, 1, tzinfo=UTC)
-HISTORY_END = datetime(2026, 11, 1, tzinfo=UTC)
-
-DIVISIONS = (
-    ("Baltimore", "BAL", "Mid-Atlantic", "MD", "410", "212"),
-    ("Richmond", "RIC", "Mid-Atlantic", "VA", "804", "232"),
-    ("Harrisburg", "HAR", "Mid-Atlantic", "PA", "717", "171"),
-    ("Springfield", "SPR", "New England", "MA", "413", "011"),
-    ("Hartford", "HFD", "New England", "CT", "860", "061"),
-    ("Providence", "PVD", "New England", "RI", "401", "029"),
-    ("Columbus", "CMH", "Ohio", "OH", "614", "432"),
-    ("Cleveland", "CLE", "Ohio", "OH", "216", "441"),
-    ("Charlotte", "CLT", "Carolinas", "NC", "704", "282"),
-    ("Greenville", "GSP", "Carolinas", "SC", "864", "296"),
-    ("Tampa", "TPA", "Florida", "FL", "813", "336"),
-    ("Orlando", "MCO", "Florida", "FL", "407", "328"),
-)
+FIRST_OWNER = 41_629_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """What records are put together from."""
-
-    first_names: tuple[str, ...]
-    last_names: tuple[str, ...]
-    streets: tuple[str, ...]
-    cities: tuple[str, ...]
-    companies: tuple[str, ...]
-    sentences: tuple[str, ...]
-    domains: tuple[str, ...]
-    owner_ids: tuple[str, ...]
-
-
-@lru_cache(maxsize=4)
-def pools(seed: int) -> Pools:
-    """The pools of a seed; no text in them needs escaping in JSON, apart from sentences."""
-    rng = random.Random(seed)
-
-    def shuffled(words: str) -> tuple[str, ...]:
-        found = [word.replace("_", " ") for word in words.split()]
-        rng.shuffle(found)
-        return tuple(found)
-
-    last_names = shuffled(LAST_NAMES)
-    clauses = [clause.strip() for clause in CLAUSES.split("/")]
-    return Pools(
-        first_names=shuffled(FIRST_NAMES),
-        last_names=last_names,
-        streets=tuple(f"{tree} {way}" for tree in shuffled(TREES) for way in WAYS),
-        cities=shuffled(CITIES),
-        companies=tuple(
-            f"{name} {rng.choice(('LLC', 'Inc', 'Group', 'and Sons', 'Roofing', 'Properties'))}"
-            for name in last_names
-        ),
-        sentences=tuple(
-            f"{first[:1].upper()}{first[1:]}, {second}."
-            for first in clauses
-            for second in rng.sample(clauses, 3)
-            if first != second
-        ),
-        domains=("example.com", "example.org", "example.net", "mail.example.com"),
-        owner_ids=tuple(str(41_629_000 + 61 * n + rng.randrange(61)) for n in range(12)),
-    )
-
-
-def moment(rng: random.Random) -> datetime:
-    """A second of the history."""
-    seconds = int((HISTORY_END - HISTORY_BEGIN).total_seconds())
-    return HISTORY_BEGIN + timedelta(seconds=rng.randrange(seconds))
+def owner_ids(p: Pools) -> tuple[str, ...]:
+    """The ids of the owners."""
+    return tuple(str(FIRST_OWNER + number) for number in p.staff)
 
 
 def _wire_datetime(rng: random.Random) -> str:
@@ -107,53 +44,9 @@ def _free_date(rng: random.Random) -> str:
     return rng.choice((f"{day} {clock} {zone}", f"{day} {clock} {zone}", f"{day} {clock}", day))
 
 
-def _text(rng: random.Random, p: Pools) -> str:
-    lines = rng.sample(p.sentences, rng.choice((1, 1, 2, 3)))
-    lines.append(
-        rng.choice(("", 'Said "call back", cost < $5k & more', "Ladder 40' — café ☕", "OK"))
-    )
-    return "\n".join(line for line in lines if line) or "OK"
-
-
-def phone(rng: random.Random) -> str:
-    """A telephone number as people type them, now and then not one."""
-    area, rest = rng.choice(DIVISIONS)[4], f"555{rng.randrange(10_000):04d}"
-    return rng.choice(
-        (
-            f"+1{area}{rest}",
-            f"+1{area}{rest}",
-            f"{area}{rest}",
-            f"({area}) {rest[:3]}-{rest[3:]}",
-            f"{area}-{rest[:3]}-{rest[3:]} ext. 12",
-            rng.choice(("n/a", "555", "", f"{area}{rest}")),
-        )
-    )
-
-
-def money(rng: random.Random) -> str:
-    """A price as a salesperson writes it."""
-    amount = rng.randrange(1_000, 90_000, 250)
-    return rng.choice((f"${amount:,}", f"${amount:,}.00", str(amount), f"{amount}.50"))
-
-
-def _email(rng: random.Random, p: Pools) -> str:
-    if rng.randrange(25) == 0:
-        return rng.choice(("null", "not-an-email", "lee@@example.com", ""))
-    name = f"{rng.choice(p.first_names)}.{rng.choice(p.last_names)}".lower()
-    return name.encode("ascii", "ignore").decode().replace("'", "") + "@" + rng.choice(p.domains)
-
-
 def _ids(rng: random.Random, p: Pools) -> str:
-    joined = ";".join(rng.sample(p.owner_ids, rng.choice((1, 1, 2, 3))))
+    joined = ";".join(rng.sample(owner_ids(p), rng.choice((1, 1, 2, 3))))
     return ";" + joined if rng.randrange(8) == 0 else joined
-
-
-def _time_of_day(rng: random.Random) -> str:
-    return f"{rng.randrange(8, 20)}:{rng.choice((0, 5, 15, 30, 45)):02d}"
-
-
-def _person(rng: random.Random, p: Pools) -> str:
-    return f"{rng.choice(p.first_names)} {rng.choice(p.last_names)}"
 
 
 _Sample = Callable[[random.Random, Pools], str]
@@ -191,13 +84,13 @@ _BY_NAME: dict[str, _Sample] = {
     "region": lambda r, _p: r.choice(DIVISIONS)[2],
     "zip": lambda r, _p: r.choice(DIVISIONS)[5] + f"{r.randrange(100):02d}",
     "country": lambda r, _p: r.choice(("United States", "USA", "")),
-    "time": lambda r, _p: _time_of_day(r),
+    "time": lambda r, _p: time_of_day(r),
     "duration": lambda r, _p: r.choice(("60", "90", "90", "120", "1:30", "1:30:00")),
     "hs_duration": lambda r, _p: str(r.choice((3_600_000, 5_400_000, 7_200_000, 2_592_000_000))),
     "hs_call_duration": lambda r, _p: str(r.randrange(900) * 1000),
     "hs_pipeline": lambda _r, _p: "default",
     "hs_pipeline_stage": lambda r, _p: r.choice(("scheduled", "confirmed", "completed")),
-    "hubspot_owner_id": lambda r, p: r.choice(p.owner_ids),
+    "hubspot_owner_id": lambda r, p: r.choice(owner_ids(p)),
     "salespro_last_price_offered": lambda r, _p: money(r),
     "salespro_one_year_price": lambda r, _p: money(r),
     "salespro_job_size": lambda r, _p: money(r),
@@ -221,7 +114,7 @@ _BY_KIND: dict[str, _Sample] = {
     "tickets.hs_pipeline_stage": lambda r, _p: r.choice("124"),
     "line_items.name": lambda r, _p: r.choice(("Roof tile", "Gutter", "Window", "Siding panel")),
     "products.name": lambda r, _p: r.choice(("Roof tile", "Gutter", "Window", "Siding panel")),
-    "genius_users.name": lambda r, p: _person(r, p),
+    "genius_users.name": lambda r, p: person(r, p),
 }
 _MONEY = ("price", "amount", "cost", "revenue", "score")
 
@@ -241,11 +134,11 @@ def _string(name: str, rng: random.Random, p: Pools) -> str:
     if name in _FREE_DATES:
         return _free_date(rng)
     if name in _TEXTS or name.endswith(("_notes", "notes", "_body", "_preview")):
-        return _text(rng, p)
+        return remarks(rng, p)
     if name.endswith("html"):
         return f"<p>{rng.choice(p.sentences)}</p>"
     if "email" in name:
-        return _email(rng, p)
+        return email(rng, p)
     if "url" in name:
         return f"https://files.example.com/{name}/{rng.getrandbits(64):016x}.pdf"
     if "number" in name:
@@ -253,7 +146,7 @@ def _string(name: str, rng: random.Random, p: Pools) -> str:
     if "address" in name or name.endswith("location"):
         return f"{rng.randrange(1, 9_999)} {rng.choice(p.streets)}"
     if name.endswith(("name", "_user", "agent_name", "canvasser", "supervisor", "confirm_with")):
-        return _person(rng, p)
+        return person(rng, p)
     if name.endswith(("_id", "id", "_key")):
         return str(rng.randrange(1_000, 9_000_000))
     return rng.choice(("Canvass", "Internet", "Referral", "Home Show", "", rng.choice(p.sentences)))
