@@ -10,7 +10,7 @@ from typing import Any
 from crm_sync_assets.sandbox.clock import epoch_ms, iso
 from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.hubspot.associations import Associations
-from crm_sync_assets.sandbox.crms.hubspot.data import ARCHIVED_EVERY, Base
+from crm_sync_assets.sandbox.crms.hubspot.data import Base
 from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
 from crm_sync_assets.sandbox.crms.hubspot.knobs import HubSpotKnobs
 from crm_sync_assets.sandbox.crms.hubspot.properties import (
@@ -19,8 +19,9 @@ from crm_sync_assets.sandbox.crms.hubspot.properties import (
     object_type,
     properties,
 )
-from crm_sync_assets.sandbox.crms.hubspot.records import Record, Table, Version
+from crm_sync_assets.sandbox.crms.hubspot.records import Table
 from crm_sync_assets.sandbox.people import END_MS
+from crm_sync_assets.sandbox.store import Record, Version
 
 Moment = datetime | str | int
 # How many of the others come with so many contacts (percent), at least, at most.
@@ -77,8 +78,8 @@ class Contents:
             totals = {}
             for name, live in self._live.items():
                 merges = _SEEDED_MERGES.get(name, 0) if live >= 50 else 0
-                # Every so-manieth is archived; each merge takes two records and gives one.
-                totals[name] = live + merges + (live + merges) // (ARCHIVED_EVERY - 1)
+                # Each merge takes two records and gives one.
+                totals[name] = TYPES[name].enough_for(live + merges)
             self.tables = {
                 name: Table(Base(self.seed, TYPES[name], total, totals["divisions"]))
                 for name, total in totals.items()

@@ -1,17 +1,10 @@
-"""The records a portal begins with, computed from (seed, object type, number) whenever asked for.
-
-Nothing is stored per record: ids, dates and values all follow from the number, so that a million
-contacts cost no memory until somebody changes one. Values come in blocks: a block is a handful of
-properties with some dozens of variants, and a record picks one variant of each block.
-"""
+"""The records a portal begins with: what their properties say, and where they are at home."""
 
 import random
-import zlib
-from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from crm_sync_assets.sandbox import seeded
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.properties import TYPES, ObjectType, properties
 from crm_sync_assets.sandbox.crms.hubspot.values import sample
@@ -28,22 +21,10 @@ from crm_sync_assets.sandbox.people import (
     phone_of,
     pools,
 )
+from crm_sync_assets.sandbox.seeded import Block, blocks_of
 
-# One record in so many begins in the recycle bin.
-ARCHIVED_EVERY = 51
-
-_MASK = (1 << 64) - 1
 _PLACE = ("city", "state", "zip", "division", "division_id")
 _PLACE_VARIANTS = 8
-_BLOCK = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Property names and what each variant says for them, in the same order."""
-
-    names: tuple[str, ...]
-    variants: tuple[tuple[str | None, ...], ...]
 
 
 def _number(base: int) -> Unique:
@@ -144,17 +125,8 @@ def _blocks(seed: int, kind: str) -> tuple[Block, ...]:
     system = TYPES[kind].always
     place = tuple(n for n in _PLACE if n in properties(kind) and n not in unique)
     rest = [n for n in properties(kind) if n not in unique and n not in system and n not in place]
-    blocks = [Block(place, _places(rng, place, p))]
-    for start in range(0, len(rest), _BLOCK):
-        names = tuple(rest[start : start + _BLOCK])
-        size = (37, 41, 43, 47)[len(blocks) % 4]
-        blocks.append(
-            Block(
-                names,
-                tuple(tuple(sample(kind, n, rng, p) for n in names) for _ in range(size)),
-            )
-        )
-    return tuple(blocks)
+    home = Block(place, _places(rng, place, p))
+    return blocks_of(rest, lambda name: sample(kind, name, rng, p), [home])
 
 
 def _places(rng: random.Random, names: Sequence[str], p: Pools) -> tuple[tuple[str, ...], ...]:
@@ -173,64 +145,14 @@ def _places(rng: random.Random, names: Sequence[str], p: Pools) -> tuple[tuple[s
     return tuple(variants)
 
 
-class Base:
-    """The `count` records of one object type that exist from the start, numbered from 0."""
+class Base(seeded.Base):
+    """The same records of one object type; a division's records are where the division is."""
+
+    kind: ObjectType
 
     def __init__(self, seed: int, kind: ObjectType, count: int, divisions: int) -> None:
-        self.kind = kind
-        self.count = count
-        self.unique = _UNIQUE.get(kind.name, {})
-        self.blocks = _blocks(seed, kind.name)
-        self.pools = pools(seed)
+        super().__init__(seed, kind, count, _UNIQUE.get(kind.name, {}), _blocks(seed, kind.name))
         self._divisions = max(1, divisions)
-        self._salt = zlib.crc32(f"{seed}/{kind.name}".encode()) << 20
-        self._gap = max(1, (END_MS - BEGIN_MS) // max(1, count))
-        self._modified: array[int] | None = None
-        self._order: array[int] | None = None
-
-    def mix(self, k: int) -> int:
-        """64 well-mixed bits of a record's number."""
-        h = ((k + self._salt) * 0x9E3779B97F4A7C15) & _MASK
-        h ^= h >> 31
-        h = (h * 0xBF58476D1CE4E5B9) & _MASK
-        return h ^ (h >> 29)
-
-    def id_of(self, k: int) -> int:
-        """The record id of a number, also of numbers yet to be created."""
-        return (
-            self.kind.first_id
-            + k * self.kind.id_step
-            + (k * 2_654_435_761 >> 7) % (self.kind.id_step)
-        )
-
-    def number_from(self, record_id: int) -> int:
-        """The lowest number whose id is at least `record_id`."""
-        k = max(0, (record_id - self.kind.first_id) // self.kind.id_step)
-        return k if self.id_of(k) >= record_id else k + 1
-
-    def created(self, k: int) -> int:
-        """Epoch ms; ascends with the number."""
-        return BEGIN_MS + k * self._gap + self.mix(k) % self._gap
-
-    def modified(self, k: int) -> int:
-        """Epoch ms, between creation and the end of the history."""
-        h = self.mix(k)
-        created = BEGIN_MS + k * self._gap + h % self._gap
-        share = (h >> 40) & 0xFFFF
-        return created + (END_MS - created) * share * share // 0xFFFF_FFFF
-
-    @staticmethod
-    def archived(k: int) -> bool:
-        """Whether the record begins in the recycle bin."""
-        return k % ARCHIVED_EVERY == ARCHIVED_EVERY - 1
-
-    def by_modified(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Numbers in the order of modification, and the modified ms by number."""
-        if self._order is None or self._modified is None:
-            times = array("q", map(self.modified, range(self.count)))
-            self._modified = times
-            self._order = array("i", sorted(range(self.count), key=times.__getitem__))
-        return self._order, self._modified
 
     def variant(self, block: int, k: int, h: int) -> int:
         """Which variant of a block a record shows."""
@@ -238,36 +160,3 @@ class Base:
             at_home = k % self._divisions % len(DIVISIONS)
             return (h >> 5) % _PLACE_VARIANTS * len(DIVISIONS) + at_home
         return (h >> (3 * block)) % len(self.blocks[block].variants)
-
-    def values(self, k: int) -> dict[str, str | None]:
-        """All properties."""
-        h = self.mix(k)
-        found: dict[str, str | None] = {
-            self.kind.created: iso(self.created(k)),
-            self.kind.modified: iso(self.modified(k)),
-            "hs_object_id": str(self.id_of(k)),
-        }
-        for name, make in self.unique.items():
-            found[name] = make(k, h, self.pools)
-        for n, block in enumerate(self.blocks):
-            found.update(zip(block.names, block.variants[self.variant(n, k, h)], strict=True))
-        return found
-
-    def reader(self, name: str) -> Callable[[int], str | None]:
-        """A quick way to one property of many records; None throughout for an unknown one."""
-        if name in self.unique:
-            make, p = self.unique[name], self.pools
-            return lambda k: make(k, self.mix(k), p)
-        if name == "hs_object_id":
-            return lambda k: str(self.id_of(k))
-        if name == self.kind.created:
-            return lambda k: iso(self.created(k))
-        if name == self.kind.modified:
-            return lambda k: iso(self.modified(k))
-        for n, block in enumerate(self.blocks):
-            if name in block.names:
-                column = [variant[block.names.index(name)] for variant in block.variants]
-                return lambda k, n=n, column=column: column[  # type: ignore[misc]
-                    self.variant(n, k, self.mix(k))
-                ]
-        return lambda _k: None

@@ -10,8 +10,9 @@ from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal, invalid, not_found
 from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Portal
 from crm_sync_assets.sandbox.crms.hubspot.properties import OTHERS, object_type
-from crm_sync_assets.sandbox.crms.hubspot.records import Table, Version
+from crm_sync_assets.sandbox.crms.hubspot.records import Table
 from crm_sync_assets.sandbox.crms.hubspot.search import parse
+from crm_sync_assets.sandbox.store import Version
 
 MAX_PAGE, MAX_PAGE_WITH_HISTORY, MAX_BATCH = 100, 50, 100
 # The next record's id; "r1" asks for that page once more, "e2" comes after two empty pages.

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 from crm_sync_assets.sandbox.crms.hubspot.catalogue import CALCULATED, DECLARED, OPTIONS
+from crm_sync_assets.sandbox.seeded import Kind
 
 Type = Literal["string", "number", "bool", "enumeration", "datetime", "date", "phone_number"]
 
@@ -27,35 +28,53 @@ FIELD_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectType:
-    """One kind of CRM record; `first_id` and `id_step` shape its ids."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectType(Kind):
+    """One kind of CRM record, as the API names it."""
 
-    name: str
     type_id: str
-    singular: str
     scope: str
-    created: str
-    modified: str
     defaults: tuple[str, ...]
-    first_id: int
-    id_step: int
-    custom: bool = False
+    custom: bool
 
     @property
     def always(self) -> tuple[str, str, str]:
         """The properties every answer carries, asked for or not."""
-        return (self.created, "hs_object_id", self.modified)
+        return (self.created, self.id_field, self.modified)
 
 
 def _objects(kind: str) -> str:
     return f"crm.objects.{kind}.read"
 
 
-def _engagement(name: str, type_id: str, singular: str, first_id: int, scope: str) -> ObjectType:
+def _type(
+    name: str,
+    type_id: str,
+    singular: str,
+    scope: str,
+    dates: tuple[str, str],
+    defaults: tuple[str, ...],
+    first_id: int,
+    id_step: int,
+    custom: bool = False,
+) -> ObjectType:
     return ObjectType(
-        name, type_id, singular, scope, "hs_createdate", "hs_lastmodifieddate", (), first_id, 41
+        name=name,
+        singular=singular,
+        created=dates[0],
+        modified=dates[1],
+        first_id=first_id,
+        id_step=id_step,
+        id_field="hs_object_id",
+        type_id=type_id,
+        scope=scope,
+        defaults=defaults,
+        custom=custom,
     )
+
+
+def _engagement(name: str, type_id: str, singular: str, first_id: int, scope: str) -> ObjectType:
+    return _type(name, type_id, singular, scope, _OWN, (), first_id, 41)
 
 
 _HS = ("createdate", "hs_lastmodifieddate")
@@ -64,33 +83,33 @@ _PEOPLE = _objects("contacts")
 TYPES: Mapping[str, ObjectType] = {
     kind.name: kind
     for kind in (
-        ObjectType(
-            "contacts", "0-1", "contact", _PEOPLE, "createdate", "lastmodifieddate",
+        _type(
+            "contacts", "0-1", "contact", _PEOPLE, ("createdate", "lastmodifieddate"),
             ("email", "firstname", "lastname"), 90_210_000_001, 37,
         ),
-        ObjectType(
-            "companies", "0-2", "company", _objects("companies"), *_HS,
+        _type(
+            "companies", "0-2", "company", _objects("companies"), _HS,
             ("name", "domain"), 20_420_000_003, 53,
         ),
-        ObjectType(
-            "deals", "0-3", "deal", _objects("deals"), *_HS,
+        _type(
+            "deals", "0-3", "deal", _objects("deals"), _HS,
             ("amount", "closedate", "dealname", "dealstage", "pipeline"), 30_310_000_009, 29,
         ),
-        ObjectType(
-            "tickets", "0-5", "ticket", "tickets", *_HS,
+        _type(
+            "tickets", "0-5", "ticket", "tickets", _HS,
             ("content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category",
              "hs_ticket_priority", "subject"), 5_510_000_011, 31,
         ),
-        ObjectType(
-            "products", "0-7", "product", "e-commerce", *_HS,
+        _type(
+            "products", "0-7", "product", "e-commerce", _HS,
             ("name", "description", "price"), 1_700_000_021, 17,
         ),
-        ObjectType(
-            "line_items", "0-8", "line_item", "e-commerce", *_HS,
+        _type(
+            "line_items", "0-8", "line_item", "e-commerce", _HS,
             ("quantity", "amount", "price"), 18_800_000_005, 23,
         ),
-        ObjectType(
-            "appointments", "0-421", "appointment", _objects("appointments"), *_OWN,
+        _type(
+            "appointments", "0-421", "appointment", _objects("appointments"), _OWN,
             ("hs_appointment_name", "hs_appointment_start", "hs_appointment_end"),
             51_300_000_042, 43,
         ),
@@ -99,12 +118,12 @@ TYPES: Mapping[str, ObjectType] = {
         _engagement("meetings", "0-47", "meeting", 47_000_000_017, _PEOPLE),
         _engagement("notes", "0-46", "note", 46_000_000_019, _PEOPLE),
         _engagement("tasks", "0-27", "task", 27_000_000_023, _PEOPLE),
-        ObjectType(
-            "divisions", "2-37778609", "division", _objects("custom"), *_OWN,
+        _type(
+            "divisions", "2-37778609", "division", _objects("custom"), _OWN,
             ("division_name",), 27_700_000_007, 11, custom=True,
         ),
-        ObjectType(
-            "genius_users", "2-42119425", "genius_user", _objects("custom"), *_OWN,
+        _type(
+            "genius_users", "2-42119425", "genius_user", _objects("custom"), _OWN,
             ("name",), 42_100_000_311, 13, custom=True,
         ),
     )

@@ -10,7 +10,8 @@ from typing import Any
 from crm_sync_assets.sandbox.crms.hubspot.errors import invalid
 from crm_sync_assets.sandbox.crms.hubspot.filters import Filter, Group, groups_of, stored
 from crm_sync_assets.sandbox.crms.hubspot.properties import types_of
-from crm_sync_assets.sandbox.crms.hubspot.records import Table, Version
+from crm_sync_assets.sandbox.crms.hubspot.records import Table
+from crm_sync_assets.sandbox.store import Version
 
 DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY = 10, 200, 3_000
 _FOREVER = 1 << 62
