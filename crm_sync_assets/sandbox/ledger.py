@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,27 +35,42 @@ class Window:
         self.peak = 0
         self.refused = 0
 
-    def take(self, limit: int | None) -> bool:
-        """Count one request; False when `limit` served ones are already inside the window.
+    def take(self, limit: int | None, cost: int = 1) -> bool:
+        """Count a request of that cost; False when it and those served inside the window are more
+        than `limit`.
 
-        `peak` is the highest number asked within any window, the refused ones included.
+        `peak` is the most that was asked within any window, the refused included.
         """
         now = self._now()
         for stamps in (self._asked, self._served):
             while stamps and stamps[0] <= now - self._seconds:
                 stamps.popleft()
-        self._asked.append(now)
+        self._asked.extend([now] * cost)
         self.peak = max(self.peak, len(self._asked))
-        if limit is not None and len(self._served) >= limit:
+        if limit is not None and len(self._served) + cost > limit:
             self.refused += 1
             return False
-        self._served.append(now)
+        self._served.extend([now] * cost)
         return True
 
     @property
     def used(self) -> int:
-        """Requests served inside the window, as of the last one."""
+        """What was served inside the window, as of the last request."""
         return len(self._served)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit of a token or account, `key`: so much within so many seconds, or within a day.
+
+    `seconds` None is a day, named by `day` in the account's zone; `limit` None only counts.
+    """
+
+    name: str
+    key: str
+    limit: int | None
+    seconds: float | None = None
+    day: str = ""
 
 
 class Ledger:
@@ -91,19 +106,27 @@ class Ledger:
                 self.refused["token", entry.token] += 1
                 self.refused["account", entry.account] += 1
 
-    def take(self, window: str, key: str, seconds: float, limit: int | None) -> bool:
-        """Count a request in a named window of a token or account; False when it is over."""
-        with self._lock:
-            place = self.windows.get((window, key))
-            if place is None:
-                place = self.windows[window, key] = Window(seconds)
-            return place.take(limit)
+    def spend(
+        self, quotas: Iterable[Quota], cost: int = 1, *, enforced: bool = True
+    ) -> Quota | None:
+        """Count a request in each quota, up to the first that is used up: that one, or None.
 
-    def take_daily(self, account: str, day: str, limit: int | None) -> bool:
-        """Count a request of an account's day; False when the day is used up."""
+        Where limits are not `enforced`, all only count.
+        """
         with self._lock:
-            self.daily[account, day] += 1
-            return limit is None or self.daily[account, day] <= limit
+            for quota in quotas:
+                if not self._take(quota, cost, quota.limit if enforced else None):
+                    return quota
+        return None
+
+    def _take(self, quota: Quota, cost: int, limit: int | None) -> bool:
+        if quota.seconds is None:
+            self.daily[quota.key, quota.day] += cost
+            return limit is None or self.daily[quota.key, quota.day] <= limit
+        place = self.windows.get((quota.name, quota.key))
+        if place is None:
+            place = self.windows[quota.name, quota.key] = Window(quota.seconds)
+        return place.take(limit, cost)
 
     def used(self, window: str, key: str) -> int:
         """Served requests inside a named window."""

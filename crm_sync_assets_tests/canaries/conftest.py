@@ -87,10 +87,10 @@ def secrets(
     """Every credential is a canary; the sandbox accepts them."""
     # What another test's secrets hide here must not hide a leak.
     environment.setattr(redaction, "_known", {})
-    crm = sandbox.crms["hubspot"].auth
+    known = sandbox.crms["hubspot"].auth
     token, refresh = BY_NAME["HUBSPOT_TOKEN"].value, BY_NAME["HUBSPOT_REFRESH_TOKEN"].value
-    crm._grants[token] = auth.Grant(token, crm._account)
-    crm._families[refresh] = "canary"
+    known.tokens.accept(token, known.account)
+    known.tokens.accept_refresh(refresh, known.account)
     environment.setattr(auth, "CLIENT_SECRET", BY_NAME["HUBSPOT_CLIENT_SECRET"].value)
     secret_file = tmp_path / "client_secret"
     secret_file.write_text(BY_NAME["HUBSPOT_CLIENT_SECRET"].value + "\n")

@@ -210,6 +210,6 @@ def test_a_refresh_token_lost_on_the_way_asks_for_a_new_authorisation(
 
 def authorised_anew(sandbox: Sandbox) -> str:
     """The refresh token of a person who went through the app's consent page again."""
-    auth = sandbox.crms["hubspot"].portal.auth
-    auth._families["na1-second"] = "second"
+    auth = sandbox.crms["hubspot"].auth
+    auth.tokens.accept_refresh("na1-second", auth.account)
     return "na1-second"

@@ -35,7 +35,9 @@ def test_the_burst_limit_counts_per_token_and_the_day_per_account(
     api: Api, sandbox: Sandbox
 ) -> None:
     sandbox.knobs.turn({"limits": True, "burst_limit": 2, "daily_limit": 5, "retry_after": "7"})
-    other = {"Authorization": f"Bearer {sandbox.crms['hubspot'].auth.add_static_token()}"}
+    auth = sandbox.crms["hubspot"].auth
+    auth.tokens.accept("pat-na1-another", auth.account)
+    other = {"Authorization": "Bearer pat-na1-another"}
     assert [api.get(CONTACTS).status_code for _ in range(3)] == [200, 200, 429]
     statuses = [api.client.get(CONTACTS, headers=other).status_code for _ in range(2)]
     assert statuses == [200, 200]

@@ -11,13 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from crm_sync_assets.sandbox.auth import after_scheme
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crm import Crm, Stage
 from crm_sync_assets.sandbox.crms.github.knobs import GitHubKnobs
 from crm_sync_assets.sandbox.crms.github.repository import BRANCH, FILE, OWNER, REPO, Repository
 from crm_sync_assets.sandbox.faults import Manner
+from crm_sync_assets.sandbox.ledger import Quota
 
 DOCS = "https://docs.github.com/rest"
+_WINDOW = "github, 1 h"
 _JSON_LIMIT = 1_000_000
 _MESSAGES = {401: "Bad credentials", 403: "Resource not accessible", 404: "Not Found"}
 MANNER = Manner(
@@ -101,7 +104,7 @@ class GitHub(Crm):
         request.scope["sandbox"].update(token=account, account=account)
         if self._common.limits:
             limit = self._knobs.github_limit if token else 60
-            if not self._ledger.take("github, 1 h", account, 3_600, limit):
+            if self._ledger.spend([Quota(_WINDOW, account, limit, 3_600)]):
                 return self._error(
                     request, 403, "API rate limit exceeded for user ID 1.", spent=True
                 )
@@ -120,7 +123,7 @@ class GitHub(Crm):
     def _headers(self, request: Request, spent: bool = False) -> dict[str, str]:
         token = _token(request) or "anonymous"
         limit = 60 if token == "anonymous" else self._knobs.github_limit
-        used = self._ledger.used("github, 1 h", token)
+        used = self._ledger.used(_WINDOW, token)
         remaining = 0 if spent else max(0, limit - used)
         return {
             "x-ratelimit-limit": str(limit),
@@ -222,8 +225,8 @@ class GitHub(Crm):
 
 
 def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() in ("bearer", "token") else None
+    token = after_scheme(request, "bearer", "token")
+    return None if token is None else token.strip()
 
 
 def _blob_sha(content: bytes) -> str:

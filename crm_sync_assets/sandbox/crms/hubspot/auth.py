@@ -1,11 +1,12 @@
 """Tokens: a static private-app token, and OAuth grants that expire and may rotate."""
 
 import re
-import threading
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
+
+from crm_sync_assets.sandbox.auth import Grant, Tokens, after_scheme, random_token
 from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal
@@ -20,67 +21,41 @@ _NOT_FOUND = (
 _BAD_REFRESH = "refresh token is invalid, expired or revoked"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a token stands for; `expires_at` is epoch ms by the sandbox clock, None for never."""
-
-    token: str
-    account: str
-    expires_at: int | None = None
-
-
 class Auth:
     """Issues and checks tokens; all belong to one portal."""
 
+    account = str(PORTAL_ID)
+
     def __init__(self, stage: Stage) -> None:
         self._clock = stage.clock
-        self._knobs = stage.knobs
-        self._lock = threading.Lock()
         self._seed = stage.seed
+        self.tokens = Tokens(
+            stage, access=lambda: f"CO{random_token()}", refresh=lambda: f"na1-{uuid.uuid4()}"
+        )
         self.reset()
 
     def reset(self) -> None:
         """Only the static token and the first refresh token are left."""
         self.token = f"pat-na1-{uuid.UUID(int=0x5A_ED << 112 | self._seed % (1 << 62))}"
         self.refresh_token = f"na1-{uuid.UUID(int=0xF5_ED << 112 | self._seed % (1 << 62))}"
-        self._account = str(PORTAL_ID)
-        self._grants = {self.token: Grant(self.token, self._account)}
-        # Refresh token to its family; a used one of a rotating family stays known as used.
-        self._families = {self.refresh_token: "first"}
-        self._used: set[str] = set()
+        self.tokens.reset()
+        self.tokens.accept(self.token, self.account)
+        self.tokens.accept_refresh(self.refresh_token, self.account)
 
-    def add_static_token(self) -> str:
-        """Another private app's token, for the same account."""
-        token = f"pat-na1-{uuid.uuid4()}"
-        with self._lock:
-            self._grants[token] = Grant(token, self._account)
-        return token
-
-    def add_access_token(self) -> str:
-        """An OAuth access token as a refresh would give it."""
-        with self._lock:
-            return self._issue()
-
-    def revoke(self, token: str) -> None:
-        """Forget an access, static or refresh token."""
-        with self._lock:
-            self._grants.pop(token, None)
-            self._families.pop(token, None)
-
-    def check(self, header: str | None) -> Grant:
-        """The grant of an Authorization header. Refusal 401, or 530 for a malformed token."""
-        scheme, _, token = (header or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+    def check(self, request: Request) -> Grant:
+        """The grant of a request. Refusal 401, or 530 for a malformed token."""
+        token = after_scheme(request, "bearer")
+        if token is None or not token.strip():
             raise Refusal(401, {"message": _NOT_FOUND, "category": "INVALID_AUTHENTICATION"})
         if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", token):
             raise Refusal(530, {"message": "error code: 1016"})
-        grant = self._grants.get(token)
+        grant = self.tokens.find(token)
         if grant is None:
             if token.startswith("CO"):
                 raise self._expired(0)
             raise Refusal(401, {"message": _NOT_FOUND, "category": "INVALID_AUTHENTICATION"})
-        if grant.expires_at is not None and grant.expires_at <= self._clock.now_ms():
-            raise self._expired(grant.expires_at)
+        if self.tokens.is_expired(grant):
+            raise self._expired(grant.expires_at or 0)
         return grant
 
     def _expired(self, at: int) -> Refusal:
@@ -110,37 +85,22 @@ class Auth:
                     "message": "missing or invalid client id",
                 },
             )
-        with self._lock:
-            token = form.get("refresh_token", "")
-            family = self._families.get(token)
-            if token in self._used and family:
-                self._families = {t: f for t, f in self._families.items() if f != family}
-                family = None
-            if family is None:
-                raise Refusal(
-                    400,
-                    {
-                        "error": "invalid_grant",
-                        "error_description": _BAD_REFRESH,
-                        "status": "BAD_REFRESH_TOKEN",
-                        "message": _BAD_REFRESH,
-                    },
-                )
-            if self._knobs.rotating_refresh_tokens:
-                self._used.add(token)
-                token = f"na1-{uuid.uuid4()}"
-                self._families[token] = family
-            return {
-                "token_type": "bearer",
-                "refresh_token": token,
-                "access_token": self._issue(),
-                "hub_id": PORTAL_ID,
-                "scopes": ["oauth", "crm.objects.contacts.read"],
-                "expires_in": int(self._knobs.token_lifetime),
-            }
-
-    def _issue(self) -> str:
-        token = f"CO{uuid.uuid4().hex}{uuid.uuid4().hex}"
-        lifetime = round(self._knobs.token_lifetime * 1000)
-        self._grants[token] = Grant(token, self._account, self._clock.now_ms() + lifetime)
-        return token
+        renewed = self.tokens.renew(form.get("refresh_token", ""))
+        if renewed is None:
+            raise Refusal(
+                400,
+                {
+                    "error": "invalid_grant",
+                    "error_description": _BAD_REFRESH,
+                    "status": "BAD_REFRESH_TOKEN",
+                    "message": _BAD_REFRESH,
+                },
+            )
+        return {
+            "token_type": "bearer",
+            "refresh_token": renewed.refresh_token,
+            "access_token": renewed.access_token,
+            "hub_id": PORTAL_ID,
+            "scopes": ["oauth", "crm.objects.contacts.read"],
+            "expires_in": renewed.lifetime,
+        }

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from crm_sync_assets.sandbox import calls
 from crm_sync_assets.sandbox.faults import Manner
 
 SCOPES_URL = "https://developers.hubspot.com/scopes"
@@ -72,21 +73,23 @@ MANNER = Manner(
 )
 
 
-class Refusal(Exception):
+class Refusal(calls.Refusal):
     """An answer other than success; `body` is completed with status and correlation id."""
 
     def __init__(
         self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(f"{status} {body.get('message', '')}")
-        self.status = status
-        self.headers = dict(headers or {})
-        self.body = {"status": "error", **body, "correlationId": str(uuid.uuid4())}
+        correlation = str(uuid.uuid4())
+        super().__init__(
+            status,
+            {"status": "error", **body, "correlationId": correlation},
+            {**(headers or {}), "X-HubSpot-Correlation-Id": correlation},
+        )
 
 
-def invalid(message: str, **more: Any) -> Refusal:
+def invalid(message: str, status: int = 400, **more: Any) -> Refusal:
     """400 with `VALIDATION_ERROR`."""
-    return Refusal(400, {"message": message, "category": "VALIDATION_ERROR", **more})
+    return Refusal(status, {"message": message, "category": "VALIDATION_ERROR", **more})
 
 
 def not_found(message: str = "resource not found") -> Refusal:

@@ -5,11 +5,12 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_sync_assets.sandbox.answers import text
+from crm_sync_assets.sandbox.answers import address, first_of, text
+from crm_sync_assets.sandbox.calls import Answer, Call
 from crm_sync_assets.sandbox.crms.hubspot.associations import TYPE_IDS
+from crm_sync_assets.sandbox.crms.hubspot.batches import batch_answer, batch_inputs
 from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
-from crm_sync_assets.sandbox.crms.hubspot.objects import batch_answer, batch_inputs
-from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Portal
+from crm_sync_assets.sandbox.crms.hubspot.portal import Portal
 from crm_sync_assets.sandbox.crms.hubspot.records import Table
 
 MAX_INPUTS, MAX_PAGE = 1_000, 500
@@ -55,8 +56,8 @@ class Links:
             page, following = _page(right, others, call.query("after"), size)
         answer: dict[str, Any] = {"results": [_to(left, right, number) for number in page]}
         if following:
-            link = str(call.request.url.include_query_params(after=following))
-            answer["paging"] = {"next": {"after": following, "link": link}}
+            url = address(call.request, after=following)
+            answer["paging"] = {"next": {"after": following, "link": url}}
         return Answer(answer)
 
     def put(self, call: Call) -> Answer:
@@ -102,12 +103,12 @@ def _page(
     right: Table, others: Sequence[int], after: Any, size: int
 ) -> tuple[Sequence[int], str | None]:
     if after:
-        last = right.base.number_from(_cursor(after) + 1)
-        others = [number for number in others if number >= last]
-    page = others[:size]
-    if len(others) <= size:
+        lowest = right.base.number_from(_cursor(after) + 1)
+        others = [number for number in others if number >= lowest]
+    page, last = first_of(others, size)
+    if last is None:
         return page, None
-    return page, base64.b64encode(right.id_of(page[-1]).encode()).decode().replace("=", "%3D")
+    return page, base64.b64encode(right.id_of(last).encode()).decode().replace("=", "%3D")
 
 
 def _cursor(after: Any) -> int:

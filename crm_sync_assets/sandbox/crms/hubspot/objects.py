@@ -1,26 +1,31 @@
-"""Endpoints of CRM objects: list, read, search, batch, write, merge, delete."""
+"""Endpoints that read CRM objects: list, one, search, batch."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from crm_sync_assets.sandbox.answers import text
+from crm_sync_assets.sandbox.answers import address, by_id, by_offset, text
+from crm_sync_assets.sandbox.calls import Answer, Call
 from crm_sync_assets.sandbox.clock import iso
-from crm_sync_assets.sandbox.crms.hubspot.errors import Refusal, invalid, not_found
-from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Portal
+from crm_sync_assets.sandbox.crms.hubspot.batches import (
+    MAX_BATCH,
+    batch_answer,
+    batch_inputs,
+    missing,
+    too_many_inputs,
+)
+from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
+from crm_sync_assets.sandbox.crms.hubspot.portal import Portal
 from crm_sync_assets.sandbox.crms.hubspot.properties import OTHERS, object_type
 from crm_sync_assets.sandbox.crms.hubspot.records import Table
 from crm_sync_assets.sandbox.crms.hubspot.search import parse
 from crm_sync_assets.sandbox.store import Version
 
-MAX_PAGE, MAX_PAGE_WITH_HISTORY, MAX_BATCH = 100, 50, 100
-# The next record's id; "r1" asks for that page once more, "e2" comes after two empty pages.
-_AFTER = re.compile(r"(\d{1,18})(?:([re])(\d+))?")
+MAX_PAGE, MAX_PAGE_WITH_HISTORY = 100, 50
+Seen = tuple[int, Version | None]
 
 
 class Objects:
-    """All of `/crm/v3/objects/{type}`."""
+    """What `/crm/v3/objects/{type}` tells."""
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
@@ -28,38 +33,27 @@ class Objects:
         self._common = portal.common
         self._knobs = portal.knobs
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def list(self, call: Call) -> Answer:
         """A page by id; `after` is the next record's id."""
         table = self._portal.table(call)
         history = call.names("propertiesWithHistory")
         limit = call.number("limit", 10, MAX_PAGE_WITH_HISTORY if history else MAX_PAGE)
         archived, after = call.flag("archived"), call.query("after") or ""
-        with self._world.lock:
-            start, mode, count = _start(after)
-            number = table.base.number_from(start)
-            if self._common.empty_pages and mode != "r" and count < self._common.empty_pages:
-                return self._page(call, [], f"{start}e{count + 1}")
-            size = max(1, limit - self._common.page_shrink)
-            found = list(islice(table.walk(number, archived, call.now), size + 1))
-            page = found[:size]
-            following = table.id_of(found[size][0]) if len(found) > size else None
-            if page and self._common.repeat_page and mode != "r":
-                following = f"{table.id_of(page[0][0])}r1"
-            if page and self._common.stuck_cursor:
-                following = after or table.id_of(page[0][0])
-            write = self._writer(call, table, call.names("properties"), history)
-            return self._page(call, [write(n, v) for n, v in page], following)
 
-    def _page(self, call: Call, rendered: Iterable[str], following: str | None) -> Answer:
+        def walk(start: int) -> Iterator[Seen]:
+            return table.walk(table.base.number_from(start), archived, call.now)
+
+        with self._world.lock:
+            page = by_id(after, limit, self._common, walk, lambda seen: table.id_of(seen[0]))
+            write = self.writer(call, table, call.names("properties"), history)
+            rendered = [write(n, v) for n, v in page.items]
         paging = ""
-        if following is not None:
-            link = str(call.request.url.include_query_params(after=following))
-            paging = f',"paging":{text({"next": {"after": following, "link": link}})}'
+        if page.following is not None:
+            url = address(call.request, after=page.following)
+            paging = f',"paging":{text({"next": {"after": page.following, "link": url}})}'
         return Answer(f'{{"results":[{",".join(rendered)}]{paging}}}')
 
-    def _writer(
+    def writer(
         self,
         call: Call,
         table: Table,
@@ -67,6 +61,7 @@ class Objects:
         history: tuple[str, ...] | None = None,
         associations: tuple[str, ...] | None = None,
     ) -> "Callable[[int, Version | None], str]":
+        """What writes a record in one version as JSON; None is an untouched one."""
         # With history the values come from both lists.
         asked = (*(names or ()), *history) if history else names
         self._portal.need_for(table, asked or ())
@@ -121,7 +116,7 @@ class Objects:
         table = self._portal.table(call)
         archived = call.flag("archived")
         with self._world.lock:
-            number = self._number(table, call.path("id"), call.query("idProperty"), call.now)
+            number = self.number(table, call.path("id"), call.query("idProperty"), call.now)
             state, version = ("", None) if number is None else table.state(number, call.now)
             while state == "merged" and version is not None and version.merged_into is not None:
                 number = version.merged_into
@@ -129,12 +124,11 @@ class Objects:
             if number is None or state != ("archived" if archived else "live"):
                 raise not_found()
             names = call.names("properties")
-            write = self._writer(call, table, names, call.names("propertiesWithHistory"))
+            write = self.writer(call, table, names, call.names("propertiesWithHistory"))
             return Answer(write(number, version))
 
-    def _number(
-        self, table: Table, record_id: str, id_property: str | None, now: int
-    ) -> int | None:
+    def number(self, table: Table, record_id: str, id_property: str | None, now: int) -> int | None:
+        """The number of an id, or of a value of another property. None when there is none."""
         if not id_property or id_property == "hs_object_id":
             return table.number_of(record_id)
         read = table.base.reader(id_property)
@@ -152,24 +146,16 @@ class Objects:
         if not isinstance(call.body, Mapping):
             raise invalid("Invalid input JSON: a search is an object")
         asked = parse(table, call.body, self._knobs.search_cap)
-        knobs = self._common
         with self._world.lock:
             total, numbers = self._portal.searcher(table).run(asked, call.now)
-            numbers = numbers[: max(1, asked.limit - knobs.page_shrink)] if asked.limit else []
-            write = self._writer(call, table, asked.properties)
+            page = by_offset(numbers, asked.offset, asked.limit, total, self._common)
+            write = self.writer(call, table, asked.properties)
             rendered = []
-            for number in numbers:
+            for number in page.items:
                 record = table.records.get(number)
                 rendered.append(write(number, record.indexed(call.now) if record else None))
-        following = asked.offset + len(numbers)
-        paging = ""
-        if following < total and numbers:
-            if knobs.repeat_page:
-                following -= len(numbers) // 2
-            if knobs.stuck_cursor:
-                following = asked.offset
-            paging = f',"paging":{{"next":{{"after":"{following}"}}}}'
-        total += knobs.short_total
+        paging = f',"paging":{{"next":{{"after":"{page.following}"}}}}' if page.following else ""
+        total += self._common.short_total
         return Answer(f'{{"total":{total},"results":[{",".join(rendered)}]{paging}}}')
 
     def batch_read(self, call: Call) -> Answer:
@@ -182,11 +168,11 @@ class Objects:
             raise too_many_inputs(f"for property histories is {MAX_PAGE_WITH_HISTORY}")
         _check_width(len(names or ()) + len(history or ()), self._knobs.most_properties)
         id_property = call.body.get("idProperty")
-        results, missing = {}, []
+        results, unknown = {}, []
         with self._world.lock:
-            write = self._writer(call, table, names, history)
+            write = self.writer(call, table, names, history)
             for record_id in dict.fromkeys(inputs):
-                number = self._number(table, record_id, id_property, call.now)
+                number = self.number(table, record_id, id_property, call.now)
                 state, version = ("", None) if number is None else table.state(number, call.now)
                 if state == "merged" and version is not None:
                     if self._knobs.merged_in_batch_read == "absent":
@@ -198,121 +184,9 @@ class Objects:
                 if number is not None and state == ("archived" if archived else "live"):
                     results[number] = write(number, version)
                 else:
-                    missing.append(record_id)
+                    unknown.append(record_id)
         ordered = [results[n] for n in sorted(results, key=lambda n: (n * 7919 % 101, n))]
-        return batch_answer(call, ordered, [_missing(table, missing)] if missing else [])
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    def create(self, call: Call) -> Answer:
-        """POST of one record: 201."""
-        table = self._portal.table(call)
-        with self._world.lock:
-            number = self._created(table, call.body)
-            return Answer(self._now(call, table, number), 201)
-
-    def update(self, call: Call) -> Answer:
-        """PATCH of one record."""
-        table = self._portal.table(call)
-        with self._world.lock:
-            number = self._updated(table, call.path("id"), call.body)
-            return Answer(self._now(call, table, number))
-
-    def archive(self, call: Call) -> Answer:
-        """DELETE: 204, also when it is in the recycle bin already."""
-        table = self._portal.table(call)
-        with self._world.lock:
-            number = table.number_of(call.path("id"))
-            state = None if number is None else table.state(number, None)[0]
-            if state not in ("live", "archived"):
-                raise not_found()
-            if state == "live":
-                self._world.archive(table.kind.name, call.path("id"))
-        return Answer(None, 204)
-
-    def merge(self, call: Call) -> Answer:
-        """The survivor of a merge."""
-        table = self._portal.table(call)
-        primary, other = call.text("primaryObjectId"), call.text("objectIdToMerge")
-        with self._world.lock:
-            survivor = self._world_says(self._world.merge, table.kind.name, primary, other)
-            return Answer(self._now(call, table, table.number_of(survivor) or 0))
-
-    def gdpr_delete(self, call: Call) -> Answer:
-        """Permanent deletion: 204."""
-        table = self._portal.table(call)
-        record_id = call.text("objectId")
-        with self._world.lock:
-            number = self._number(table, record_id, call.body.get("idProperty"), call.now)
-            if number is not None and table.state(number, None)[0] in ("live", "archived"):
-                self._world.purge(table.kind.name, table.id_of(number))
-        return Answer(None, 204)
-
-    def batch_create(self, call: Call) -> Answer:
-        """Several POSTs in one: 201."""
-        table = self._portal.table(call)
-        with self._world.lock:
-            numbers = [self._created(table, one) for one in _batch(call)]
-            written = [self._now(call, table, n) for n in numbers]
-        return batch_answer(call, written, [], 201)
-
-    def batch_update(self, call: Call) -> Answer:
-        """Several PATCHes in one; 207 when some ids are missing."""
-        table = self._portal.table(call)
-        done, missing = [], []
-        with self._world.lock:
-            for one in _batch(call):
-                record_id = str(one.get("id") if isinstance(one, Mapping) else "")
-                try:
-                    done.append(self._now(call, table, self._updated(table, record_id, one)))
-                except Refusal as refusal:
-                    if refusal.status != 404:
-                        raise
-                    missing.append(record_id)
-        return batch_answer(call, done, [_missing(table, missing)] if missing else [])
-
-    def batch_archive(self, call: Call) -> Answer:
-        """Several DELETEs in one: 204."""
-        table = self._portal.table(call)
-        with self._world.lock:
-            for record_id in batch_inputs(call, MAX_BATCH):
-                number = table.number_of(record_id)
-                if number is not None and table.state(number, None)[0] == "live":
-                    self._world.archive(table.kind.name, record_id)
-        return Answer(None, 204)
-
-    def _created(self, table: Table, body: Any) -> int:
-        values = _property_values(body)
-        record_id = self._world_says(self._world.create, table.kind.name, values)
-        return table.number_of(record_id) or 0
-
-    def _updated(self, table: Table, record_id: str, body: Any) -> int:
-        number = table.number_of(record_id)
-        if number is None or table.state(number, None)[0] != "live":
-            raise not_found()
-        self._world_says(self._world.edit, table.kind.name, record_id, _property_values(body))
-        return number
-
-    def _world_says(self, operation: "Callable[..., str]", *arguments: Any) -> str:
-        try:
-            return operation(*arguments)
-        except LookupError as error:
-            raise not_found(str(error.args[0])) from None
-        except ValueError as error:
-            raise invalid(str(error)) from None
-
-    def _now(self, call: Call, table: Table, number: int) -> str:
-        """The answer to a write shows it at once, whatever reads show yet."""
-        return self._writer(call, table, None)(number, table.records[number].latest)
-
-
-def _start(after: str) -> tuple[int, str, int]:
-    if not after:
-        return 0, "", 0
-    found = _AFTER.fullmatch(after)
-    if not found:
-        raise invalid(f"invalid paging cursor: {after!r}")
-    return int(found[1]), found[2] or "", int(found[3] or 0)
+        return batch_answer(call, ordered, missing(table, unknown))
 
 
 def _names(body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
@@ -324,36 +198,6 @@ def _names(body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names)) or None
 
 
-def _property_values(body: Any) -> dict[str, str | None]:
-    values = body.get("properties") if isinstance(body, Mapping) else None
-    if not isinstance(values, Mapping):
-        raise invalid("Invalid input JSON: properties is required")
-    # The service clears a property by an empty text.
-    return {name: None if value in ("", None) else str(value) for name, value in values.items()}
-
-
-def _batch(call: Call) -> list[Any]:
-    inputs = call.body.get("inputs") if isinstance(call.body, Mapping) else None
-    if not isinstance(inputs, list) or not 1 <= len(inputs) <= MAX_BATCH:
-        raise invalid(f"inputs must hold 1 to {MAX_BATCH} entries")
-    return inputs
-
-
-def batch_inputs(call: Call, most: int) -> list[str]:
-    """The ids of a batch body. Refusal when they are missing, malformed or too many."""
-    inputs = call.body.get("inputs") if isinstance(call.body, Mapping) else None
-    if not isinstance(inputs, list):
-        raise invalid("Invalid input JSON: inputs is required")
-    if not inputs:
-        raise invalid("inputs must not be empty")
-    if len(inputs) > most:
-        raise too_many_inputs(f"is {most}")
-    ids = [one.get("id") if isinstance(one, Mapping) else None for one in inputs]
-    if not all(isinstance(i, str | int) and not isinstance(i, bool) for i in ids):
-        raise invalid("Invalid input JSON: every input needs an id")
-    return [str(i) for i in ids]
-
-
 def _check_width(properties: int, most: int) -> None:
     """Refusal for more properties than one batch read takes; HubSpot publishes no such number."""
     if most and properties > most:
@@ -361,32 +205,3 @@ def _check_width(properties: int, most: int) -> None:
             f"The maximum number of properties supported in a batch request is {most}. Please "
             "reduce the number of properties and try again"
         )
-
-
-def too_many_inputs(limit: str) -> Refusal:
-    """400, in the service's words."""
-    return invalid(
-        f"The maximum number of inputs supported in a batch request {limit}. Please reduce the "
-        "number of items and try again"
-    )
-
-
-def batch_answer(
-    call: Call, results: Iterable[str], errors: list[dict[str, Any]], status: int = 200
-) -> Answer:
-    """The envelope of batch endpoints: 207 as soon as there is an error."""
-    joined = ",".join(results)
-    failed = f',"numErrors":{len(errors)},"errors":{text(errors)}' if errors else ""
-    times = f'"startedAt":"{iso(call.now)}","completedAt":"{iso(call.now)}"'
-    body = f'{{"status":"COMPLETE","results":[{joined}]{failed},{times}}}'
-    return Answer(body, 207 if errors else status)
-
-
-def _missing(table: Table, ids: list[str]) -> dict[str, Any]:
-    return {
-        "status": "error",
-        "category": "OBJECT_NOT_FOUND",
-        "message": f"Could not get some {table.kind.singular.upper()} objects, they may be deleted "
-        "or not exist. Check that ids are valid.",
-        "context": {"ids": ids},
-    }

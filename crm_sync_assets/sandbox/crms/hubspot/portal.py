@@ -1,20 +1,15 @@
-"""What every HubSpot endpoint has in common: credentials, limits, bodies, errors."""
+"""What every HubSpot endpoint has in common: scopes, limits and their headers."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
 
+from crm_sync_assets.sandbox.auth import Grant
+from crm_sync_assets.sandbox.calls import Call, Desk, Door
 from crm_sync_assets.sandbox.crm import Stage
-from crm_sync_assets.sandbox.crms.hubspot.auth import Auth, Grant
+from crm_sync_assets.sandbox.crms.hubspot.auth import Auth
 from crm_sync_assets.sandbox.crms.hubspot.errors import (
     BODIES,
     Refusal,
@@ -29,76 +24,23 @@ from crm_sync_assets.sandbox.crms.hubspot.records import Table
 from crm_sync_assets.sandbox.crms.hubspot.render import renderers
 from crm_sync_assets.sandbox.crms.hubspot.search import Searcher
 from crm_sync_assets.sandbox.crms.hubspot.world import World
+from crm_sync_assets.sandbox.ledger import Quota
 
 TIME_ZONE = ZoneInfo("US/Eastern")
-_JSON = "application/json;charset=utf-8"
+SEARCH = "search"
+_DAY, _SECOND, _BURST = "day", "search, 1 s", "token, 10 s"
+_TOO_MANY = {_DAY: "daily", _SECOND: "secondly", _BURST: "ten_secondly"}
 
 
-@dataclass(slots=True)
-class Call:
-    """One request as a handler sees it; `now` is the sandbox clock in ms."""
-
-    request: Request
-    body: Any
-    now: int
-
-    def path(self, name: str) -> str:
-        """A path parameter."""
-        return str(self.request.path_params[name])
-
-    def query(self, name: str) -> str | None:
-        """A query parameter; the last one when repeated."""
-        return self.request.query_params.get(name)
-
-    def names(self, name: str) -> tuple[str, ...] | None:
-        """A comma-separated (or repeated) query parameter; None when absent."""
-        values = self.request.query_params.getlist(name)
-        found = tuple(dict.fromkeys(n for v in values for n in v.split(",") if n))
-        return found or None
-
-    def flag(self, name: str) -> bool:
-        """`true` or `false`, absent means false. Refusal otherwise."""
-        value = (self.query(name) or "false").lower()
-        if value not in ("true", "false"):
-            raise invalid(f"{name} must be true or false, not {value!r}")
-        return value == "true"
-
-    def number(self, name: str, default: int, highest: int) -> int:
-        """A whole number from 1 up. Refusal outside."""
-        value = self.query(name)
-        if value is None or value == "":
-            return default
-        if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= highest:
-            raise invalid(f"{name} must be a number between 1 and {highest}, not {value!r}")
-        return int(value)
-
-    def text(self, name: str) -> str:
-        """A required text (or number) of the body. Refusal when it is missing."""
-        value = self.body.get(name) if isinstance(self.body, Mapping) else None
-        if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-            raise invalid(f"Invalid input JSON: {name} is required")
-        return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status with content: ready JSON text, or anything JSON-able; None for no body."""
-
-    content: Any
-    status: int = 200
-
-
-Handler = Callable[[Call], Answer]
-
-
-class Portal:
+class Portal(Desk):
     """The state behind the endpoints."""
 
+    media_type = "application/json;charset=utf-8"
+
     def __init__(self, world: World, stage: Stage, knobs: HubSpotKnobs, auth: Auth) -> None:
+        super().__init__(stage)
         self.world = world
-        self.common = stage.knobs
         self.knobs = knobs
-        self.ledger = stage.ledger
         self.auth = auth
         self.reset()
 
@@ -132,90 +74,49 @@ class Portal:
         if self.knobs.sensitive_properties.intersection(names):
             self.need(sensitive_scope(table.kind))
 
-    def endpoint(
-        self, handle: Handler, search: bool = False, anonymous: bool = False, form: bool = False
-    ) -> Callable[[Request], Any]:
-        """The handler as Starlette wants it, with everything that comes before and after."""
+    # -- how HubSpot receives a request ----------------------------------------------------------
 
-        async def answer(request: Request) -> Response:
-            raw = await request.body()
-            # World operations may hold the lock for long; other requests go on meanwhile.
-            return await run_in_threadpool(self._answer, request, raw, handle, search, anonymous)
+    def refusal(self, status: int, message: str) -> Refusal:
+        """With the category of that status, where it has one."""
+        if status == 404:
+            return not_found()
+        if status in (400, 415):
+            return invalid(message, status)
+        return Refusal(status, {"message": message})
 
-        async def answer_form(request: Request) -> Response:
-            fields = dict(parse_qsl((await request.body()).decode()))
-            raw = msgspec.json.encode(fields)
-            return self._answer(request, raw, handle, search, anonymous, checked=True)
+    def before(self, door: Door) -> None:
+        """Nobody is let in while the account moves."""
+        if self.knobs.moving is not None:
+            # The token endpoint answers a bad request, and says why in its body.
+            raise moving(self.knobs.moving, 400 if door.anonymous else 477)
 
-        return answer_form if form else answer
+    def admit(self, request: Request) -> Grant:
+        """A bearer token. Refusal 401 or 530."""
+        return self.auth.check(request)
 
-    def _answer(
-        self,
-        request: Request,
-        raw: bytes,
-        handle: Handler,
-        search: bool,
-        anonymous: bool,
-        checked: bool = False,
-    ) -> Response:
-        headers: dict[str, str] = {}
-        try:
-            self._check_url(request)
-            if self.knobs.moving is not None:
-                # The token endpoint answers a bad request, and says why in its body.
-                raise moving(self.knobs.moving, 400 if anonymous else 477)
-            if not anonymous:
-                grant = self.auth.check(request.headers.get("authorization"))
-                request.scope["sandbox"].update(token=grant.token, account=grant.account)
-                self._check_limits(grant, search)
-                if not search:
-                    headers.update(self._rate_headers(grant))
-            body = json.loads(raw) if checked else _parsed(request, raw)
-            found = handle(Call(request, body, self.world.clock.now_ms()))
-        except Refusal as refusal:
-            headers.update(refusal.headers)
-            headers["X-HubSpot-Correlation-Id"] = refusal.body["correlationId"]
-            content = msgspec.json.encode(refusal.body)
-            return Response(content, refusal.status, headers, media_type=_JSON)
-        if found.content is None:
-            return Response(status_code=found.status, headers=headers)
-        content = (
-            found.content.encode()
-            if isinstance(found.content, str)
-            else msgspec.json.encode(found.content)
-        )
-        return Response(content, found.status, headers, media_type=_JSON)
-
-    def _check_url(self, request: Request) -> None:
-        length = len(request.scope["raw_path"]) + len(request.scope["query_string"]) + 1
-        if length > self.common.max_url:
-            raise Refusal(414, {"message": "URI Too Long"})
-
-    def _check_limits(self, grant: Grant, search: bool) -> None:
-        knobs, ledger = self.knobs, self.ledger
-        day = f"{datetime.fromtimestamp(self.world.clock.now_ms() / 1000, TIME_ZONE):%Y-%m-%d}"
-        on = self.common.limits
-        if not ledger.take_daily(grant.account, day, knobs.daily_limit if on else None):
-            raise self._too_many("daily")
-        if search:
-            limit = knobs.search_limit if on else None
-            if not ledger.take("search, 1 s", grant.account, 1, limit):
-                raise self._too_many("secondly")
+    def quotas(self, grant: Grant, door: Door) -> Iterator[Quota]:
+        """The day of the account; searches by the second and account, the rest by token."""
+        knobs, account = self.knobs, grant.account
+        day = f"{datetime.fromtimestamp(self.clock.now_ms() / 1000, TIME_ZONE):%Y-%m-%d}"
+        yield Quota(_DAY, account, knobs.daily_limit, day=day)
+        if door.kind == SEARCH:
+            yield Quota(_SECOND, account, knobs.search_limit, 1)
             return
-        burst = knobs.burst_limit if on else None
-        ledger.take("account, 10 s", grant.account, 10, None)
-        ledger.take("account, 1 s", grant.account, 1, None)
-        if not ledger.take("token, 10 s", grant.token, 10, burst):
-            raise self._too_many("ten_secondly")
+        yield Quota("account, 10 s", account, None, 10)
+        yield Quota("account, 1 s", account, None, 1)
+        yield Quota(_BURST, grant.token, knobs.burst_limit, 10)
 
-    def _too_many(self, kind: str) -> Refusal:
-        wait = self.common.retry_after
-        return Refusal(429, BODIES[kind], {} if wait is None else {"Retry-After": str(wait)})
+    def spent(self, quota: Quota) -> Refusal:
+        """429 with the policy's name."""
+        return Refusal(429, BODIES[_TOO_MANY[quota.name]], self.retry_after())
 
-    def _rate_headers(self, grant: Grant) -> dict[str, str]:
+    def headers(self, grant: Grant, door: Door) -> dict[str, str]:
+        """Searches tell nothing of their limits; who has an OAuth token, nothing of the day."""
+        if door.kind == SEARCH:
+            return {}
         knobs, used, day = self.knobs, 0, 0
         if self.common.limits:
-            used = self.ledger.used("token, 10 s", grant.token)
+            used = self.ledger.used(_BURST, grant.token)
             day = sum(n for (who, _), n in self.ledger.daily.items() if who == grant.account)
         headers = {
             "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
@@ -228,17 +129,3 @@ class Portal:
             headers["X-HubSpot-RateLimit-Daily"] = str(knobs.daily_limit)
             headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, knobs.daily_limit - day))
         return headers
-
-
-def _parsed(request: Request, raw: bytes) -> Any:
-    if request.method in ("GET", "HEAD", "DELETE"):
-        return None
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method == "PUT" and not raw:
-        return None
-    if kind != "application/json":
-        raise Refusal(415, {"message": "Unsupported Media Type", "category": "VALIDATION_ERROR"})
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise invalid(f"Invalid input JSON: {error}") from None

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from starlette.routing import Route
 
-from crm_sync_assets.sandbox.crms.hubspot.errors import not_found
+from crm_sync_assets.sandbox.calls import Door, Handler
 from crm_sync_assets.sandbox.crms.hubspot.links import Links
 from crm_sync_assets.sandbox.crms.hubspot.objects import Objects
-from crm_sync_assets.sandbox.crms.hubspot.portal import Answer, Call, Handler, Portal
+from crm_sync_assets.sandbox.crms.hubspot.portal import SEARCH, Portal
 from crm_sync_assets.sandbox.crms.hubspot.settings import Settings
+from crm_sync_assets.sandbox.crms.hubspot.writes import Writes
 
 DATED = ("2026-09", "2026-03", "2025-09")
 
@@ -20,12 +21,8 @@ def routes(portal: Portal) -> list[Route]:
         *_links(portal, Links(portal)),
         *_settings(portal, Settings(portal)),
     ]
-
-    def nothing(_: Call) -> Answer:
-        raise not_found()
-
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    found.append(Route("/{rest:path}", portal.endpoint(nothing), methods=methods))
+    found.append(Route("/{rest:path}", portal.endpoint(Door(portal.nothing)), methods=methods))
     return found
 
 
@@ -38,27 +35,28 @@ def _routes(
 ) -> Iterator[Route]:
     for prefix in prefixes:
         for method, path, handler in table:
-            endpoint = portal.endpoint(handler, search=path.endswith("/search"))
-            yield Route(prefix + path, endpoint, methods=[method])
+            door = Door(handler, kind=SEARCH if path.endswith("/search") else "")
+            yield Route(prefix + path, portal.endpoint(door), methods=[method])
 
 
 def _objects(portal: Portal, objects: Objects) -> Iterator[Route]:
+    writes = Writes(portal, objects)
     yield from _routes(
         portal,
         _families("objects"),
         [
             ("GET", "/{type}", objects.list),
-            ("POST", "/{type}", objects.create),
+            ("POST", "/{type}", writes.create),
             ("POST", "/{type}/search", objects.search),
-            ("POST", "/{type}/merge", objects.merge),
-            ("POST", "/{type}/gdpr-delete", objects.gdpr_delete),
+            ("POST", "/{type}/merge", writes.merge),
+            ("POST", "/{type}/gdpr-delete", writes.gdpr_delete),
             ("POST", "/{type}/batch/read", objects.batch_read),
-            ("POST", "/{type}/batch/create", objects.batch_create),
-            ("POST", "/{type}/batch/update", objects.batch_update),
-            ("POST", "/{type}/batch/archive", objects.batch_archive),
+            ("POST", "/{type}/batch/create", writes.batch_create),
+            ("POST", "/{type}/batch/update", writes.batch_update),
+            ("POST", "/{type}/batch/archive", writes.batch_archive),
             ("GET", "/{type}/{id}", objects.get),
-            ("PATCH", "/{type}/{id}", objects.update),
-            ("DELETE", "/{type}/{id}", objects.archive),
+            ("PATCH", "/{type}/{id}", writes.update),
+            ("DELETE", "/{type}/{id}", writes.archive),
         ],
     )
 
@@ -112,5 +110,5 @@ def _settings(portal: Portal, settings: Settings) -> Iterator[Route]:
     account = ["/account-info/v3", *(f"/account-info/{v}" for v in DATED)]
     yield from _routes(portal, account, [("GET", "/details", settings.account)])
     for version in ("v1", "v3", *DATED):
-        endpoint = portal.endpoint(settings.token, anonymous=True, form=True)
+        endpoint = portal.endpoint(Door(settings.token, anonymous=True, form=True))
         yield Route(f"/oauth/{version}/token", endpoint, methods=["POST"])

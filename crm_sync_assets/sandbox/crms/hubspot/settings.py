@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from crm_sync_assets.sandbox.answers import address, first_of
+from crm_sync_assets.sandbox.calls import Answer, Call
 from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
 from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
-from crm_sync_assets.sandbox.crms.hubspot.portal import TIME_ZONE, Answer, Call, Portal
+from crm_sync_assets.sandbox.crms.hubspot.portal import TIME_ZONE, Portal
 from crm_sync_assets.sandbox.crms.hubspot.properties import (
     TYPES,
     ObjectType,
@@ -35,11 +37,11 @@ class Settings:
         owners = self._directory.list_owners(call.flag("archived"))
         email = call.query("email")
         found = [o for o in owners if int(o["id"]) > after and (not email or o["email"] == email)]
-        answer: dict[str, Any] = {"results": found[:limit]}
-        if len(found) > limit:
-            last = found[limit - 1]["id"]
-            link = str(call.request.url.include_query_params(after=last))
-            answer["paging"] = {"next": {"after": last, "link": link}}
+        page, last = first_of(found, limit)
+        answer: dict[str, Any] = {"results": page}
+        if last is not None:
+            url = address(call.request, after=last["id"])
+            answer["paging"] = {"next": {"after": last["id"], "link": url}}
         return Answer(answer)
 
     def owner(self, call: Call) -> Answer:
