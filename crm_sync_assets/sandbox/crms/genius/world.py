@@ -55,7 +55,7 @@ def _with_driver(url: str) -> sa.URL:
     return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
 
 
-class World:
+class Tables:
     """The 30 tables and the two they refer to. Raises what the database raises.
 
     `zone` is the zone whose clock hangs on Genius's wall.
@@ -239,7 +239,9 @@ class World:
         pairs = zip(source.key, key, strict=True)
         return sa.and_(*(source.table.c[name] == value for name, value in pairs))
 
-    # Life
+
+class World(Tables):
+    """The tables, and a life of their own."""
 
     def move(self, n: int = 1, seed: int = 0, tables: Sequence[str] = ()) -> list[str]:
         """`n` random changes, described one line each."""
