@@ -80,10 +80,7 @@ class Records(Generic[T]):
 
     def _true(self, table: T, number: int) -> dict[str, Any]:
         state, version = table.state(number, None)
-        record = table.records.get(number)
-        archived_at = version.archived_at if version else None
-        if version is None and state == "archived":
-            archived_at = table.archived_at(number)
+        archived_at = table.archived_at(number, version)
         into = version.merged_into if version else None
         return {
             "id": table.id_of(number),
@@ -91,8 +88,8 @@ class Records(Generic[T]):
             "merged_into": table.id_of(into) if into is not None else None,
             "archivedAt": iso(archived_at) if archived_at is not None else None,
             "properties": table.values(number, version),
-            "createdAt": iso(record.created if record else table.base.created(number)),
-            "updatedAt": iso(version.modified if version else table.base.modified(number)),
+            "createdAt": iso(table.created(number)),
+            "updatedAt": iso(table.modified(number, version)),
         }
 
 
@@ -113,8 +110,10 @@ class Life(Records[T]):
     # -- the CRM's own rules ---------------------------------------------------------------------
 
     def sample(self, table: T, count: int, rng: random.Random) -> dict[str, Any]:
-        """Believable values for some writable fields, `count` at most."""
-        raise NotImplementedError
+        """Believable values for some writable fields, `count` at most: what others say there."""
+        names = sorted(set(table.base.names()) - self.read_only(table))
+        chosen = rng.sample(names, min(count, len(names)))
+        return {name: table.base.reader(name)(rng.randrange(table.base.count)) for name in chosen}
 
     def read_only(self, table: T) -> frozenset[str]:
         """Fields that a random life leaves alone."""

@@ -27,6 +27,12 @@ class Mover:
         self.kinds = kinds
         self._weights = [self.busy.get(name, 2) for name in kinds]
 
+    @classmethod
+    def life(cls, world: Life[Any], n: int, seed: int, kinds: Sequence[str]) -> list[str]:
+        """`n` changes of a world, the same for the same seeds; what they were, one line each."""
+        with world.lock:
+            return cls(world, random.Random(f"{world.seed}/{seed}"), kinds).move(n)
+
     def move(self, n: int) -> list[str]:
         """`n` changes, described one line each."""
         dice = self.dice()

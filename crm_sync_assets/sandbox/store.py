@@ -76,7 +76,7 @@ class Table:
                 {},
                 listed_at=0,
                 indexed_at=0,
-                archived_at=self.archived_at(number) if archived else None,
+                archived_at=self.archived_at(number, None),
             )
             record = Record(number, self.base.created(number), [first])
             self.records[number] = record
@@ -91,8 +91,12 @@ class Table:
         self.written.append(record.number)
         return record
 
-    def archived_at(self, number: int) -> int:
-        """When an untouched record that is archived was."""
+    def archived_at(self, number: int, version: Version | None) -> int | None:
+        """When a record was archived as of a version, None where it is not; epoch ms."""
+        if version is not None:
+            return version.archived_at
+        if not self.base.archived(number):
+            return None
         return min(END_MS, self.base.modified(number) + 60_000)
 
     def number_of(self, record_id: str) -> int | None:
@@ -103,6 +107,15 @@ class Table:
         number = self.base.number_from(found)
         known = number < self.next_number and self.base.id_of(number) == found
         return number if known else None
+
+    def created(self, number: int) -> int:
+        """When a record was created, epoch ms."""
+        record = self.records.get(number)
+        return record.created if record else self.base.created(number)
+
+    def modified(self, number: int, version: Version | None) -> int:
+        """When it was last modified as of a version; None means untouched."""
+        return version.modified if version else self.base.modified(number)
 
     def id_of(self, number: int) -> str:
         """The id of a number."""

@@ -72,7 +72,7 @@ class Objects:
             more = self._history(table, number, version, history) if history else ""
             more += self._associated(table, number, others) if others else ""
             if version is None:
-                at = table.archived_at(number) if table.base.archived(number) else None
+                at = table.archived_at(number, None)
                 return renderer.base(number, at, more)
             return renderer.changed(
                 table.base.id_of(number),
@@ -89,7 +89,7 @@ class Objects:
         self, table: Table, number: int, version: Version | None, names: tuple[str, ...]
     ) -> str:
         values = table.values(number, version)
-        at = iso(version.modified if version else table.base.modified(number))
+        at = iso(table.modified(number, version))
         entries = {
             name: [{"value": values[name] or "", "timestamp": at, "sourceType": "CRM_UI"}]
             for name in names

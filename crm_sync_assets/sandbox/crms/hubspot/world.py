@@ -140,9 +140,7 @@ class World(Related):
 
     def move(self, n: int = 1, seed: int = 0, types: Sequence[str] | None = None) -> list[str]:
         """`n` random believable mutations over all object types; what they were, one line each."""
-        with self.lock:
-            rng = random.Random(f"{self.seed}/{seed}")
-            return PortalMover(self, rng, list(types or TYPES)).move(n)
+        return PortalMover.life(self, n, seed, list(types or TYPES))
 
     def truth(self, what: str) -> Iterator[dict[str, Any]]:
         """Every record that ever existed, as it finally is, whatever lists and search show yet.
