@@ -1,0 +1,102 @@
+"""A subject behind HTTP: the sandbox's, whose fault script knows its pages by their addresses."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from crm_sync_assets.errors import Deferred, FatalError, TransientError, Unauthorized
+from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.promises.driver import NOON, Fault, Reading, Subject
+
+FAULTS: Mapping[str, Fault] = {
+    "500": Fault({"status": 500}, TransientError),
+    "502 in HTML": Fault({"status": 502, "body": "html"}, TransientError),
+    "dropped connection": Fault({"drop": True}, TransientError),
+    "truncated body": Fault({"truncate": 0.5}, TransientError),
+    "too long a Content-Length": Fault({"content_length": 50}, TransientError),
+    "HTML with 200": Fault({"body": "html"}, FatalError),
+    "half a JSON": Fault({"body": '{"results": ['}, FatalError),
+    "a page without records": Fault({"body": "{}"}, FatalError),
+    "an empty body": Fault({"body": "empty"}, FatalError),
+    "429": Fault({"status": 429, "retry_after": "7"}, Deferred),
+    "400": Fault({"status": 400}, FatalError, retried=False),
+    "401": Fault({"status": 401}, Unauthorized, retried=False),
+    "404": Fault({"status": 404}, FatalError, retried=False),
+}
+
+
+class HttpSubject(Subject):
+    """`pages` has, per reading, the regex of the fault script that a page's request meets."""
+
+    pages: ClassVar[Mapping[Reading, str]]
+    faults = FAULTS
+    token: ClassVar[str]
+    """The variable that has the secret."""
+    base_url: ClassVar[str]
+    """The variable that has the address."""
+
+    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+        super().__init__(environment)
+        self.sandbox = sandbox
+        sandbox.clock.freeze(NOON)
+        for name, value in sandbox.env().items():
+            environment.setenv(name, value)
+        # The sandbox's own limits are off, so the client need not keep to them either.
+        self.configure(rate_windows="[]")
+
+    @property
+    @abstractmethod
+    def asking(self) -> list[Any]:
+        """Whatever of the client has a `sleep` of its own."""
+
+    def hurry(self) -> None:
+        for one in self.asking:
+            one.sleep = self.waits.append
+
+    def pass_time(self, seconds: float) -> None:
+        self.sandbox.clock.advance(seconds)
+
+    def now(self) -> datetime:
+        return self.sandbox.clock.now()
+
+    def before_page(self, number: int, act: Callable[[], None], reading: Reading) -> None:
+        self.sandbox.faults.add(self.pages[reading], on=number, callback=lambda _: act())
+
+    def break_page(self, number: int, fault: Fault, reading: Reading, *, lasting: bool) -> None:
+        on = f"{number}-" if lasting else number
+        self.sandbox.faults.add(self.pages[reading], on=on, **fault.action)
+
+    def count_pages(self, reading: Reading) -> Callable[[], int]:
+        entries = self.sandbox.ledger.entries
+        before = entries[-1].number if entries else 0
+
+        def count() -> int:
+            lines = [f"{e.method} {e.path}?{e.query}" for e in list(entries) if e.number > before]
+            return sum(bool(re.search(self.pages[reading], line)) for line in lines)
+
+        return count
+
+    def mend(self) -> None:
+        self.sandbox.faults.clear()
+
+    def pause_page(self, number: int, seconds: float, *, lasting: bool) -> None:
+        action = {"status": 429, "retry_after": str(seconds)}
+        self.break_page(number, Fault(action, Deferred), "full", lasting=lasting)
+
+    def lie_at(self, number: int, lie: Literal["empty", "short"]) -> None:
+        self.sandbox.faults.add(self.pages["full"], on=number, lie=lie)
+
+    def give_wrong_credentials(self, secret: str) -> str:
+        self.environment.setenv(self.token, secret)
+        return self.token
+
+    def point_nowhere(self) -> Callable[[], None]:
+        self.environment.setenv(self.base_url, "http://127.0.0.1:1/")
+        there = self.sandbox.env()[self.base_url]
+        return lambda: self.environment.setenv(self.base_url, there)
