@@ -1,19 +1,21 @@
-"""The promises of section "nothing lost", kept by the HubSpot client through a real socket."""
+"""What HubSpot alone does to a sync: searches, recycle bins, batches, pairs, the file of zip codes.
+
+The promises that every CRM keeps are in `promises/`.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.errors import Deferred, FatalError, SyncError, TransientError
+from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
@@ -83,10 +85,6 @@ def contact(warehouse: Warehouse, record_id: str) -> dict[str, Any]:
     return stored_rows(warehouse, registry.entity("hubspot.contacts"))[(record_id,)]
 
 
-def watermarks(warehouse: Warehouse) -> list[datetime | None]:
-    return [row["watermark"] for row in history(warehouse)]
-
-
 def asked(sandbox: Sandbox, pattern: str, *, since: int = 0) -> int:
     """How many requests had this end of their path."""
     return sum(e.path.endswith(pattern) for e in sandbox.ledger.entries if e.number > since)
@@ -97,85 +95,7 @@ def number(sandbox: Sandbox) -> int:
     return sandbox.ledger.entries[-1].number if sandbox.ledger.entries else 0
 
 
-# A set that moves while it is read
-
-
-def half_an_hour_passes(sandbox: Sandbox) -> None:
-    """Once the sync has noted when it began; a watermark of its end would miss what came before."""
-    time.sleep(0.2)
-    sandbox.clock.advance(1800)
-
-
-def test_edits_between_two_pages_of_a_list_arrive_by_the_next_delta(
-    hubspot: Syncs, sandbox: Sandbox
-) -> None:
-    ids = sandbox.hubspot.ids("contacts")
-
-    def meanwhile(_: int) -> None:
-        sandbox.hubspot.edit("contacts", ids[3], {"city": "Read Already"})
-        sandbox.hubspot.edit("contacts", ids[-3], {"city": "Still To Come"})
-        sandbox.hubspot.archive("contacts", ids[5])
-        sandbox.hubspot.archive("contacts", ids[-5])
-        sandbox.hubspot.create("contacts", {"firstname": "Late"})
-        sandbox.hubspot.merge("contacts", ids[7], ids[-7])
-        half_an_hour_passes(sandbox)
-
-    rule = sandbox.faults.add(LIST, on=3, callback=meanwhile)
-    assert hubspot.sync("contacts").status == "success"
-    assert rule.hits == 1
-    sandbox.clock.advance(60)
-    hubspot.sync("contacts")
-    assert wrong(sandbox, hubspot.warehouse) == []
-    assert contact(hubspot.warehouse, ids[3])["city"] == "Read Already"
-
-
-def test_edits_between_two_pages_of_a_search_arrive_by_the_next_delta(
-    hubspot: Syncs, sandbox: Sandbox
-) -> None:
-    hubspot.sync("contacts")
-    sandbox.clock.advance(3600)
-    ids = sandbox.hubspot.bulk_touch("contacts", count=390, properties={"tier": "A"})
-
-    def meanwhile(_: int) -> None:
-        sandbox.hubspot.edit("contacts", ids[3], {"city": "Read Already"})
-        sandbox.hubspot.edit("contacts", ids[250], {"city": "Still To Come"})
-        sandbox.hubspot.archive("contacts", ids[5])
-        sandbox.hubspot.archive("contacts", ids[255])
-        sandbox.hubspot.create("contacts", {"firstname": "Late"})
-        half_an_hour_passes(sandbox)
-
-    rule = sandbox.faults.add(SEARCH, on=2, callback=meanwhile)
-    assert hubspot.sync("contacts").status == "success"
-    assert rule.hits == 1
-    sandbox.clock.advance(60)
-    hubspot.sync("contacts")
-    assert wrong(sandbox, hubspot.warehouse) == []
-
-
-# Ties, caps and lag
-
-
-def test_rows_added_on_the_millisecond_of_the_watermark_arrive(
-    open_syncs: Callable[[], Syncs], sandbox: Sandbox, environment: pytest.MonkeyPatch
-) -> None:
-    """350 rows share one millisecond, and five more get it after the sync that read them."""
-    environment.setenv("CRM_SYNC_HUBSPOT__LAG_SECONDS", "0")
-    hubspot = open_syncs()
-    hubspot.sync("contacts")
-    moment = datetime(2030, 1, 1, 12, tzinfo=UTC)
-    sandbox.clock.freeze(moment)
-    sandbox.hubspot.bulk_touch("contacts", count=350, timestamp=moment)
-    first = hubspot.sync("contacts")
-    assert first.counts.updated == 350
-    assert moment - timedelta(seconds=2) < first.watermark <= moment  # type: ignore[operator]
-    with hubspot.warehouse.connection() as connection:
-        connection.execute("UPDATE ingestion_sync_history SET watermark = %s", (moment,))
-        connection.commit()
-    late = [sandbox.hubspot.create("contacts", {"tier": "late"}, at=moment) for _ in range(5)]
-    second = hubspot.sync("contacts")
-    assert second.counts.created == 5
-    assert all(contact(hubspot.warehouse, record_id)["tier"] == "late" for record_id in late)
-    assert wrong(sandbox, hubspot.warehouse) == []
+# Caps and lag
 
 
 def test_more_records_than_a_search_can_page_through_arrive_in_bounded_requests(
@@ -209,32 +129,6 @@ def test_more_records_than_a_search_can_page_through_arrive_in_bounded_requests(
         assert asked(sandbox, "/search") <= 127, "126 full pages and the empty one"
         assert history(hubspot.warehouse)[-1]["records_processed"] == begun.counts.processed
         hubspot.close()
-
-
-@pytest.mark.parametrize(("lag", "arrives"), [(600, True), (0, False)])
-def test_an_edit_the_index_shows_late_arrives_because_of_the_lag(
-    open_syncs: Callable[[], Syncs],
-    sandbox: Sandbox,
-    environment: pytest.MonkeyPatch,
-    lag: int,
-    arrives: bool,
-) -> None:
-    """With no lag it would be lost: that is what the declared ten minutes are for."""
-    environment.setenv("CRM_SYNC_HUBSPOT__LAG_SECONDS", str(lag))
-    hubspot = open_syncs()
-    hubspot.sync("contacts")
-    sandbox.clock.advance(7200)
-    sandbox.knobs.index_lag = 90
-    (record_id,) = sandbox.hubspot.ids("contacts")[4:5]
-    sandbox.hubspot.edit("contacts", record_id, {"city": "Lagging"})
-    sandbox.clock.advance(10)
-    hubspot.sync("contacts")
-    assert contact(hubspot.warehouse, record_id)["city"] != "Lagging"
-    for _ in range(2):
-        sandbox.clock.advance(300)
-        hubspot.sync("contacts")
-    assert (contact(hubspot.warehouse, record_id)["city"] == "Lagging") == arrives
-    assert (wrong(sandbox, hubspot.warehouse) == []) == arrives
 
 
 def test_writes_that_show_up_later_than_their_timestamp_arrive(
@@ -313,169 +207,24 @@ def test_a_search_whose_pages_are_shorter_than_asked_for_is_read_to_its_end(
     assert asked(sandbox, "/search", since=before) == 2 + 1 + 1, "199, counted, 51, and no more"
 
 
-FAULTS = [
-    pytest.param({"status": 500}, TransientError, id="500"),
-    pytest.param({"status": 502, "body": "html"}, TransientError, id="502 in HTML"),
-    pytest.param({"drop": True}, TransientError, id="dropped connection"),
-    pytest.param({"truncate": 0.5}, TransientError, id="truncated body"),
-    pytest.param({"content_length": 50}, TransientError, id="too long a Content-Length"),
-    pytest.param({"body": "html"}, FatalError, id="HTML with 200"),
-    pytest.param({"body": '{"results": ['}, FatalError, id="half a JSON"),
-    pytest.param({"body": "{}"}, FatalError, id="a page without results"),
-    pytest.param({"body": "empty"}, FatalError, id="an empty body"),
-    pytest.param({"status": 429, "retry_after": "7"}, Deferred, id="429"),
-    pytest.param({"status": 400}, FatalError, id="400"),
-    pytest.param({"status": 404}, FatalError, id="404"),
-]
-
-
-@pytest.mark.parametrize(("fault", "error"), FAULTS)
-@pytest.mark.parametrize("page", [LIST, SEARCH], ids=["list", "search"])
-def test_a_page_that_fails_is_a_sync_that_fails_and_never_the_end(
-    hubspot: Syncs, sandbox: Sandbox, page: str, fault: dict[str, Any], error: type[SyncError]
-) -> None:
-    if page == SEARCH:
-        hubspot.sync("contacts")
-        sandbox.clock.advance(3600)
-        sandbox.hubspot.bulk_touch("contacts", count=380, properties={"tier": "C"})
-    before = watermarks(hubspot.warehouse)
-    sandbox.faults.add(page, on="2-", **fault)
-    with pytest.raises(error):
-        hubspot.sync("contacts")
-    row = history(hubspot.warehouse)[-1]
-    assert (row["status"], row["watermark"]) == ("failed", None)
-    assert row["error_message"]
-    if error is Deferred:
-        assert row["error_message"].startswith("deferred until")
-    sandbox.faults.clear()
-    after = number(sandbox)
-    resumed = hubspot.sync("contacts")
-    assert resumed.resumed == (row["checkpoint"] is not None)
-    assert resumed.status == "success"
-    assert wrong(sandbox, hubspot.warehouse) == []
-    assert watermarks(hubspot.warehouse)[: len(before)] == before
-    if resumed.resumed and page == LIST:
-        listed = asked(sandbox, "/objects/contacts", since=after)
-        assert listed <= 5, "three pages of the list, and the recycle bin"
-
-
-@pytest.mark.parametrize(("fault", "error"), FAULTS[:10])
-def test_a_page_that_fails_once_is_asked_for_again(
-    hubspot: Syncs, sandbox: Sandbox, fault: dict[str, Any], error: type[SyncError]
-) -> None:
-    sandbox.faults.add(LIST, on=3, **fault)
-    assert hubspot.sync("contacts").status == "success"
-    assert wrong(sandbox, hubspot.warehouse) == []
-    metrics = history(hubspot.warehouse)[-1]["performance_metrics"]
-    if error is Deferred:
-        assert metrics["rate_limit_hits"] == 1
-        assert 7.0 in hubspot.waits, "as long as Retry-After says"
-    else:
-        assert metrics["retries"] >= 1
-
-
-# Trials
-
-
-@pytest.mark.parametrize("flags", [{"dry_run": True}, {"max_records": 50}], ids=str)
-def test_a_trial_moves_neither_watermark_nor_checkpoint(
-    hubspot: Syncs, sandbox: Sandbox, flags: dict[str, Any]
-) -> None:
-    hubspot.sync("contacts")
-    sandbox.clock.advance(3600)
-    sandbox.hubspot.bulk_touch("contacts", count=120, properties={"tier": "D"})
-    table = "SELECT * FROM hubspot_contact ORDER BY id"
-    before = rows(hubspot.warehouse, table)
-    trial = hubspot.sync("contacts", **flags)
-    if "dry_run" in flags:
-        assert trial.counts.updated == 120
-        assert rows(hubspot.warehouse, table) == before
-    else:
-        assert trial.counts.processed == 50
-    real = hubspot.sync("contacts")
-    first, second, third = history(hubspot.warehouse)
-    assert (second["watermark"], second["checkpoint"]) == (None, None)
-    assert real.strategy.since == first["watermark"]
-    assert third["watermark"] > first["watermark"]
-    assert wrong(sandbox, hubspot.warehouse) == []
-
-
-# What happens to a record
-
-
-def test_a_value_that_was_cleared_is_cleared_here_too(hubspot: Syncs, sandbox: Sandbox) -> None:
-    hubspot.sync("contacts")
-    (record_id,) = sandbox.hubspot.ids("contacts")[8:9]
-    filled = {"city": "Baltimore", "price": "12.50", "lead_id": "7"}
-    filled["lead_sourced_on"] = "1700000000000"
-    sandbox.clock.advance(10)
-    sandbox.hubspot.edit("contacts", record_id, filled)
-    hubspot.sync("contacts")
-    row = contact(hubspot.warehouse, record_id)
-    assert all(row[name] is not None for name in filled)
-    sandbox.clock.advance(10)
-    sandbox.hubspot.edit("contacts", record_id, dict.fromkeys(filled))
-    hubspot.sync("contacts")
-    row = contact(hubspot.warehouse, record_id)
-    assert {name: row[name] for name in filled} == dict.fromkeys(filled)
-    assert wrong(sandbox, hubspot.warehouse) == []
-
-
-@pytest.mark.parametrize("bump", [False, True], ids=["silent", "bumped"])
-def test_an_archived_record_is_marked_and_a_restored_one_is_back(
-    hubspot: Syncs, sandbox: Sandbox, bump: bool
-) -> None:
-    sandbox.knobs.restore_bumps_modified = bump
-    hubspot.sync("contacts")
-    gone, back = sandbox.hubspot.ids("contacts")[10:12]
-    sandbox.clock.advance(3600)
-    for record_id in (gone, back):
-        sandbox.hubspot.archive("contacts", record_id)
-    assert hubspot.sync("contacts").status == "success"
-    assert contact(hubspot.warehouse, back)["deleted_at"] is not None
-    assert contact(hubspot.warehouse, back)["archived"] is True
-    sandbox.clock.advance(3600)
-    sandbox.hubspot.restore("contacts", back)
-    hubspot.sync("contacts")
-    assert contact(hubspot.warehouse, back)["deleted_at"] is None
-    assert contact(hubspot.warehouse, gone)["deleted_at"] is not None
-    assert wrong(sandbox, hubspot.warehouse) == []
-
-
-@pytest.mark.parametrize("keep", [False, True], ids=["a new id", "the primary's id"])
-def test_merged_records_leave_one_person(hubspot: Syncs, sandbox: Sandbox, keep: bool) -> None:
-    """A + B, then what came of it + C: a chain, and everybody points to its end."""
-    sandbox.knobs.preserve_primary_id = keep
-    hubspot.sync("contacts")
-    a, b, c = sandbox.hubspot.ids("contacts")[20:23]
-    sandbox.clock.advance(60)
-    first = sandbox.hubspot.merge("contacts", a, b)
-    hubspot.sync("contacts")
-    sandbox.clock.advance(60)
-    last = sandbox.hubspot.merge("contacts", c, first)
-    hubspot.sync("contacts")
-    for loser in {a, b, c, first} - {last}:
-        row = contact(hubspot.warehouse, loser)
-        assert row["merged_into"] == last
-        assert row["deleted_at"] is not None
-    assert contact(hubspot.warehouse, last)["deleted_at"] is None
-    assert wrong(sandbox, hubspot.warehouse) == []
-    hubspot.sync("contacts", full=True)
-    hubspot.sync("contacts_removal")
-    assert wrong(sandbox, hubspot.warehouse) == []
-    assert contact(hubspot.warehouse, a if not keep else b)["merged_into"] == last
+# Removals and pairs
 
 
 def test_a_removal_marks_the_purged_and_nobody_else(hubspot: Syncs, sandbox: Sandbox) -> None:
-    """A batch with one missing id answers 207; that is not "all hundred are gone"."""
+    """A batch with one missing id answers 207; that is not "all hundred are gone". What was merged
+    away before is left as it is.
+    """
     hubspot.sync("contacts")
-    purged = sandbox.hubspot.ids("contacts")[30:33]
+    sandbox.clock.advance(60)
+    kept, lost, *purged = sandbox.hubspot.ids("contacts")[28:33]
+    survivor = sandbox.hubspot.merge("contacts", kept, lost)
     for record_id in purged:
         sandbox.hubspot.purge("contacts", record_id)
     hubspot.sync("contacts")
     assert contact(hubspot.warehouse, purged[0])["deleted_at"] is None, "a purge is in no feed"
     begun = hubspot.sync("contacts_removal")
     assert (begun.counts.deleted, begun.counts.updated) == (3, 3)
+    assert contact(hubspot.warehouse, lost)["merged_into"] == survivor
     assert wrong(sandbox, hubspot.warehouse) == []
     assert hubspot.sync("contacts_removal").counts.deleted == 0
 
@@ -612,19 +361,6 @@ def test_poison_from_the_wire_is_noted_or_set_aside_alone(
     assert "\x1b[31m" not in caplog.text
 
 
-def test_a_quarantined_record_that_is_mended_arrives_and_leaves_the_quarantine(
-    hubspot: Syncs, sandbox: Sandbox
-) -> None:
-    (record_id,) = sandbox.hubspot.ids("contacts")[60:61]
-    sandbox.hubspot.edit("contacts", record_id, {"email": f"{secrets.token_hex(5_000)}@x.example"})
-    assert hubspot.sync("contacts").status == "partial"
-    sandbox.clock.advance(60)
-    sandbox.hubspot.edit("contacts", record_id, {"email": "mended@example.com"})
-    assert hubspot.sync("contacts").status == "success"
-    assert rows(hubspot.warehouse, "SELECT 1 FROM ingestion_quarantine") == []
-    assert wrong(sandbox, hubspot.warehouse) == []
-
-
 # Credentials
 
 
@@ -636,34 +372,6 @@ def test_a_missing_scope_fails_one_entity_and_is_named(hubspot: Syncs, sandbox: 
     deals, contacts = history(hubspot.warehouse)
     assert (deals["status"], contacts["status"]) == ("failed", "success")
     assert "crm.objects.deals.read" in deals["error_message"]
-
-
-def test_a_wrong_token_names_its_variable_and_is_told_to_nobody(
-    open_syncs: Callable[[], Syncs],
-    environment: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    environment.setenv("HUBSPOT_TOKEN", "pat-na1-canary-0123456789")
-    hubspot = open_syncs()
-    with caplog.at_level("DEBUG"), pytest.raises(FatalError, match="HUBSPOT_TOKEN"):
-        hubspot.sync("contacts")
-    (row,) = history(hubspot.warehouse)
-    assert row["status"] == "failed"
-    assert "canary" not in f"{row} {caplog.text}"
-
-
-def test_an_unreachable_host_fails_and_the_next_sync_is_free_to_run(
-    open_syncs: Callable[[], Syncs], sandbox: Sandbox, environment: pytest.MonkeyPatch
-) -> None:
-    environment.setenv("HUBSPOT_BASE_URL", "http://127.0.0.1:1/hubspot")
-    environment.setenv("CRM_SYNC_HUBSPOT__MAX_ATTEMPTS", "3")
-    nowhere = open_syncs()
-    with pytest.raises(TransientError, match="given up after 3 failures"):
-        nowhere.sync("contacts")
-    environment.setenv("HUBSPOT_BASE_URL", sandbox.env()["HUBSPOT_BASE_URL"])
-    hubspot = open_syncs()
-    assert hubspot.sync("contacts").status == "success"
-    assert wrong(sandbox, hubspot.warehouse) == []
 
 
 # The file of zip codes
