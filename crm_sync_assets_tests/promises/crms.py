@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
-from crm_sync_assets_tests.promises.genius import Leads
+from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 
 SUBJECTS: Mapping[str, type[Subject]] = {
-    f"{subject.crm}.{subject.entity}": subject for subject in (Contacts, Leads)
+    f"{subject.crm}.{subject.entity}": subject for subject in (Contacts, Leads, JobStatuses)
 }
 
 
@@ -30,6 +30,21 @@ def with_each(attribute: str, *abilities: Ability) -> pytest.MarkDecorator:
             pytest.param(name, how, id=f"{name}-{how}", marks=_skipped(name, abilities))
             for name, subject in SUBJECTS.items()
             for how in (getattr(subject, attribute) or [None])
+        ],
+        indirect=["crm"],
+    )
+
+
+def with_each_fault_of_each_reading() -> pytest.MarkDecorator:
+    """Each subject, `reading`, and `how` its pages fail."""
+    return pytest.mark.parametrize(
+        ("crm", "reading", "how"),
+        [
+            pytest.param(name, reading, how, id=f"{name}-{reading}-{how}")
+            for name, subject in SUBJECTS.items()
+            for reading, needed in _readings(())
+            for how in subject.faults
+            if not subject.lacks.keys() & needed
         ],
         indirect=["crm"],
     )

@@ -1,11 +1,11 @@
-"""Genius's leads: a table of a database, asked in SQL, where a deleted row leaves no trace."""
+"""Genius: tables of a database, asked in SQL, where a deleted row leaves no trace."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 
 import pytest
@@ -19,11 +19,6 @@ from crm_sync_assets_tests.crms.genius.truth import differences
 from crm_sync_assets_tests.mariadb import MariaDB
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Key, Reading, Subject
 
-PAGES: Mapping[Reading, str] = {
-    "full": r"^SELECT .* FROM `lead` AS t (WHERE t.`lead_id` > \S+ )?ORDER BY",
-    "delta": r"^SELECT .* FROM `lead` AS t WHERE t.`updated_at` >= .* ORDER BY",
-}
-"""Statements that read a page; those that ask by key, count or compare are none."""
 LIES: Mapping[str, Callable[[Any], Any]] = {
     "empty": lambda rows: rows[:0],
     "short": lambda rows: rows[:-1],
@@ -36,24 +31,16 @@ def refusal(number: int, state: str, words: str) -> Mapping[str, Any]:
     return {"body": f"SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO={number}, MESSAGE_TEXT='{words}'"}
 
 
-class Leads(Subject):
+class TableSubject(Subject):
     """A page's statement meets the fault script in place of a request; what a rule answers with is
     asked of the server instead.
     """
 
     crm = "genius"
-    entity = "leads"
-    column = "city"
-    values: ClassVar = {
-        "rating": 5,
-        "email": "a@example.com",
-        "viewed_on": datetime(2024, 3, 1, 12),
-    }
+    table: ClassVar[str]
+    key: ClassVar[str]
+    modified: ClassVar[str | None]
     count = 60
-    lacks: ClassVar = {
-        "merge": "Genius merges nothing: a lead that is one too many is deleted",
-        "pause": "a database has no request budget; what it refuses for now is a fault of its own",
-    }
     faults: ClassVar = {
         "lost connection": Fault({"body": "KILL CONNECTION_ID()"}, Unavailable),
         "deadlock": Fault(refusal(1213, "40001", "Deadlock found"), Unavailable),
@@ -70,8 +57,14 @@ class Leads(Subject):
         self.clock = Clock(NOON)
         self.clock.freeze(NOON)
         self.world = World(server.url(database), self.clock, prospects=75)
-        self.world.sources = {"lead": self.world.sources["lead"]}
+        self.world.sources = {self.table: self.world.sources[self.table]}
         self.world.reset()
+        self.create(self.count - len(self.keys()))
+        self.pages: Mapping[Reading, str] = {
+            # Statements that ask by key, count or compare read no page.
+            "full": rf"FROM `{self.table}` AS t (WHERE t.`{self.key}` > \S+ )?ORDER BY",
+            "delta": rf"FROM `{self.table}` AS t WHERE t.`{self.modified}` >= .* ORDER",
+        }
         self.script = Faults()
         self.lies: dict[int, Literal["empty", "short"]] = {}
         self.asked: dict[Reading, int] = {"full": 0, "delta": 0}
@@ -79,7 +72,7 @@ class Leads(Subject):
         environment.setenv("GENIUS_DATABASE_URL", self.there)
         environment.setenv("GENIUS_TIME_ZONE", self.world.zone.key)
         self._deleted: dict[Key, dict[str, Any]] = {}
-        self._late: list[tuple[datetime, Key, dict[str, Any]]] = []
+        self.late: list[tuple[datetime, Key, dict[str, Any]]] = []
 
     @classmethod
     @contextmanager
@@ -111,7 +104,7 @@ class Leads(Subject):
         self, connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> tuple[str, Any]:
         line = " ".join(statement.split())
-        for reading, pattern in PAGES.items():
+        for reading, pattern in self.pages.items():
             self.asked[reading] += bool(re.search(pattern, line))
         action = self.script.meet(line)
         if action is not None and action.callback:
@@ -119,34 +112,34 @@ class Leads(Subject):
         return (action.body, ()) if action is not None and action.body else (statement, parameters)
 
     def wrong(self) -> list[str]:
-        return differences(self.world, self.warehouse, "leads")
+        return differences(self.world, self.warehouse, self.entity)
 
     def keys(self) -> list[Key]:
-        return [(str(key[0]),) for key in self.world.keys("lead")]
+        return [(str(key[0]),) for key in self.world.keys(self.table)]
 
     def create(self, count: int = 1) -> list[Key]:
-        return [(str(key[0]),) for key in self.world.insert("lead", count)]
+        return [(str(key[0]),) for key in self.world.insert(self.table, count)] if count else []
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.world.edit("lead", (int(key[0]),), changes)
+        self.world.edit(self.table, (int(key[0]),), changes)
 
     def touch(self, keys: list[Key], value: str) -> None:
-        self._write(keys, {self.column: value, "updated_at": self.world.now()})
+        self._write(keys, {self.column: value, **self._stamp()})
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        for write in [one for one in self._late if one[0] <= self.now()]:
-            self._late.remove(write)
+        for write in [one for one in self.late if one[0] <= self.now()]:
+            self.late.remove(write)
             self._write([write[1]], write[2])
 
     def now(self) -> datetime:
         return self.clock.now()
 
     def before_page(self, number: int, act: Callable[[], None], reading: Reading) -> None:
-        self.script.add(PAGES[reading], on=number, callback=lambda _: act())
+        self.script.add(self.pages[reading], on=number, callback=lambda _: act())
 
     def break_page(self, number: int, fault: Fault, reading: Reading, *, lasting: bool) -> None:
-        self.script.add(PAGES[reading], on=f"{number}-" if lasting else number, **fault.action)
+        self.script.add(self.pages[reading], on=f"{number}-" if lasting else number, **fault.action)
 
     def count_pages(self, reading: Reading) -> Callable[[], int]:
         before = self.asked[reading]
@@ -157,25 +150,24 @@ class Leads(Subject):
         self.lies.clear()
 
     def delete(self, key: Key) -> None:
-        (row,) = [row for row in self.world.rows("lead") if str(row["lead_id"]) == key[0]]
+        (row,) = [row for row in self.world.rows(self.table) if str(row[self.key]) == key[0]]
         self._deleted[key] = row
-        self.world.delete("lead", (int(key[0]),))
+        self.world.delete(self.table, (int(key[0]),))
 
     def restore(self, key: Key, how: str) -> None:
         with self.world.engine.begin() as connection:
-            table = self.world.sources["lead"].table
+            table = self.world.sources[self.table].table
             connection.execute(table.insert(), [self._deleted.pop(key)])
 
     def vanish(self, key: Key) -> None:
         self.delete(key)
 
-    def edit_late(self, key: Key, changes: Mapping[str, Any], seconds: float) -> None:
-        shown = datetime.fromtimestamp(self.now().timestamp() + seconds, self.now().tzinfo)
-        self._late.append((shown, key, {**changes, "updated_at": self.world.now()}))
+    def _stamp(self) -> dict[str, Any]:
+        return {self.modified: self.world.now()} if self.modified else {}
 
     def _write(self, keys: list[Key], values: Mapping[str, Any]) -> None:
-        table = self.world.sources["lead"].table
-        these = table.c.lead_id.in_([int(key[0]) for key in keys])
+        table = self.world.sources[self.table].table
+        these = table.c[self.key].in_([int(key[0]) for key in keys])
         with self.world.engine.begin() as connection:
             connection.execute(sa.update(table).where(these).values(**values))
 
@@ -191,3 +183,40 @@ class Leads(Subject):
         nowhere = sa.make_url(self.there).set(port=1).render_as_string(hide_password=False)
         self.environment.setenv("GENIUS_DATABASE_URL", nowhere)
         return lambda: self.environment.setenv("GENIUS_DATABASE_URL", self.there)
+
+
+NO_BUDGET = "a database has no request budget; what it refuses for now is a fault of its own"
+
+
+class Leads(TableSubject):
+    entity, table, key, modified = "leads", "lead", "lead_id", "updated_at"
+    column = "city"
+    values: ClassVar = {
+        "rating": 5,
+        "email": "a@example.com",
+        "viewed_on": datetime(2024, 3, 1, 12),
+    }
+    lacks: ClassVar = {
+        "merge": "Genius merges nothing: a lead that is one too many is deleted",
+        "pause": NO_BUDGET,
+    }
+
+    def edit_late(self, key: Key, changes: Mapping[str, Any], seconds: float) -> None:
+        """Its transaction is committed so much later than it was dated."""
+        shown = self.now() + timedelta(seconds=seconds)
+        self.late.append((shown, key, {**changes, **self._stamp()}))
+
+
+class JobStatuses(TableSubject):
+    """A table that cannot say what changed, and is read whole every time."""
+
+    entity, table, key, modified = "job_statuses", "job_status", "id", None
+    column = "label"
+    values: ClassVar = {}
+    lacks: ClassVar = {
+        "delta": "no column of this table says when a row changed",
+        "compare": "every sync of this table is a full read, none is a delta",
+        "merge": "Genius merges nothing: a status that is one too many is deleted",
+        "late": "whatever shows at all is read by the next sync, however it is dated",
+        "pause": NO_BUDGET,
+    }

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.errors import Deferred, FatalError, SyncError, Unauthorized
-from crm_sync_assets_tests.promises.crms import who_can, with_each, with_each_reading
+from crm_sync_assets_tests.promises.crms import (
+    who_can,
+    with_each,
+    with_each_fault_of_each_reading,
+    with_each_reading,
+)
 from crm_sync_assets_tests.promises.driver import (
     HOUR,
     PAGE,
@@ -27,8 +32,7 @@ def prepared(crm: Subject, reading: Reading) -> dict[str, object]:
     return {"full": True}
 
 
-@with_each("faults")
-@pytest.mark.parametrize("reading", ["full", "delta"])
+@with_each_fault_of_each_reading()
 def test_a_page_that_fails_is_a_sync_that_fails_and_never_the_end(
     crm: Subject, how: str, reading: Reading
 ) -> None:

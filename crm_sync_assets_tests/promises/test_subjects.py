@@ -20,7 +20,7 @@ def test_a_subject_is_able_or_says_why_not(subject: type[Subject], ability: Abil
     if ability == "delta":
         able = entity.tracks_changes
     elif ability == "compare":
-        able = entity.tombstones == "found"
+        able = entity.tracks_changes and entity.tombstones == "found"
     else:
         able = getattr(subject, METHODS[ability]) is not getattr(Subject, METHODS[ability])
     assert able == (ability not in subject.lacks), f"{ability}: either it can, or it says why not"
