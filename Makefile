@@ -3,7 +3,7 @@
 #   make demo        a first sync and a delta against a sandbox, checked against its truth
 #   make dev         Dagster's UI and daemon, with the sandbox or your own account
 #   make test        all the tests
-#   make quick       those that take a few minutes: not end to end, hostile, browser, canaries, oracle
+#   make quick       those that take a few minutes: not end to end, hostile, browser, canaries, oracle, promises
 #   make soak        random lives of sources and syncs against the truth, for MINUTES (30)
 #   make bench       side by side with dlt, Django and a bare loop (about half an hour)
 #   make check       format, lint, types, quick tests: before each commit

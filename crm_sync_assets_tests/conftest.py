@@ -30,7 +30,7 @@ ENOUGH_BYTES = 4 * 1024**3
 HURRIED = ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'")
 """For a server that nobody kills; those that are killed are started by `Server`, as users' are."""
 
-THOROUGH = ("browser", "canaries", "end_to_end", "hostile", "oracle")
+THOROUGH = ("browser", "canaries", "end_to_end", "hostile", "oracle", "promises")
 """Folders whose tests take their time: `make quick` leaves them out, `make test` does not."""
 
 _dead: list[str] = []

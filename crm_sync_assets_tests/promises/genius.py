@@ -213,6 +213,9 @@ class JobStatuses(TableSubject):
     entity, table, key, modified = "job_statuses", "job_status", "id", None
     column = "label"
     values: ClassVar = {}
+    faults: ClassVar = {
+        kind: TableSubject.faults[kind] for kind in ("lost connection", "no such table")
+    }
     lacks: ClassVar = {
         "delta": "no column of this table says when a row changed",
         "compare": "every sync of this table is a full read, none is a delta",
