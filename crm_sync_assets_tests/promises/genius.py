@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable
 from crm_sync_assets.sandbox.clock import Clock
+from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.sandbox.faults import Faults
-from crm_sync_assets.sandbox.genius.world import World
 from crm_sync_assets_tests.crms.genius.truth import differences
 from crm_sync_assets_tests.mariadb import MariaDB
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Key, Reading, Subject
