@@ -12,7 +12,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "docs" / "reliability.md"
-PROOFS = ("canaries", "end_to_end", "faults", "hostile", "oracle")
+PROOFS = ("canaries", "end_to_end", "faults", "hostile", "oracle", "promises")
 """Folders whose every test file stands for a fault: the page names each at least once."""
 
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
