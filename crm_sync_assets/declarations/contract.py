@@ -36,7 +36,8 @@ class Page:
     on whatever became of them: which columns were asked for. `hidden_columns` names columns the
     source does not let us read at present: what is stored there stays. `unchanged` says the source
     proved that nothing changed since the state it was handed: a read without records, and no
-    stored row is absent.
+    stored row is absent. `kept` are keys that were asked for and whose records may be there without
+    our being allowed to see them: their rows stay.
     """
 
     records: Sequence[Record] = field(repr=False)
@@ -48,6 +49,7 @@ class Page:
     unchanged: bool = False
     memory: Mapping[str, Any] | None = None
     hidden_columns: Sequence[str] = ()
+    kept: Sequence[Key] = ()
 
 
 class Known(Protocol):

@@ -155,14 +155,19 @@ class Completeness:
         read = replace(self.read, cursor=None, state={})
         unanswered = {"/".join(key): key for key in keys}
         processor = Processor(outline_of(self._entity), validate=False)
-        there = 0
+        there = kept = 0
         for page in self._taken(client.by_key(read, keys, self.usage)):
             batch = processor.process(page.records)
             # One that cannot be stored says at least which it is.
             answered = ["/".join(key) for key in keys_of(processor, batch)]
             answered += [failure.record_id or "" for failure in batch.failures]
-            for name in (*answered, *("/".join(tombstone.key) for tombstone in page.tombstones)):
+            gone = [tombstone.key for tombstone in page.tombstones]
+            for name in (*answered, *map("/".join, (*gone, *page.kept))):
                 unanswered.pop(name, None)
+            if page.kept:
+                kept += len(page.kept)
+                with self.connection().transaction():
+                    self.seen.keys.add(self.connection(), page.kept)
             there += len(answered)
             if page.records:
                 cursor = self.read.cursor or {}
@@ -173,6 +178,13 @@ class Completeness:
                 f"{self._entity}: short read: the list did not contain {name}, and asked for it by "
                 "its key the source said nothing; it may be there or not. The next sync resumes "
                 "after the last page and asks again."
+            )
+        if kept:
+            log.warning(
+                "%s: %d stored records are not shown to these credentials; nobody knows whether "
+                "they are gone, so their rows stay",
+                self._entity,
+                kept,
             )
         if there:
             log.warning(

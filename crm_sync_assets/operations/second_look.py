@@ -63,8 +63,9 @@ class SecondLook:
             if (f := self._judged(s, rows.get(s.key), tombstones.get(s.key))) is not None
         }
         refused = {failure.record_id for failure in batch.failures}
+        answered = {*rows, *tombstones, *(key for page in pages for key in page.kept)}
         for key in keys:
-            if key not in rows and key not in tombstones and "/".join(key) not in refused:
+            if key not in answered and "/".join(key) not in refused:
                 raise FatalError(
                     f"{self._read.entity}: short read: the source said nothing about "
                     f"{'/'.join(key)}, which it was asked for; nothing is proven. Run it again."

@@ -60,6 +60,13 @@ class SeenKeys:
             ],
         )
 
+    def add(self, connection: Connection, keys: Sequence[Key]) -> None:
+        """These were read, or are as good as that: their rows have not vanished."""
+        connection.cursor().executemany(
+            "INSERT INTO ingestion_sync_keys (sync_id, key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [(self.first_attempt, list(key)) for key in keys],
+        )
+
     def has_nameless(self, connection: Connection) -> bool:
         """Whether a record was read of which nobody knows which one it is."""
         row = connection.execute(

@@ -31,12 +31,14 @@ EITHER = pytest.mark.parametrize("flags", [FULL, REPLACED], ids=["full", "replac
 class Asked(FakeClient):
     """A source whose list holds `records`, and which has `hidden` besides.
 
-    `silent` are keys it says nothing about, `named` the keys it names in another place. `by_keys`
-    are the keys asked for, a list per call; the call number `breaks_at` fails.
+    `silent` are keys it says nothing about, `closed` those it does not show us, `named` the keys it
+    names in another place. `by_keys` are the keys asked for, a list per call; the call number
+    `breaks_at` fails.
     """
 
     hidden: list[Record] = field(default_factory=list)
     silent: Sequence[str] = ()
+    closed: Sequence[str] = ()
     named: Sequence[str] = ()
     by_keys: list[list[str]] = field(default_factory=list)
     breaks_at: int = -1
@@ -51,11 +53,12 @@ class Asked(FakeClient):
         self.by_keys.append([key[0] for key in keys])
         usage.api_calls += 1
         there = {str(record["id"]): record for record in [*self.records, *self.hidden]}
-        asked = [key for key in keys if key[0] not in self.silent]
+        kept = [key for key in keys if key[0] in self.closed]
+        asked = [key for key in keys if key[0] not in (*self.silent, *self.closed)]
         found = [there[key[0]] for key in asked if key[0] in there]
         gone = [Tombstone(key) for key in asked if key[0] not in there]
         yield Page(found[:1], {})
-        yield Page(found[1:], {}, tombstones=gone)
+        yield Page(found[1:], {}, tombstones=gone, kept=kept)
 
     def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
         assert read.cursor is not None
@@ -115,6 +118,20 @@ def test_a_key_the_source_says_nothing_about_fails_the_sync(
         sync(warehouse, client, **flags)
     assert len(people(warehouse)) == 100
     assert scripted.history(warehouse)[-1]["watermark"] is None
+
+
+@EITHER
+def test_a_row_whose_record_is_not_shown_to_us_stays(
+    warehouse: Warehouse, flags: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = stored(warehouse, 10)
+    del client.records[3:5]
+    client.closed = ["3"]
+    told = sync(warehouse, client, **flags)
+    assert (told.status, told.counts.deleted) == ("success", 1)
+    assert "3" in people(warehouse)
+    assert "4" not in people(warehouse)
+    assert "1 stored records are not shown to these credentials" in caplog.text
 
 
 def test_so_many_that_they_would_be_refused_are_not_asked_for(warehouse: Warehouse) -> None:

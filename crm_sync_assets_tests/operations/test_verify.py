@@ -276,6 +276,14 @@ def test_a_source_that_is_silent_about_a_record_proves_nothing(warehouse: Wareho
         run(warehouse, source, repair=True)
 
 
+def test_a_record_that_is_not_shown_to_us_is_no_finding(warehouse: Warehouse) -> None:
+    source = client()
+    sync(warehouse, source)
+    change(warehouse, *SPOIL)
+    source.by_key = lambda _, keys, __: iter([Page([], {}, kept=keys)])  # type: ignore[method-assign]
+    assert found(run(warehouse, source, repair=True)) == set()
+
+
 def test_a_repair_that_would_delete_too_much_is_refused(warehouse: Warehouse) -> None:
     source = client()
     sync(warehouse, source)
