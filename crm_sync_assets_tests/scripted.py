@@ -10,7 +10,13 @@ from typing import Any
 from crm_sync_assets.declarations.columns import decimal, id_list, rest, text, timestamp
 from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.crm import Crm
-from crm_sync_assets.declarations.entity import Entity, Key, Record, SourceKind
+from crm_sync_assets.declarations.entity import (
+    Entity,
+    Key,
+    Record,
+    SourceKind,
+    WindowedByModified,
+)
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
@@ -22,7 +28,7 @@ START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Script:
+class Script(WindowedByModified):
     modified: str | None = "modified"
     root: str = ""
     kind: SourceKind = "api"
@@ -30,6 +36,17 @@ class Script:
 
     def __str__(self) -> str:
         return "a script"
+
+
+@dataclass(frozen=True)
+class Log:
+    """Can be asked for a time span, and has no versions."""
+
+    windowed_by: str | None = "started"
+    modified: str | None = None
+    root: str = ""
+    kind: SourceKind = "api"
+    max_page_size: int = 1_000
 
 
 PEOPLE = Entity(
@@ -54,6 +71,13 @@ THINGS = Entity(
     source=Script(modified=None),
     columns=(text("id", key=True), text("name")),
     table="test_things",
+)
+CALLS = Entity(
+    "test.calls",
+    about="Calls, which change later without saying so.",
+    source=Log(),
+    columns=(text("id", key=True), text("note"), timestamp("started")),
+    table="test_calls",
 )
 PEOPLE_REMOVAL = Entity(
     "test.people_removal",

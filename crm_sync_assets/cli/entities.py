@@ -73,9 +73,9 @@ def noticed(entity: Entity, quote: str = "") -> str:
     """How a delta finds what changed."""
     if entity.tombstones_of:
         return f"looking for every row of {quote}{entity.tombstones_of}{quote}"
-    if entity.source.modified is None:
+    if entity.source.windowed_by is None:
         return "comparing everything"
-    return f"{quote}{entity.source.modified}{quote}"
+    return f"{quote}{entity.source.windowed_by}{quote}"
 
 
 def _key(entity: Entity, quote: str = "") -> str:

@@ -42,11 +42,33 @@ class Source(Protocol):
 
     @property
     def modified(self) -> str | None:
-        """The source's name of the field that says when a record changed, None if it has none."""
+        """The source's name of the field that says when a record changed: it orders the versions.
+
+        None if it has none: the last one read is taken for the newest.
+        """
+        ...
+
+    @property
+    def windowed_by(self) -> str | None:
+        """The source's name of the field a window, and with it a delta, is about.
+
+        None where the source cannot be asked for a window: it is read whole every time.
+        """
         ...
 
     @property
     def max_page_size(self) -> int: ...
+
+
+class WindowedByModified:
+    """For sources whose windows are about the field that orders the versions: most of them."""
+
+    __slots__ = ()
+    modified: str | None
+
+    @property
+    def windowed_by(self) -> str | None:
+        return self.modified
 
 
 Rule = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
@@ -113,7 +135,8 @@ class Entity:
 
     @property
     def tracks_changes(self) -> bool:
-        return self.source.modified is not None
+        """Whether the source can be asked for what falls into a window."""
+        return self.source.windowed_by is not None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -178,7 +178,7 @@ def metadata(entity: Entity, stored: Entity) -> dict[str, Any]:
         "dagster/table_name": stored.table,
         "dagster/column_schema": column_schema(stored),
         "source": str(entity.source),
-        "changes_noticed_by": entity.source.modified or "comparing everything",
+        "changes_noticed_by": entity.source.windowed_by or "comparing everything",
         "primary_key": ", ".join(column.name for column in entity.key),
     }
 

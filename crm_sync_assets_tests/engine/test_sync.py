@@ -16,6 +16,7 @@ from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests.scripted import (
+    CALLS,
     PEOPLE,
     PEOPLE_REMOVAL,
     SETTINGS,
@@ -116,6 +117,22 @@ def test_the_watermark_is_the_start_by_the_sources_clock_less_its_lag(warehouse:
     assert begun.watermark == row["watermark"]
     sync(warehouse, client)
     assert client.reads[1].strategy.since == row["watermark"]
+
+
+def test_a_source_with_windows_and_no_versions_is_read_from_the_watermark_on(
+    warehouse: Warehouse,
+) -> None:
+    started = START.isoformat()
+    client = FakeClient([{"id": "1", "note": "late", "started": started}], now=START)
+    sync(warehouse, client, CALLS)
+    client.records = [{"id": "1", "note": "edited", "started": started}]
+    begun = sync(warehouse, client, CALLS)
+    assert begun.strategy.name == "incremental"
+    assert begun.strategy.since == history(warehouse)[0]["watermark"] is not None
+    assert rows(warehouse, "SELECT note, deleted_at FROM test_calls") == [("edited", None)]
+    client.records = []
+    assert sync(warehouse, client, CALLS, start_date="2025-12-01").counts == Counts()
+    assert sync(warehouse, client, CALLS).counts.deleted == 0
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,19 @@ import dagster as dg
 import psycopg
 import pytest
 
+from crm_sync_assets.cli.entities import noticed
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.definitions import build
-from crm_sync_assets.orchestration.assets import asset_key, build_asset, metadata
+from crm_sync_assets.orchestration.assets import asset_key, build_asset, description, metadata
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table
 from crm_sync_assets_tests.runs import Runs, instance_in, reason, today
 from crm_sync_assets_tests.scripted import (
+    CALLS,
+    CRM,
     PEOPLE,
     THINGS,
     FakeClient,
@@ -83,6 +86,17 @@ def test_every_entity_is_an_asset_that_explains_itself(
     assert days.get_first_partition_key() == "2026-02-03"
     assert days.get_last_partition_key() == today()
     assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_an_entity_with_windows_but_no_versions_is_partitioned_by_them(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    asset = build_asset(CRM, CALLS)
+    assert asset.partitions_def is not None
+    assert metadata(CALLS, CALLS)["changes_noticed_by"] == "started"
+    assert noticed(CALLS) == "started"
+    assert "reads what changed" in description(CALLS)
+    assert build_asset(CRM, THINGS).partitions_def is None
 
 
 def test_every_asset_shows_all_columns_of_its_table(warehouse: Warehouse) -> None:

@@ -29,14 +29,14 @@ from crm_sync_assets.declarations.columns import (
 )
 from crm_sync_assets.declarations.columns import date as day
 from crm_sync_assets.declarations.columns import json as jsonb
-from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.entity import Entity, Key, WindowedByModified
 from crm_sync_assets.declarations.parsing import MAX_DEPTH
 from crm_sync_assets.rows.fieldlog import LOGGED_PER_FIELD
 from crm_sync_assets.rows.processor import Batch, Processor, Row
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(WindowedByModified):
     """As much of a source as a processor looks at."""
 
     root: str = "properties."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_sync_assets.declarations.entity import SourceKind
+from crm_sync_assets.declarations.entity import SourceKind, WindowedByModified
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(WindowedByModified):
     """Rows of one table, by primary key; a record is a row, with the names the columns' `at` has.
 
     Without `modified` the table is read whole every time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_sync_assets.declarations.entity import SourceKind
+from crm_sync_assets.declarations.entity import SourceKind, WindowedByModified
 
 # https://developers.hubspot.com/docs/guides/crm/understanding-the-crm#object-type-ids
 TYPE_IDS = {
@@ -24,7 +24,7 @@ TYPE_IDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class Objects(WindowedByModified):
     """CRM objects of one type: listed for a full read, searched for a delta.
 
     `type` is the name in the path; `appointments`, `divisions` and `genius_users` stand for the
@@ -41,7 +41,7 @@ class Objects:
 
 
 @dataclass(frozen=True, slots=True)
-class Associations:
+class Associations(WindowedByModified):
     """Pairs of ids, asked for every live row of `parents`, the table that holds `of`.
 
     A record is {`columns[0]`: id of the `of` side, `columns[1]`: id of the `to` side}.
@@ -58,7 +58,7 @@ class Associations:
 
 
 @dataclass(frozen=True, slots=True)
-class Owners:
+class Owners(WindowedByModified):
     """People who can own records, active ones first, archived ones after them."""
 
     modified: str | None = None
@@ -68,7 +68,7 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
-class Pipelines:
+class Pipelines(WindowedByModified):
     """Pipelines of each object type that has them; a record carries its `objectType`."""
 
     modified: str | None = None
@@ -78,7 +78,7 @@ class Pipelines:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineStages:
+class PipelineStages(WindowedByModified):
     """Stages of the same pipelines; a record carries `objectType` and `pipelineId`."""
 
     modified: str | None = None
@@ -88,7 +88,7 @@ class PipelineStages:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(WindowedByModified):
     """No records, only tombstones: which live rows of `table` HubSpot no longer has."""
 
     of: str
@@ -100,7 +100,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Zipcodes:
+class Zipcodes(WindowedByModified):
     """Rows of a CSV file in a GitHub repository."""
 
     path: str = "zips.csv"
