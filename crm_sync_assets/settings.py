@@ -40,6 +40,9 @@ class SyncSettings(BaseModel):
     timeout_seconds: float = Field(30.0, gt=0, le=600, description="of one request")
     budget_seconds: float = Field(900.0, gt=0, description="most waiting on limits and retries")
     lag_seconds: float = Field(0.0, ge=0, description="how late the source shows its changes")
+    overlap_seconds: float = Field(
+        0.0, ge=0, description="how far before the watermark a delta begins to read again"
+    )
     rate_windows: tuple[tuple[str, int, float], ...] = Field(
         (), description="(name, requests, seconds) for each window of the account's budget"
     )
@@ -68,6 +71,10 @@ class SyncSettings(BaseModel):
     @property
     def lag(self) -> timedelta:
         return timedelta(seconds=self.lag_seconds)
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(seconds=self.overlap_seconds)
 
 
 class Environment(BaseSettings):

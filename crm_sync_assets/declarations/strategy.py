@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from crm_sync_assets.errors import UsageError
@@ -63,11 +63,18 @@ def midnight_utc(day: str) -> datetime:
         ) from None
 
 
-def choose(flags: Choices, *, watermark: datetime | None, tracks_changes: bool = True) -> Strategy:
+def choose(
+    flags: Choices,
+    *,
+    watermark: datetime | None,
+    tracks_changes: bool = True,
+    overlap: timedelta = timedelta(0),
+) -> Strategy:
     """The strategy for these flags: start_date, then force, then full, then the watermark.
 
     `watermark` is the newest complete sync's, None before the first. `tracks_changes` is false
-    for a source that cannot say what changed: it is read whole every time.
+    for a source that cannot say what changed: it is read whole every time. A delta begins
+    `overlap` before the watermark, for sources that change what they showed without saying so.
     """
     since = midnight_utc(flags.start_date) if flags.start_date else None
     until = midnight_utc(flags.end_date) if flags.end_date else None
@@ -96,4 +103,4 @@ def choose(flags: Choices, *, watermark: datetime | None, tracks_changes: bool =
         )
     if watermark is None:
         return Strategy("initial_full", moves_watermark=unlimited)
-    return Strategy("incremental", since=watermark, moves_watermark=unlimited)
+    return Strategy("incremental", since=watermark - overlap, moves_watermark=unlimited)

@@ -58,7 +58,12 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         session = Session(warehouse, entity, wait_seconds=wait)
         past = history.past(session.connection, entity)
         session.connection.commit()
-        strategy = choose(flags, watermark=past.watermark, tracks_changes=entity.tracks_changes)
+        strategy = choose(
+            flags,
+            watermark=past.watermark,
+            tracks_changes=entity.tracks_changes,
+            overlap=request.settings.overlap,
+        )
         meaning = judge(
             session.connection,
             entity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -111,6 +111,24 @@ def test_only_a_read_open_at_both_ends_proves_what_is_absent(
 ) -> None:
     strategy = choose(Flags(**flags), watermark=watermark)  # type: ignore[arg-type]
     assert strategy.reads_everything == everything
+
+
+@pytest.mark.parametrize(
+    ("flags", "since", "moves"),
+    [
+        pytest.param({}, MARK - timedelta(days=30), True, id="a delta looks back"),
+        pytest.param({"start_date": AFTER}, AFTER, False, id="a window is what was asked for"),
+        pytest.param({"start_date": BEFORE}, BEFORE, True, id="and reaches the true watermark"),
+        pytest.param({"full": True}, None, True, id="a full read has nothing before it"),
+    ],
+)
+def test_an_overlap_is_read_again_by_deltas_alone(
+    flags: dict[str, object], since: str | datetime | None, moves: bool
+) -> None:
+    strategy = choose(Flags(**flags), watermark=MARK, overlap=timedelta(days=30))  # type: ignore[arg-type]
+    expected = midnight_utc(since) if isinstance(since, str) else since
+    assert (strategy.since, strategy.moves_watermark) == (expected, moves)
+    assert choose(Flags(), watermark=None, overlap=timedelta(days=30)).name == "initial_full"
 
 
 def test_a_source_that_cannot_say_what_changed_is_read_whole() -> None:

@@ -155,6 +155,22 @@ def test_a_trial_or_partial_read_moves_nothing(warehouse: Warehouse, flags: dict
     assert client.reads[-1].strategy.since == first["watermark"]
 
 
+def test_an_overlap_is_read_again_and_the_watermark_stays_true(warehouse: Warehouse) -> None:
+    overlap = SyncSettings(overlap_seconds=30 * 86_400, load_rows=100, prefetch_pages=1)
+    client = FakeClient([person(n) for n in range(300)], now=START)
+    sync(warehouse, client, settings=overlap)
+    client.now, client.before_page = START + timedelta(hours=1), fails_at(200)
+    with pytest.raises(TransientError):
+        sync(warehouse, client, settings=overlap)
+    client.before_page = lambda _: None
+    assert sync(warehouse, client, settings=overlap).resumed
+    first, _, last = history(warehouse)
+    since = first["watermark"] - timedelta(days=30)
+    assert [read.strategy.since for read in client.reads] == [None, since, since]
+    assert last["configuration"]["since"] == since.isoformat()
+    assert START < last["watermark"] <= START + timedelta(hours=1)
+
+
 def test_the_watermark_never_goes_back(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     client = FakeClient([person(1)], now=now)

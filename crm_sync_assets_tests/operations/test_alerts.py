@@ -462,6 +462,16 @@ def test_a_watermark_that_does_not_move_though_syncs_succeed(
     assert open_rules(check(warehouse)) == (["stuck test.people"] if stuck else [])
 
 
+def test_an_overlap_over_the_fresh_hours_is_not_stuck(
+    warehouse: Warehouse, environment: pytest.MonkeyPatch
+) -> None:
+    overlap = SyncSettings(overlap_seconds=30 * 86_400, fresh_hours=1)
+    for _ in range(3):
+        sync(warehouse, FakeClient([person(1)]), settings=overlap)
+    assert history(warehouse)[-1]["configuration"]["since"] < f"{NOW - 29 * 24 * HOUR:%Y-%m-%d}"
+    assert open_rules(check(warehouse)) == []
+
+
 # Channels
 
 
