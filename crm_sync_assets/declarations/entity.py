@@ -86,6 +86,8 @@ class Entity:
     too many. `tombstones_of` names the entity whose rows this one only marks as deleted.
     `clock_steps_back` is how far the clock behind the modified field may be put back: a version
     that seems that much older may be the newest one.
+    `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
+    a delta from before that becomes a full read.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run.
     """
@@ -102,6 +104,7 @@ class Entity:
     tombstones: Literal["fed", "found"] = "fed"
     tombstones_of: str | None = None
     clock_steps_back: timedelta = timedelta(0)
+    feed_keeps: timedelta | None = None
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
     in_all: bool = True

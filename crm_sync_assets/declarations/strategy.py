@@ -35,7 +35,8 @@ class Strategy:
     `since` is inclusive and `until` exclusive, both aware UTC; None leaves that end open.
     `overwrite` lets an older version replace a newer one; `replaces` makes the table what the
     source holds, in one transaction. `moves_watermark` is true only for a read that, once
-    complete, leaves nothing unread before its own start.
+    complete, leaves nothing unread before its own start. `because` says why everything is read
+    although a delta would have done.
     """
 
     name: StrategyName
@@ -44,6 +45,7 @@ class Strategy:
     overwrite: bool = False
     replaces: bool = False
     moves_watermark: bool = False
+    because: str | None = None
 
     @property
     def reads_everything(self) -> bool:
@@ -69,12 +71,15 @@ def choose(
     watermark: datetime | None,
     tracks_changes: bool = True,
     overlap: timedelta = timedelta(0),
+    feed_from: datetime | None = None,
 ) -> Strategy:
     """The strategy for these flags: start_date, then force, then full, then the watermark.
 
     `watermark` is the newest complete sync's, None before the first. `tracks_changes` is false
     for a source that cannot say what changed: it is read whole every time. A delta begins
     `overlap` before the watermark, for sources that change what they showed without saying so.
+    `feed_from` is how far back the source tells of changes or deletions, None for ever: a delta
+    from before that would miss some, so everything is read.
     """
     since = midnight_utc(flags.start_date) if flags.start_date else None
     until = midnight_utc(flags.end_date) if flags.end_date else None
@@ -87,12 +92,13 @@ def choose(
     if since is not None or until is not None:
         open_top = until is None
         reaches_back = since is None or (watermark is not None and since <= watermark)
+        is_told = feed_from is None or (watermark is not None and watermark >= feed_from)
         return Strategy(
             "manual",
             since,
             until,
             overwrite=flags.force,
-            moves_watermark=unlimited and open_top and reaches_back,
+            moves_watermark=unlimited and open_top and reaches_back and is_told,
         )
     if flags.force or flags.full or not tracks_changes:
         return Strategy(
@@ -103,4 +109,11 @@ def choose(
         )
     if watermark is None:
         return Strategy("initial_full", moves_watermark=unlimited)
-    return Strategy("incremental", since=watermark - overlap, moves_watermark=unlimited)
+    since = watermark - overlap
+    if feed_from is not None and since < feed_from:
+        why = (
+            f"a delta would begin at {since:%Y-%m-%d %H:%M} UTC, and the source tells of what "
+            f"changed no further back than {feed_from:%Y-%m-%d %H:%M} UTC"
+        )
+        return Strategy("full", moves_watermark=unlimited, because=why)
+    return Strategy("incremental", since=since, moves_watermark=unlimited)

@@ -109,6 +109,7 @@ class Plan:
             "strategy": strategy.name,
             "since": strategy.since.isoformat() if strategy.since else None,
             "until": strategy.until.isoformat() if strategy.until else None,
+            **({"because": strategy.because} if strategy.because else {}),
             "page_size": self.page_size,
             "fingerprint": self.entity.fingerprint,
             "lock": history.resource(self.entity),

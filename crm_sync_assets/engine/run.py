@@ -58,12 +58,16 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         session = Session(warehouse, entity, wait_seconds=wait)
         past = history.past(session.connection, entity)
         session.connection.commit()
+        now = datetime.now(UTC)
         strategy = choose(
             flags,
             watermark=past.watermark,
             tracks_changes=entity.tracks_changes,
             overlap=request.settings.overlap,
+            feed_from=now - entity.feed_keeps if entity.feed_keeps else None,
         )
+        if strategy.because:
+            log.warning("%s: reading everything: %s", entity, strategy.because)
         meaning = judge(
             session.connection,
             entity,
@@ -71,7 +75,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
             stored=request.stored,
             replaces=strategy.replaces and not flags.max_records,
         )
-        plan = Plan.of(request, strategy, past, meaning, now=datetime.now(UTC))
+        plan = Plan.of(request, strategy, past, meaning, now=now)
         return Sync(plan, client, session, vault)
     except BaseException as error:
         if session is not None:

@@ -13,6 +13,7 @@ from crm_sync_assets.declarations.strategy import choose, midnight_utc
 from crm_sync_assets.errors import UsageError
 
 MARK = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 BEFORE, AFTER = "2026-02-01", "2026-04-01"
 
 
@@ -129,6 +130,32 @@ def test_an_overlap_is_read_again_by_deltas_alone(
     expected = midnight_utc(since) if isinstance(since, str) else since
     assert (strategy.since, strategy.moves_watermark) == (expected, moves)
     assert choose(Flags(), watermark=None, overlap=timedelta(days=30)).name == "initial_full"
+
+
+@pytest.mark.parametrize(
+    ("flags", "overlap_days", "feed_from", "name", "moves"),
+    [
+        pytest.param({}, 0, MARK, "incremental", True, id="the feed reaches the watermark"),
+        pytest.param({}, 0, LATER, "full", True, id="the feed begins after it"),
+        pytest.param({}, 30, MARK, "full", True, id="the overlap begins before the feed"),
+        pytest.param({"dry_run": True}, 0, LATER, "full", False, id="dry"),
+        pytest.param({"start_date": BEFORE}, 0, MARK, "manual", True, id="a window"),
+        pytest.param(
+            {"start_date": BEFORE}, 0, LATER, "manual", False, id="a window over untold deletions"
+        ),
+        pytest.param({"end_date": AFTER}, 0, LATER, "manual", False, id="a closed window"),
+    ],
+)
+def test_a_delta_from_before_the_feed_reads_everything(
+    flags: dict[str, object], overlap_days: int, feed_from: datetime, name: str, moves: bool
+) -> None:
+    overlap = timedelta(days=overlap_days)
+    strategy = choose(Flags(**flags), watermark=MARK, overlap=overlap, feed_from=feed_from)  # type: ignore[arg-type]
+    assert (strategy.name, strategy.moves_watermark) == (name, moves)
+    assert (strategy.because is not None) == (name == "full")
+    if name == "full":
+        assert strategy.reads_everything
+    assert choose(Flags(), watermark=None, feed_from=feed_from).because is None
 
 
 def test_a_source_that_cannot_say_what_changed_is_read_whole() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,6 +170,29 @@ def test_an_overlap_is_read_again_and_the_watermark_stays_true(warehouse: Wareho
     assert [read.strategy.since for read in client.reads] == [None, since, since]
     assert last["configuration"]["since"] == since.isoformat()
     assert START < last["watermark"] <= START + timedelta(hours=1)
+
+
+def test_a_delta_the_feed_does_not_reach_reads_everything_and_is_resumed_as_that(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    entity = replace(PEOPLE, feed_keeps=timedelta(days=30))
+    client = FakeClient([person(n) for n in range(300)], now=START)
+    sync(warehouse, client, entity)
+    client.records.pop()
+    client.now, client.before_page = datetime.now(UTC), fails_at(200)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            sync(warehouse, client, entity)
+    assert "test.people: reading everything: a delta would begin at 2026-01-01" in caplog.text
+    client.before_page = lambda _: None
+    last = sync(warehouse, client, entity)
+    assert last.resumed
+    assert last.counts.deleted == 1
+    assert client.asked.count(0) == 2
+    written = history(warehouse)[-1]["configuration"]
+    assert (written["strategy"], "no further back than" in written["because"]) == ("full", True)
+    assert sync(warehouse, client, entity).strategy.name == "incremental"
+    assert "because" not in history(warehouse)[-1]["configuration"]
 
 
 def test_the_watermark_never_goes_back(warehouse: Warehouse) -> None:
