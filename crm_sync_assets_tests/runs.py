@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_shared.serdes import serialize_value
 
 from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.asset_checks import CHECKS, build_checks
 from crm_sync_assets.orchestration.assets import IO_MANAGER, asset_key, build_asset
@@ -65,13 +66,14 @@ class Runs:
     source: Source = field(default_factory=Source)
     entities: Sequence[Entity] = (PEOPLE, THINGS)
     io_manager: object = None
+    crm: Crm = CRM
     more_assets: Sequence[dg.AssetsDefinition] = ()
 
     def definitions(self) -> dg.Definitions:
         warehouse = WarehouseResource()
         return dg.Definitions(
             assets=[
-                *(build_asset(CRM, entity, first_day=FIRST_DAY) for entity in self.entities),
+                *(build_asset(self.crm, entity, first_day=FIRST_DAY) for entity in self.entities),
                 *self.more_assets,
             ],
             asset_checks=[build_checks(entity) for entity in self.entities],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.errors import UsageError
@@ -66,8 +66,8 @@ def add_flags(parser: argparse.ArgumentParser, kind: type[Flags]) -> None:
             group.add_argument(
                 option,
                 default=None,
-                type=whole_number if field.annotation is int else str,
-                metavar=_METAVARS.get(name, "N" if field.annotation is int else "TEXT"),
+                type=whole_number if _is_number(field.annotation) else str,
+                metavar=_METAVARS.get(name, "N" if _is_number(field.annotation) else "TEXT"),
                 help=f"{field.description} [{field.default}]"
                 if field.default is not None
                 else field.description,
@@ -80,6 +80,10 @@ def add_flags(parser: argparse.ArgumentParser, kind: type[Flags]) -> None:
             help=argparse.SUPPRESS,
             **({"default": None} if takes_value else {"action": "store_true"}),
         )
+
+
+def _is_number(annotation: Any) -> bool:
+    return annotation is int or int in get_args(annotation)
 
 
 def flags(given: argparse.Namespace, kind: type[Kind]) -> tuple[Kind, list[str]]:

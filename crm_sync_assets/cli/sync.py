@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, add_flags, flags
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, flags_of
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import client_for
@@ -56,12 +56,12 @@ def parser(crm: Crm) -> Parser:
         + f"\n\n{exits.MEANINGS}",
     )
     parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
-    _add_options(parser)
+    _add_options(parser, flags_of(crm))
     return parser
 
 
-def _add_options(parser: Parser) -> None:
-    add_flags(parser, Flags)
+def _add_options(parser: Parser, kind: type[Flags]) -> None:
+    add_flags(parser, kind)
     output = parser.add_argument_group("output")
     output.add_argument("--quiet", action="store_true", help="Say nothing but what went wrong.")
     output.add_argument("--no-progress", action="store_true", help="Plain lines, no progress bar.")
@@ -71,7 +71,7 @@ def run(crm: Crm, words: Sequence[str]) -> int:
     """Sync these entities of one CRM; 0 only if every one ended as `success`."""
     given = parser(crm).parse(words)
     whole = [*given.entities] == [registry.ALL]
-    return _sync([(crm, chosen(crm, given.entities))], given, whole=whole)
+    return _sync([(crm, chosen(crm, given.entities))], given, flags_of(crm), whole=whole)
 
 
 def run_all(words: Sequence[str]) -> int:
@@ -82,7 +82,7 @@ def run_all(words: Sequence[str]) -> int:
         "CRM after the other.",
         epilog=exits.MEANINGS,
     )
-    _add_options(parser)
+    _add_options(parser, Flags)
     given = parser.parse(words)
     named = [registry.crm(name) for name in registry.names() if is_named(name)]
     if not named:
@@ -90,13 +90,18 @@ def run_all(words: Sequence[str]) -> int:
             f"no variable of {', '.join(registry.names())} is set, so there is nothing to sync: "
             "see .env.example"
         )
-    return _sync([(crm, registry.selection(crm.name)) for crm in named], given, whole=True)
+    wanted = [(crm, registry.selection(crm.name)) for crm in named]
+    return _sync(wanted, given, Flags, whole=True)
 
 
 def _sync(
-    wanted: Sequence[tuple[Crm, Sequence[Entity]]], given: argparse.Namespace, *, whole: bool
+    wanted: Sequence[tuple[Crm, Sequence[Entity]]],
+    given: argparse.Namespace,
+    kind: type[Flags],
+    *,
+    whole: bool,
 ) -> int:
-    asked, warnings = flags(given, Flags)
+    asked, warnings = flags(given, kind)
     for warning in warnings:
         exits.say(warning)
     works = [

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.flags import Flag, Flags, with_own
 
 
 @dataclass(frozen=True)
 class Crm:
-    """One CRM: its name, how to reach it, what its settings default to.
+    """One CRM: its name, how to reach it, what its settings default to, which flags it adds.
 
     `client` builds the client from the environment; it raises UsageError naming the variable
     that is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
@@ -31,3 +33,23 @@ class Crm:
     owners: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     calculates: bool = False
+    flags: tuple[Flag, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [flag.name for flag in self.flags]
+        for flag in self.flags:
+            problem = flag.problem() or (
+                "it is declared twice" if names.count(flag.name) > 1 else None
+            )
+            if problem:
+                raise ValueError(f"{self.name}: the flag {flag.name}: {problem}")
+
+
+def flags_of(crm: Crm) -> type[Flags]:
+    """The flags its entities take: the universal ones, and those that only this CRM has."""
+    return _flags_of(crm.name, crm.flags)
+
+
+@cache
+def _flags_of(name: str, own: tuple[Flag, ...]) -> type[Flags]:
+    return with_own(Flags, f"{name.capitalize()}Flags", own)

@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.errors import UsageError
 
+if TYPE_CHECKING:
+    from crm_sync_assets.declarations.entity import Entity
+
 MOST_PER_PAGE = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag that one CRM has: `kind` is str, int or bool.
+
+    One that `filters` makes the source show a part of its records; it has no default, so that a
+    sync is whole unless somebody asked for less. `entities` are those that take it, all if empty.
+    """
+
+    name: str
+    about: str
+    kind: type[str] | type[int] | type[bool] = str
+    default: str | int | bool | None = None
+    filters: bool = False
+    entities: tuple[str, ...] = ()
+
+    @property
+    def unset(self) -> str | int | bool | None:
+        """Its value when nobody gave it."""
+        return False if self.kind is bool else self.default
+
+    def problem(self) -> str | None:
+        """Why it cannot be declared like this."""
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            return "its name has to be an identifier in lower case"
+        if self.name in RESERVED or hasattr(Flags, self.name) or self.name in Flags.model_fields:
+            return "the name is taken: every entity has it, or the history keeps something under it"
+        if self.kind is bool and self.default:
+            return "a switch is off by default"
+        if self.default is not None and type(self.default) is not self.kind:
+            return f"its default {self.default!r} is no {self.kind.__name__}"
+        if self.filters and self.default:
+            return "one that filters has no default: every sync would be a part of the records"
+        return None
+
+
 class Flags(BaseModel):
-    """The flags every entity takes; a CRM with more of them subclasses this."""
+    """The flags every entity takes; `own` are those that only this CRM has."""
+
+    own: ClassVar[tuple[Flag, ...]] = ()
 
     debug: bool = Field(False, description="Log verbosely, with the time each batch took.")
     full: bool = Field(False, description="Read everything; a newer stored row still wins.")
@@ -76,6 +117,26 @@ class Flags(BaseModel):
                 f"Today is {today} in UTC, which is the last day that can be given"
             )
 
+    def check_for(self, entity: Entity) -> None:
+        """Raises UsageError for a flag that this entity does not take."""
+        for flag in self._own_given():
+            if flag.entities and entity.sync_type not in flag.entities:
+                taken = ", ".join(flag.entities)
+                raise UsageError(f"{entity} takes no {flag.name}: it is a flag of {taken}")
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the source is asked for a part of its records."""
+        return any(flag.filters for flag in self._own_given())
+
+    def own_options(self) -> dict[str, Any]:
+        """The values of the flags that only this CRM has."""
+        universal = Flags.model_fields
+        return {name: value for name, value in self.given().items() if name not in universal}
+
+    def _own_given(self) -> list[Flag]:
+        return [flag for flag in self.own if getattr(self, flag.name) != flag.unset]
+
     def given(self) -> dict[str, Any]:
         """The flags as SyncHistory's `configuration` keeps them."""
         return self.model_dump(mode="json")
@@ -87,3 +148,36 @@ OLD_NAMES: Mapping[str, str] = {
     "verbose": "debug",
     "force_overwrite": "force",
 }
+
+RESERVED = frozenset(
+    [
+        *OLD_NAMES,
+        # what the command line and Dagster's config call something else
+        *("entities", "flags", "help", "no_progress", "quiet"),
+        # what SyncHistory's configuration has beside the flags
+        *("because", "fingerprint", "hidden_columns", "lock", "meaning", "mirrored_event"),
+        *("page_size", "refresh", "repair", "replay", "resumes", "source_memory", "source_state"),
+        *("strategy", "trial", "until", "verify"),
+        # what the terms of a checkpoint have
+        *("declaration", "mode", "overwrite", "replaces"),
+    ]
+)
+"""Names that no CRM's own flag may have."""
+
+Kind = TypeVar("Kind", bound=Flags)
+
+
+def with_own(base: type[Kind], name: str, own: tuple[Flag, ...]) -> type[Kind]:
+    """`base` with a CRM's own flags added, as a class of that name; `base` itself without any."""
+    if not own:
+        return base
+    fields: dict[str, Any] = {
+        flag.name: (
+            flag.kind if flag.unset is not None else flag.kind | None,
+            Field(flag.unset, description=flag.about),
+        )
+        for flag in own
+    }
+    kind = create_model(name, __base__=base, **fields)
+    kind.own = own
+    return kind

@@ -63,6 +63,8 @@ def entities(name: str) -> tuple[Entity, ...]:
                     raise ValueError(f"{module.__file__}: {entity.name} is declared twice")
     first = [f"{name}.{sync_type}" for sync_type in crm(name).order]
     _check_names(first, found, f"the order of {name}")
+    for flag in crm(name).flags:
+        _check_names([f"{name}.{e}" for e in flag.entities], found, f"flag '{flag.name}' of {name}")
     for group, members in crm(name).groups.items():
         _check_names([f"{name}.{m}" for m in members], found, f"group '{group}' of {name}")
     return tuple(_ordered([*first, *sorted(set(found) - set(first))], found))

@@ -34,15 +34,10 @@ def terms(
         "replaces": strategy.replaces,
         "skip_validation": flags.skip_validation,
         "mode": settings.mode,
-        **own_options(flags),
+        **flags.own_options(),
         **(meaning or {}),
     }
     return " ".join(f"{name}={value}" for name, value in values.items())
-
-
-def own_options(flags: Flags) -> Mapping[str, Any]:
-    """The flags that only this CRM has."""
-    return {name: value for name, value in flags.given().items() if name not in Flags.model_fields}
 
 
 def checkpoint_to_follow(

@@ -48,6 +48,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """
     entity, flags = request.entity, request.flags
     flags.check()
+    flags.check_for(entity)
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
     windowed = flags.start_date or flags.end_date
@@ -170,7 +171,7 @@ def _read_and_store(sync: Sync, ending: Ending, progress: Progress) -> None:
         limit=sync.flags.max_records,
         state=resume.trusted_state(sync.entity, plan.past, sync.flags, had_rows=sync.had_rows),
         memory=plan.past.memory,
-        options=resume.own_options(sync.flags),
+        options=sync.flags.own_options(),
         lag=settings.lag,
     )
     heartbeat = Heartbeat(sync.session, sync.sync_id, dry=plan.dry)

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, flags_of
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
@@ -18,7 +18,7 @@ from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.orchestration.config import SyncConfig
+from crm_sync_assets.orchestration.config import SyncConfig, config_of, configured_by
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager, findings
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
@@ -73,10 +73,12 @@ def build_asset(
         op_tags={"dagster/priority": str(priority)},
         pool=crm.name,
     )
+    @configured_by(config_of(crm))
     def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
         with TellingSafely():
-            flags = windowed(context, entity, config.flags())
+            flags = windowed(context, entity, config.flags(flags_of(crm)))
             flags.check()
+            flags.check_for(entity)
             request = Request(
                 crm,
                 entity,

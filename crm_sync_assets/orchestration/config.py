@@ -1,9 +1,14 @@
-"""SyncConfig: the universal flags as Dagster's run config. A CRM with more flags subclasses it."""
+"""SyncConfig: the flags as Dagster's run config; a CRM with flags of its own has its own kind."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flag, Flags, with_own
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.log import logger
 
@@ -35,3 +40,23 @@ class SyncConfig(Flags, dg.Config):
                     )
                 values[new] = given
         return kind(**values)
+
+
+def config_of(crm: Crm) -> type[SyncConfig]:
+    """The run config of a CRM's entities."""
+    return _config_of(crm.name, crm.flags)
+
+
+@cache
+def _config_of(name: str, own: tuple[Flag, ...]) -> type[SyncConfig]:
+    return with_own(SyncConfig, f"{name.capitalize()}Config", own)
+
+
+def configured_by(kind: type[SyncConfig]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a function that becomes an asset: its `config` is of this kind, as Dagster sees it."""
+
+    def annotate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__annotations__["config"] = kind
+        return function
+
+    return annotate

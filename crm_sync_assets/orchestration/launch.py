@@ -85,6 +85,7 @@ def plan(crm: Crm, entities: Sequence[Entity], flags: Flags) -> list[Task]:
     whole = flags.model_copy(update={"start_date": None, "end_date": None})
     tasks = []
     for entity in entities:
+        flags.check_for(entity)
         theirs = whole if windowed and some_track and not entity.tracks_changes else flags
         try:
             choose(theirs, watermark=None, tracks_changes=entity.tracks_changes)

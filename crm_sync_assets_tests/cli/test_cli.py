@@ -8,12 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crm_sync_assets import __version__
-from crm_sync_assets.cli import COMMANDS, exits
+from crm_sync_assets.cli import COMMANDS, exits, sync
+from crm_sync_assets.cli.arguments import flags
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import flags_of
+from crm_sync_assets.declarations.flags import Flag
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.commands import Run, run
@@ -69,6 +75,24 @@ def test_what_cannot_be_meant_is_one_line_and_exit_status_2(
     assert line.startswith("crm-sync: ")
     assert said in line
     assert "Traceback" not in err
+
+
+def test_a_crms_own_flags_are_options_and_refused_where_they_mean_nothing(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    company = Flag("company_id", "Only this company's.", entities=("contacts",))
+    crm = replace(registry.crm("hubspot"), flags=(company, Flag("pages", "At once.", int, 4)))
+    parser = sync.parser(crm)
+    shown = parser.format_help()
+    assert "--company-id TEXT" in shown
+    assert "At once. [4]" in shown
+    given = parser.parse(["contacts", "--company-id=COM1", "--pages=9"])
+    found, _ = flags(given, flags_of(crm))
+    assert found.own_options() == {"company_id": "COM1", "pages": 9}
+    with pytest.raises(UsageError, match=r"hubspot\.owners takes no company_id"):
+        sync.run(crm, ["contacts", "owners", "--company-id=COM1"])
+    with pytest.raises(UsageError, match="'many' is not a whole number"):
+        parser.parse(["contacts", "--pages=many"])
 
 
 def test_a_bad_flag_is_refused_before_dagster_is_imported(environment: object) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from crm_sync_assets.cli.entities import noticed
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flag, Flags
 from crm_sync_assets.definitions import build
 from crm_sync_assets.orchestration.assets import asset_key, build_asset, description, metadata
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -141,6 +142,28 @@ def test_a_dry_run_does_not_look_like_a_materialization(runs: Runs, warehouse: W
         True,
     )
     assert rows(warehouse, "SELECT to_regclass('test_people')") == [(None,)]
+
+
+# Flags that only one CRM has
+
+
+def test_the_launchpad_has_a_crms_own_flags_and_the_client_gets_them(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    company = Flag("company_id", "Only this company's.", entities=("people",))
+    runs.crm = replace(CRM, flags=(company, Flag("concurrent_pages", "Pages at once.", int, 4)))
+    fields = build_asset(runs.crm, PEOPLE).op.config_schema.config_type.fields  # type: ignore[union-attr]
+    assert set(fields) == {*Flags.model_fields, *OLD_NAMES, "company_id", "concurrent_pages"}
+    assert fields["company_id"].description == "Only this company's."
+    client = served(runs)
+    assert runs.run(config={"company_id": "COM1"}).success
+    assert client.reads[0].options == {"company_id": "COM1", "concurrent_pages": 4}
+    (row,) = history(warehouse)
+    assert row["configuration"]["company_id"] == "COM1"
+    runs.source.asked = False
+    assert "test.things takes no company_id" in reason(runs.run(THINGS, config={"company_id": "C"}))
+    assert not runs.source.asked
+    assert len(history(warehouse)) == 1
 
 
 # Which window a run reads

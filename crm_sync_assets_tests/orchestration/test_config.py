@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
+from crm_sync_assets.declarations.crm import flags_of
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flag, Flags
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.orchestration.config import SyncConfig
+from crm_sync_assets.orchestration.config import SyncConfig, config_of
+from crm_sync_assets_tests.scripted import CRM
 
 
 def given(kind: type[SyncConfig] = SyncConfig, **values: Any) -> SyncConfig:
@@ -41,14 +44,12 @@ def test_an_old_name_may_repeat_its_new_one_but_not_contradict_it() -> None:
 
 
 def test_a_crm_with_more_flags_gets_them() -> None:
-    class MoreFlags(Flags):
-        booking_status: str = "any"
-
-    class MoreConfig(MoreFlags, SyncConfig):
-        pass
-
-    flags = given(MoreConfig, booking_status="booked", test=True).flags(MoreFlags)
-    assert flags == MoreFlags(booking_status="booked", dry_run=True)
+    status = Flag("booking_status", "Only bookings of this status.", filters=True)
+    crm = replace(CRM, flags=(status, Flag("concurrent_pages", "Pages at once.", int, 4)))
+    flags = given(config_of(crm), booking_status="booked", test=True).flags(flags_of(crm))
+    assert flags == flags_of(crm).model_validate({"booking_status": "booked", "dry_run": True})
+    assert flags.own_options() == {"booking_status": "booked", "concurrent_pages": 4}
+    assert config_of(CRM) is SyncConfig
 
 
 @pytest.mark.parametrize("field", Flags.model_fields)
