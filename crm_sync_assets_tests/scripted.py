@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.declarations.columns import decimal, id_list, rest, text, timestamp
 from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone, Usage
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, flags_of
 from crm_sync_assets.declarations.entity import (
     Entity,
     Key,
@@ -17,7 +17,7 @@ from crm_sync_assets.declarations.entity import (
     SourceKind,
     WindowedByModified,
 )
-from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.flags import Flag
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Progress, Sync
@@ -151,6 +151,9 @@ class FakeClient:
 
 
 CRM = Crm("test", "Test", client=lambda *_: FakeClient())
+FILTERING = replace(
+    CRM, flags=(Flag("company_id", "Only what belongs to this company.", filters=True),)
+)
 SETTINGS = SyncSettings(load_rows=100, prefetch_pages=1)
 
 
@@ -160,11 +163,13 @@ def start(
     entity: Entity = PEOPLE,
     settings: SyncSettings = SETTINGS,
     run_id: str | None = None,
+    crm: Crm = CRM,
     **flags: Any,
 ) -> Sync:
     """Begin a sync of a test entity: the lock is taken, the row open, nothing read."""
     marked = PEOPLE if entity.tombstones_of else None
-    request = Request(CRM, entity, Flags(**flags), settings, run_id=run_id, marked_entity=marked)
+    given = flags_of(crm)(**flags)
+    request = Request(crm, entity, given, settings, run_id=run_id, marked_entity=marked)
     return begin(request, client, warehouse)
 
 

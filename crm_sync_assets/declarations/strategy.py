@@ -26,6 +26,8 @@ class Choices(Protocol):
     def start_date(self) -> str | None: ...
     @property
     def end_date(self) -> str | None: ...
+    @property
+    def filtered(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Strategy:
     `since` is inclusive and `until` exclusive, both aware UTC; None leaves that end open.
     `overwrite` lets an older version replace a newer one; `replaces` makes the table what the
     source holds, in one transaction. `moves_watermark` is true only for a read that, once
-    complete, leaves nothing unread before its own start. `because` says why everything is read
-    although a delta would have done.
+    complete, leaves nothing unread before its own start. `filtered` says that the source is asked
+    for a part of its records only, so that nothing follows from what is not among them. `because`
+    says why everything is read although a delta would have done.
     """
 
     name: StrategyName
@@ -45,12 +48,13 @@ class Strategy:
     overwrite: bool = False
     replaces: bool = False
     moves_watermark: bool = False
+    filtered: bool = False
     because: str | None = None
 
     @property
     def reads_everything(self) -> bool:
         """Whether a complete read proves that an absent record is gone."""
-        return self.since is None and self.until is None
+        return self.since is None and self.until is None and not self.filtered
 
 
 def midnight_utc(day: str) -> datetime:
@@ -88,7 +92,13 @@ def choose(
             "this entity cannot say what changed, so it is read whole every time: "
             "leave out start_date and end_date"
         )
-    unlimited = not flags.dry_run and not flags.max_records
+    filtered = flags.filtered
+    if filtered and flags.full and flags.force:
+        raise UsageError(
+            "full with force replaces the table by what is read, and a filter reads a part: "
+            "leave out one of them"
+        )
+    unlimited = not (flags.dry_run or flags.max_records or filtered)
     if since is not None or until is not None:
         open_top = until is None
         reaches_back = since is None or (watermark is not None and since <= watermark)
@@ -99,6 +109,7 @@ def choose(
             until,
             overwrite=flags.force,
             moves_watermark=unlimited and open_top and reaches_back and is_told,
+            filtered=filtered,
         )
     if flags.force or flags.full or not tracks_changes:
         return Strategy(
@@ -106,14 +117,15 @@ def choose(
             overwrite=flags.force,
             replaces=flags.force and flags.full,
             moves_watermark=unlimited,
+            filtered=filtered,
         )
     if watermark is None:
-        return Strategy("initial_full", moves_watermark=unlimited)
+        return Strategy("initial_full", moves_watermark=unlimited, filtered=filtered)
     since = watermark - overlap
     if feed_from is not None and since < feed_from:
         why = (
             f"a delta would begin at {since:%Y-%m-%d %H:%M} UTC, and the source tells of what "
             f"changed no further back than {feed_from:%Y-%m-%d %H:%M} UTC"
         )
-        return Strategy("full", moves_watermark=unlimited, because=why)
-    return Strategy("incremental", since=since, moves_watermark=unlimited)
+        return Strategy("full", moves_watermark=unlimited, filtered=filtered, because=why)
+    return Strategy("incremental", since=since, moves_watermark=unlimited, filtered=filtered)

@@ -98,7 +98,7 @@ class Ending:
         if not sync.flags.max_records:
             if sync.proves_absence:
                 counts += self._mark_absent()
-            if sync.entity.tombstones == "found":
+            if sync.entity.tombstones == "found" and not plan.strategy.filtered:
                 counts += self._mark_found()
             counts += Counts(deleted=point_losers_to_survivors(connection, plan.stored))
         refuse_mass_failure(sync.entity, counts, plan.request.settings.max_failed_share)

@@ -52,9 +52,13 @@ class Request:
     def kind(self) -> Kind:
         if self.flags.dry_run:
             return "dry_run"
-        return "limited" if self.flags.max_records else "sync"
+        if self.flags.max_records:
+            return "limited"
+        return "filtered" if self.flags.filtered else "sync"
 
     @property
     def is_trial(self) -> bool:
-        """Dry and limited runs move nothing: no watermark, no checkpoint left or followed."""
+        """Dry, limited and filtered runs move nothing: no watermark, and no checkpoint left or
+        followed.
+        """
         return self.kind != "sync"

@@ -75,10 +75,15 @@ def must_start_over(error: BaseException, *, resumed: bool, has_stored: bool) ->
 def trusted_state(entity: Entity, past: Past, flags: Flags, *, had_rows: bool) -> Mapping[str, Any]:
     """The last state, with which the source may answer that nothing has changed.
 
-    Nothing, where that answer would not do: when the content itself is wanted, when rows are made
-    differently now, or when the rows of last time are no longer here.
+    Nothing, where that answer would not do: when the content itself, or a part of it, is wanted,
+    when rows are made differently now, or when the rows of last time are no longer here.
     """
     asked_for_content = flags.full or flags.force
-    if asked_for_content or past.fingerprint != entity.fingerprint or not had_rows:
+    if (
+        asked_for_content
+        or flags.filtered
+        or past.fingerprint != entity.fingerprint
+        or not had_rows
+    ):
         return {}
     return past.state

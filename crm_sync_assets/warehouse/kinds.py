@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["sync", "dry_run", "limited", "verify", "refresh", "replay", "mirrored"]
-"""`limited` stopped at `max_records`; `mirrored` is a materialization that no sync here made."""
+Kind = Literal["sync", "dry_run", "limited", "filtered", "verify", "refresh", "replay", "mirrored"]
+"""`limited` stopped at `max_records`, `filtered` asked for a part of the records; `mirrored` is a
+materialization that no sync here made.
+"""
 
 REAL = "kind = 'sync'"
 """SQL: the row is a real sync: it counts in alerts, health and checks, and moves the watermark."""

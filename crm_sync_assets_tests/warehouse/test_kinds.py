@@ -27,7 +27,15 @@ from crm_sync_assets.warehouse import migrations
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.kinds import REAL, TRIAL, Kind
 from crm_sync_assets_tests.conftest import database
-from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, history, person, rows, sync
+from crm_sync_assets_tests.scripted import (
+    FILTERING,
+    PEOPLE,
+    FakeClient,
+    history,
+    person,
+    rows,
+    sync,
+)
 from crm_sync_assets_tests.warehouse.test_history import add
 
 BEFORE = "0003"
@@ -168,12 +176,19 @@ def test_each_sync_says_which_kind_it_is(warehouse: Warehouse) -> None:
     sync(warehouse, client, dry_run=True)
     sync(warehouse, client, max_records=1)
     sync(warehouse, client, max_records=1, dry_run=True)
+    sync(warehouse, client, crm=FILTERING, company_id="COM1")
+    sync(warehouse, client, crm=FILTERING, company_id="COM1", dry_run=True)
+    sync(warehouse, client, crm=FILTERING, company_id="COM1", max_records=1)
+    sync(warehouse, client, crm=FILTERING)
     with trial(warehouse, PEOPLE, client, None, kind="verify"):
         pass
     kinds = [
         row[0] for row in rows(warehouse, "SELECT kind FROM ingestion_sync_history ORDER BY id")
     ]
-    assert kinds == ["sync", "dry_run", "limited", "dry_run", "verify"]
+    assert kinds == [
+        *("sync", "dry_run", "limited", "dry_run"),
+        *("filtered", "dry_run", "limited", "sync", "verify"),
+    ]
 
 
 @pytest.mark.parametrize(
