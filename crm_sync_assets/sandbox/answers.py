@@ -103,7 +103,7 @@ def by_number(items: Sequence[T], number: int, size: int, common: Common) -> Num
     return Numbered(page, number, pages, len(items) + common.short_total)
 
 
-def first_of(items: Sequence[T], size: int) -> tuple[Sequence[T], T | None]:
+def cut(items: Sequence[T], size: int) -> tuple[Sequence[T], T | None]:
     """The first items, and the last one among them where more follow: those after it come next."""
     page = items[:size]
     return page, page[-1] if len(items) > size else None

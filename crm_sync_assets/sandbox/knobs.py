@@ -43,8 +43,8 @@ class Common:
 class Knobs:
     """The common knobs and those of each CRM, all as plain attributes of this one object.
 
-    A name is one knob: ValueError when two CRMs use the same, so a CRM's own knobs say whose they
-    are, unless nobody else can have it.
+    A name is one knob: ValueError when two CRMs use the same. What several may have is therefore
+    called after its CRM.
     """
 
     common: Common

@@ -12,7 +12,7 @@ from crm_sync_assets.sandbox.answers import (
     by_id,
     by_number,
     by_offset,
-    first_of,
+    cut,
     link,
     opened,
     sealed,
@@ -33,8 +33,7 @@ from crm_sync_assets.sandbox.faults import Manner
 from crm_sync_assets.sandbox.ledger import Quota
 from crm_sync_assets.sandbox.life import Life
 from crm_sync_assets.sandbox.mover import Mover
-from crm_sync_assets.sandbox.people import address_of, email_of, money
-from crm_sync_assets.sandbox.people import first_of as first_name
+from crm_sync_assets.sandbox.people import address_of, email_of, first_of, money
 from crm_sync_assets.sandbox.seeded import Base, Kind, blocks_of
 from crm_sync_assets.sandbox.store import Table, Version
 
@@ -56,7 +55,7 @@ CALLS = Kind(
     read_id=lambda text: int(text[3:], 16) if text.startswith("CAL") else None,
     archived_every=0,
 )  # fmt: skip
-UNIQUE = {"name": first_name, "email": email_of, "address": address_of}
+UNIQUE = {"name": first_of, "email": email_of, "address": address_of}
 
 
 @dataclass(slots=True)
@@ -177,7 +176,7 @@ class Tiny(Desk):
     def after(self, call: Call) -> Answer:
         """Names after the last one."""
         names = [f"n{n}" for n in range(5) if f"n{n}" > (call.query("last") or "")]
-        page, last = first_of(names, 2)
+        page, last = cut(names, 2)
         return Answer({"names": page, "last": last})
 
     def token(self, call: Call) -> Answer:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_sync_assets.sandbox.answers import address, first_of, text
+from crm_sync_assets.sandbox.answers import address, cut, text
 from crm_sync_assets.sandbox.calls import Answer, Call
 from crm_sync_assets.sandbox.crms.hubspot.associations import TYPE_IDS
 from crm_sync_assets.sandbox.crms.hubspot.batches import batch_answer, batch_inputs
@@ -105,7 +105,7 @@ def _page(
     if after:
         lowest = right.base.number_from(_cursor(after) + 1)
         others = [number for number in others if number >= lowest]
-    page, last = first_of(others, size)
+    page, last = cut(others, size)
     if last is None:
         return page, None
     return page, base64.b64encode(right.id_of(last).encode()).decode().replace("=", "%3D")

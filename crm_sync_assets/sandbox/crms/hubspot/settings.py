@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from crm_sync_assets.sandbox.answers import address, first_of
+from crm_sync_assets.sandbox.answers import address, cut
 from crm_sync_assets.sandbox.calls import Answer, Call
 from crm_sync_assets.sandbox.crms.hubspot.directory import Directory
 from crm_sync_assets.sandbox.crms.hubspot.errors import invalid, not_found
@@ -37,7 +37,7 @@ class Settings:
         owners = self._directory.list_owners(call.flag("archived"))
         email = call.query("email")
         found = [o for o in owners if int(o["id"]) > after and (not email or o["email"] == email)]
-        page, last = first_of(found, limit)
+        page, last = cut(found, limit)
         answer: dict[str, Any] = {"results": page}
         if last is not None:
             url = address(call.request, after=last["id"])
