@@ -218,7 +218,7 @@ class EngineMachine(RuleBasedStateMachine):
         """The error it ended with, if any; anything but a SyncError is raised."""
         error = None
         try:
-            drain(sync, disturb)
+            drain(sync, disturb or (lambda _: None))
         except SyncError as raised:
             error = raised
         finally:
