@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -81,7 +81,10 @@ class Again(Exception):
 
 
 def decode(
-    answer: Answer, expect: Literal["json", "bytes"], check: Check | None, token: str
+    answer: Answer,
+    expect: Literal["json", "bytes"],
+    check: Check | None,
+    secrets: Sequence[str],
 ) -> Answer:
     """The answer with its body decoded. Raises Again when it is not what was asked for."""
     value: Any = None
@@ -90,12 +93,12 @@ def decode(
     if expect == "json" and (answer.body or answer.status == 200):
         kind = answer.header("content-type") or ""
         if kind and "json" not in kind:
-            shown = excerpt(answer.body, [token])
+            shown = excerpt(answer.body, secrets)
             raise Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
         try:
             value = loads(answer.body)
         except ValueError as error:
-            shown = excerpt(answer.body, [token])
+            shown = excerpt(answer.body, secrets)
             raise Again(
                 f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
             ) from error

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
-from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from crm_sync_assets.clients.answers import (
     Again,
@@ -32,20 +32,14 @@ from crm_sync_assets.clients.answers import (
     decode,
     http_date,
 )
-from crm_sync_assets.clients.auth import Auth
+from crm_sync_assets.clients.auth import NOTHING, Auth, Proof, Request
 from crm_sync_assets.clients.bodies import whole_body
 from crm_sync_assets.clients.decoding import dumps
+from crm_sync_assets.clients.host import Host, named_by_a_grant
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.clients.patience import Patience
-from crm_sync_assets.clients.proxied import Proxied, Transport
-from crm_sync_assets.clients.wire import (
-    Broken,
-    Direct,
-    Late,
-    Untrusted,
-    Wire,
-    proxy_for,
-)
+from crm_sync_assets.clients.proxied import Transport
+from crm_sync_assets.clients.wire import Broken, Late, Untrusted
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import (
     BadRequest,
@@ -74,9 +68,10 @@ USER_AGENT: Final = "crm-sync-assets"
 class Http:
     """Requests to one host, from many threads at once.
 
-    Straight to it, or by httpx through the proxy that the environment names. `windows` are the
-    budget windows of an ordinary request. `is_live` says that answers must come from the source and
-    not from a cache. `transport` replaces the network in tests, `sleep` the waiting.
+    Straight to it, or by httpx through the proxy that the environment names. Where a token came
+    with another base URL, requests go there. `windows` are the budget windows of an ordinary
+    request. `is_live` says that answers must come from the source and not from a cache. `transport`
+    replaces the network in tests, `sleep` the waiting.
     """
 
     def __init__(
@@ -101,14 +96,9 @@ class Http:
         self.dialect = dialect or Dialect()
         self.windows = tuple(windows)
         self.sleep = sleep
-        base = urlsplit(self.base_url)
-        self._host, self._base_path = base.netloc, base.path
-        origin = f"{base.scheme}://{base.netloc}"
-        self._wire: Wire = (
-            Direct(origin)
-            if transport is None and proxy_for(origin) is None
-            else Proxied(origin, transport)
-        )
+        self._transport = transport
+        self._hosts = {self.base_url: Host(self.base_url, transport)}
+        self._opening = threading.Lock()
         self._headers = {
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
@@ -131,10 +121,40 @@ class Http:
         return now.replace(microsecond=0)
 
     def close(self) -> None:
-        self._wire.close()
+        with self._opening:
+            for host in self._hosts.values():
+                host.wire.close()
+
+    def host(self, proof: Proof) -> Host:
+        """Where a request that is authorised so goes. Raises FatalError for a host not to trust."""
+        if proof.base_url is None:
+            return self._hosts[self.base_url]
+        base_url = named_by_a_grant(proof.base_url, self.base_url)
+        with self._opening:
+            if base_url not in self._hosts:
+                self._hosts[base_url] = Host(base_url, self._transport)
+            return self._hosts[base_url]
+
+    def proof(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Proof:
+        """What authorises this request; of one that needs nothing, nothing."""
+        if self.auth is None:
+            return NOTHING
+        host = self._hosts[self.base_url]
+        target = host.target(path, params)
+        return self.auth.proof(
+            Request(method, host.name, target, {**self._headers, **headers}, body)
+        )
 
     def exchange(
         self,
+        host: Host,
         method: str,
         path: str,
         *,
@@ -149,9 +169,9 @@ class Http:
         limit = self.settings.timeout_seconds
         usage.add(api_calls=1)
         try:
-            with self._wire.send(
+            with host.wire.send(
                 method,
-                self._target(path, params),
+                host.target(path, params),
                 {**self._headers, **headers},
                 body,
                 seconds=limit,
@@ -161,7 +181,7 @@ class Http:
             raise Again(f"{shown} had no complete answer within {limit:g} s") from error
         except Untrusted as error:
             raise Unavailable(
-                f"{shown}: no trusted TLS connection to {self._host}: {error}. Check the "
+                f"{shown}: no trusted TLS connection to {host.name}: {error}. Check the "
                 "base URL, the clock of this machine and its certificates."
             ) from error
         except Broken as error:
@@ -193,37 +213,6 @@ class Http:
                 f"{int(age)} s ago; no more than {lag:g} s may pass",
                 content=True,
             )
-
-    def _target(self, path: str, params: Params | None) -> str:
-        """What stands in the request line for a path below the base URL, or for a whole address."""
-        parts = urlsplit(path)
-        target = path if not parts.scheme else f"{parts.path or '/'}?{parts.query}".rstrip("?")
-        if not parts.scheme:
-            target = self._base_path + target
-        target = quote(target, safe="/?&=%:@!$'()*+,;~[]")
-        if not params:
-            return target
-        return f"{target}{'&' if '?' in target else '?'}{urlencode(params)}"
-
-    def redirected(self, answer: Answer) -> str:
-        """Where to go instead. Raises FatalError when that is another host."""
-        try:
-            address = urljoin(self.base_url, answer.header("location") or "")
-            target, base = urlsplit(address), urlsplit(self.base_url)
-            same = _server(target) == _server(base)
-        except ValueError:
-            raise FatalError(f"{answer.request} was redirected to what is no address") from None
-        if not same:
-            if target.hostname == base.hostname and target.scheme == "https" != base.scheme:
-                raise FatalError(
-                    f"{answer.request} was redirected from http:// to https://: write the base URL "
-                    "with https://."
-                )
-            raise FatalError(
-                f"{answer.request} was redirected to {target.scheme}://{target.hostname}, another "
-                "host, which would have received the token: refused. Check the base URL."
-            )
-        return address
 
 
 @dataclass(slots=True)
@@ -315,36 +304,38 @@ class Session:
         http = self._http
         while True:
             self._take(http.windows if windows is None else windows)
-            token = http.auth.token() if http.auth else ""
+            proof = http.proof(
+                asking.method, asking.path, asking.params, asking.headers, asking.body
+            )
             try:
-                answer = self._try(asking, token)
+                answer = self._try(asking, proof)
             except Again as again:
                 asking.failures += 1
-                self._patience.back_off(again, asking.failures, token)
+                self._patience.back_off(again, asking.failures, proof.secrets)
             except FatalError as error:
                 if not str(error).startswith(self.subject):
                     # Its class says what happens next, and why.
-                    error.args = (f"{self.subject}: {masked(str(error), [token], 1000)}",)
+                    error.args = (f"{self.subject}: {masked(str(error), proof.secrets, 1000)}",)
                 raise error from None
             else:
                 if answer is not None:
                     return answer
 
-    def _try(self, asking: _Asking, token: str) -> Answer | None:
+    def _try(self, asking: _Asking, proof: Proof) -> Answer | None:
         """The accepted answer to one try; None when the next one may follow at once.
 
         Raises Again and FatalError.
         """
         http = self._http
-        if token:
-            asking.headers["Authorization"] = f"Bearer {token}"
+        host = http.host(proof)
         began = time.monotonic()
         answer = http.exchange(
+            host,
             asking.method,
             asking.path,
             params=asking.params,
             body=asking.body,
-            headers=asking.headers,
+            headers={**asking.headers, **proof.headers},
             most_bytes=asking.most_bytes,
             usage=self.usage,
         )
@@ -355,21 +346,21 @@ class Session:
             return None
         asking.pauses = 0
         if answer.status in asking.accept:
-            decoded = decode(answer, asking.expect, asking.check, token)
+            decoded = decode(answer, asking.expect, asking.check, proof.secrets)
             http.note_clock(answer.date, began)
             return decoded
         if answer.status in (301, 302, 303, 307, 308):
             asking.redirects += 1
             if asking.redirects > MOST_REDIRECTS:
                 raise FatalError(f"{self.subject}: {answer.request}: redirected in circles")
-            asking.path, asking.params = http.redirected(answer), None
+            asking.path, asking.params = host.redirected(answer), None
             return None
         if answer.status == 401 and http.auth and not asking.is_refreshed:
             asking.is_refreshed = True
-            if http.auth.refresh(token):
+            if http.auth.refresh(proof.token):
                 self.usage.add(retries=1)
                 return None
-        raise self._failure(answer, token)
+        raise self._failure(answer, proof)
 
     def book_ahead(self, windows: Sequence[str] | None = None) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
@@ -409,10 +400,10 @@ class Session:
             self._http.budget.pause(pause.window, max(pause.seconds, 0.0))
         self._patience.pause(answer.request, pause)
 
-    def _failure(self, answer: Answer, token: str) -> Exception:
+    def _failure(self, answer: Answer, proof: Proof) -> Exception:
         """What an answer that was not accepted becomes."""
         status = answer.status
-        said = masked(self._http.dialect.explain(answer), [token], 600)
+        said = masked(self._http.dialect.explain(answer), proof.secrets, 600)
         what = (
             f"{answer.request} answered {status}: {said}"
             if said
@@ -439,8 +430,3 @@ class Session:
         }
         kind = kinds.get(status, FatalError)
         return kind(f"{self.subject}: {what}. {advice}")
-
-
-def _server(address: SplitResult) -> tuple[str, str | None, int | None]:
-    port = address.port or {"https": 443, "http": 80}.get(address.scheme)
-    return address.scheme, address.hostname, port

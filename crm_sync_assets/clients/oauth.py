@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import psycopg
 
+from crm_sync_assets.clients.auth import Proof, Request, bearer
 from crm_sync_assets.errors import FatalError, TransientError, Unavailable
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
@@ -32,11 +33,15 @@ MARGIN = timedelta(seconds=90)
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the store holds of an account; empty before the first refresh."""
+    """What the store holds of an account; empty before the first refresh.
+
+    `base_url` is where its requests go, if its grants say so.
+    """
 
     access: str | None
     refresh: str
     expires_at: datetime | None
+    base_url: str | None = None
 
     def __repr__(self) -> str:
         return f"Tokens(expires_at={self.expires_at})"
@@ -50,11 +55,16 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The token endpoint's answer; `refresh` is the new refresh token where it gave one."""
+    """The token endpoint's answer.
+
+    `expires_in` are seconds; `refresh` is the new refresh token and `base_url` where requests go,
+    each where it gave one.
+    """
 
     access: str
     expires_in: float
     refresh: str | None = None
+    base_url: str | None = None
 
     def __repr__(self) -> str:
         return f"Grant(expires_in={self.expires_in})"
@@ -125,7 +135,7 @@ class TableStore:
                 connection.execute("BEGIN")
                 encryption.hold(connection, vault)
                 row = connection.execute(
-                    "SELECT access_token, refresh_token, expires_at, sealed_under "
+                    "SELECT access_token, refresh_token, expires_at, sealed_under, base_url "
                     "FROM ingestion_oauth_token WHERE account = %s",
                     (self._account,),
                 ).fetchone()
@@ -172,13 +182,13 @@ def _encrypted(vault: Vault | None, account: str, which: str, token: str | None)
 
 
 def _opened(vault: Vault | None, account: str, row: tuple[Any, ...]) -> Tokens:
-    access, refresh, expires_at, sealed_under = row
+    access, refresh, expires_at, sealed_under, base_url = row
     if sealed_under is not None:
         if vault is None:
             raise FatalError(f"the OAuth token of {account} is encrypted: set {VARIABLE}")
         refresh = vault.decrypt(context(account, "refresh"), refresh, "text")
         access = access and vault.decrypt(context(account, "access"), access, "text")
-    return Tokens(access, refresh, expires_at)
+    return Tokens(access, refresh, expires_at, base_url)
 
 
 class _Row:
@@ -198,12 +208,13 @@ class _Row:
         vault = self._vault
         self._connection.execute(
             "UPDATE ingestion_oauth_token SET access_token = %s, refresh_token = %s, "
-            "expires_at = %s, sealed_under = %s, updated_at = clock_timestamp() "
+            "expires_at = %s, base_url = %s, sealed_under = %s, updated_at = clock_timestamp() "
             "WHERE account = %s",
             (
                 _encrypted(vault, self._account, "access", tokens.access),
                 _encrypted(vault, self._account, "refresh", tokens.refresh),
                 tokens.expires_at,
+                tokens.base_url,
                 vault and vault.newest,
                 self._account,
             ),
@@ -226,19 +237,25 @@ class OAuth:
         self._one_at_a_time = threading.Lock()
 
     def token(self) -> str:
-        known = self._known
-        if known is not None and known.usable() and known.access:
-            return known.access
-        return self._fresh(refused=None)
+        return self._tokens().access or ""
+
+    def proof(self, request: Request) -> Proof:  # noqa: ARG002 - the same for all
+        tokens = self._tokens()
+        return bearer(tokens.access or "", tokens.base_url)
 
     def refresh(self, refused: str) -> bool:
-        return self._fresh(refused=refused) != refused
+        return self._fresh(refused=refused).access != refused
 
-    def _fresh(self, refused: str | None) -> str:
+    def _tokens(self) -> Tokens:
+        known = self._known
+        return known if known is not None and known.usable() else self._fresh(refused=None)
+
+    def _fresh(self, refused: str | None) -> Tokens:
+        """Tokens whose access token is usable, for good where it had to be asked for."""
         with self._one_at_a_time:
             known = self._known
-            if known is not None and known.usable(refused) and known.access:
-                return known.access
+            if known is not None and known.usable(refused):
+                return known
             with self._store.locked() as slot:
                 if not slot.tokens.usable(refused):
                     grant = self._endpoint(slot.tokens.refresh)
@@ -247,9 +264,9 @@ class OAuth:
                             grant.access,
                             grant.refresh or slot.tokens.refresh,
                             datetime.now(UTC) + timedelta(seconds=grant.expires_in),
+                            grant.base_url or slot.tokens.base_url,
                         )
                     )
                     log.info("OAuth token refreshed, good for %.0f s", grant.expires_in)
                 self._known = slot.tokens
-                assert self._known.access is not None
-                return self._known.access
+                return self._known

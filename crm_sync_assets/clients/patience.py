@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from crm_sync_assets.clients.answers import LONGEST_BACKOFF, Again, Pause, jitter
@@ -44,13 +44,13 @@ class Patience:
         self._usage.add(rate_limit_wait_seconds=seconds)
         self._wait(seconds)
 
-    def back_off(self, again: Again, tries: int, token: str) -> None:
+    def back_off(self, again: Again, tries: int, secrets: Sequence[str]) -> None:
         """Wait before the next try after so many that failed.
 
         Raises TransientError, FatalError or Deferred when there is none.
         """
         most = self._settings.max_attempts
-        reason = masked(again.reason, [token], 600)
+        reason = masked(again.reason, secrets, 600)
         seconds = max(again.least, jitter(min(0.5 * 2**tries, LONGEST_BACKOFF)))
         if tries >= most:
             if again.content:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from crm_sync_assets.clients.auth import Proof, Request, bearer
 from crm_sync_assets.errors import (
     Closed,
     Deferred,
@@ -56,8 +57,8 @@ def test_an_error_on_the_way_keeps_its_class_and_gains_the_subject(
     class Refusing:
         variable = "TOKEN"
 
-        def token(self) -> str:
-            return "t"
+        def proof(self, request: Request) -> Proof:
+            return bearer("t")
 
         def refresh(self, refused: str) -> bool:
             raise error
