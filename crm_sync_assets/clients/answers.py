@@ -6,11 +6,12 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
 from crm_sync_assets.clients.decoding import loads
+from crm_sync_assets.errors import Deferred, FatalError
 from crm_sync_assets.masking import excerpt, masked
 
 Params = Mapping[str, str]
@@ -49,11 +50,54 @@ class Pause:
     defer: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """The answer is what was asked for, whatever its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Another try may succeed, `least` seconds from now at the earliest.
+
+    `then` is the kind of error when none of them does, TransientError where it is not given.
+    """
+
+    reason: str = ""
+    least: float = 0.0
+    then: type[FatalError] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """No retry mends this. What is Unauthorized is tried once with new credentials all the same."""
+
+    kind: type[FatalError]
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if issubclass(self.kind, Deferred):
+            raise ValueError("what is only put off is a Pause, which says for how long")
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What was asked for is there no more: raised as Gone."""
+
+    reason: str = ""
+
+
+Verdict = Ok | Retry | Pause | Fatal | Absent
+"""What an answer means. Where no `reason` is given, it is what the dialect explains."""
+
+
 class Dialect:
     """How an API says no. The default fits an API without habits; a CRM overrides what differs."""
 
-    def pause(self, answer: Answer, tries: int) -> Pause | None:
-        """The wait a rate-limited answer calls for the `tries`-th time; None if it is none."""
+    def verdict(self, answer: Answer, tries: int) -> Verdict | None:
+        """What an answer of any status means; None where its status says it.
+
+        `tries` is 1, and one more with each pause in a row.
+        """
         if answer.status != 429:
             return None
         told = retry_after(answer)
@@ -71,13 +115,21 @@ class Dialect:
 
 
 class Again(Exception):
-    """One try failed and another may succeed."""
+    """One try failed and another may succeed; `then` is the kind of error when none does."""
 
-    def __init__(self, reason: str, *, least: float = 0.0, content: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        least: float = 0.0,
+        content: bool = False,
+        then: type[FatalError] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.least = least
         self.content = content
+        self.then = then
 
 
 def decode(
@@ -141,6 +193,20 @@ def retry_after(answer: Answer) -> float | None:
     if not math.isfinite(seconds):
         return None
     return min(seconds, LONGEST_PAUSE) if seconds > 0 else random.uniform(0.05, 0.5)
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether it is a page for people: what a gateway or a firewall answers in the API's place."""
+    kind = (answer.header("content-type") or "").lower()
+    return "html" in kind or answer.body[:64].lstrip().startswith(b"<")
+
+
+def until_midnight(answer: Answer, utc_offset: timedelta = timedelta(0)) -> float:
+    """Seconds until the day ends where the clock is so far ahead of UTC, by the server's clock."""
+    zone = timezone(utc_offset)
+    now = (answer.date or datetime.now(UTC)).astimezone(zone)
+    midnight = datetime(now.year, now.month, now.day, tzinfo=zone) + timedelta(days=1)
+    return (midnight - now).total_seconds()
 
 
 def jitter(seconds: float) -> float:

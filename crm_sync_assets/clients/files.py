@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote
 
-from crm_sync_assets.clients.answers import Answer, Dialect, Pause, retry_after
+from crm_sync_assets.clients.answers import Answer, Dialect, Pause, Verdict, retry_after
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.log import logger
@@ -106,12 +106,12 @@ class GitHubDialect(Dialect):
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
 
-    def pause(self, answer: Answer, tries: int) -> Pause | None:
+    def verdict(self, answer: Answer, tries: int) -> Verdict | None:
         told = retry_after(answer)
         spent = answer.header("x-ratelimit-remaining") == "0"
         says_so = b"rate limit" in answer.body[:2_000].lower()
         if answer.status not in (403, 429) or not (told or spent or says_so):
-            return super().pause(answer, tries)
+            return super().verdict(answer, tries)
         if told is not None:
             return Pause(told, "GitHub's secondary rate limit")
         reset = answer.header("x-ratelimit-reset") or ""

@@ -2,11 +2,12 @@
 
 What a request may meet and what happens then:
 
-- 429, and what the API's dialect counts as one: wait as told, else as the dialect says. The pause
-  is shared by all processes of the account.
+- What the API's dialect has a verdict about: as it says, whatever the status.
+- 429, and what the dialect counts as one: wait as told, else as the dialect says. The pause is
+  shared by all processes of the account.
 - 5xx, 423, broken connections, bodies cut short: again with growing random waits, at most
   `max_attempts` in a row.
-- 401: the token is refreshed once. 403, 404, other 4xx, TLS, a redirect elsewhere: fatal.
+- 401: the credentials are refreshed once. 403, 404, other 4xx, TLS, a redirect elsewhere: fatal.
 
 All waiting of a session is bounded by `budget_seconds`; what would take longer is Deferred.
 """
@@ -27,8 +28,10 @@ from crm_sync_assets.clients.answers import (
     Answer,
     Check,
     Dialect,
+    Ok,
     Params,
     Pause,
+    Verdict,
     decode,
     http_date,
 )
@@ -39,19 +42,10 @@ from crm_sync_assets.clients.host import Host, named_by_a_grant
 from crm_sync_assets.clients.limits import Budget
 from crm_sync_assets.clients.patience import Patience
 from crm_sync_assets.clients.proxied import Transport
+from crm_sync_assets.clients.refusals import failure, is_refused
 from crm_sync_assets.clients.wire import Broken, Late, Untrusted
 from crm_sync_assets.declarations.contract import Usage
-from crm_sync_assets.errors import (
-    BadRequest,
-    Closed,
-    Deferred,
-    FatalError,
-    Forbidden,
-    Gone,
-    TooLong,
-    Unauthorized,
-    Unavailable,
-)
+from crm_sync_assets.errors import Deferred, FatalError, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.masking import masked
 from crm_sync_assets.settings import SyncSettings
@@ -339,28 +333,28 @@ class Session:
             most_bytes=asking.most_bytes,
             usage=self.usage,
         )
-        pause = http.dialect.pause(answer, asking.pauses + 1)
-        if pause is not None:
+        verdict = http.dialect.verdict(answer, asking.pauses + 1)
+        if isinstance(verdict, Pause):
             asking.pauses += 1
-            self._slow_down(answer, pause)
+            self._slow_down(answer, verdict)
             return None
         asking.pauses = 0
-        if answer.status in asking.accept:
+        if (verdict is None and answer.status in asking.accept) or isinstance(verdict, Ok):
             decoded = decode(answer, asking.expect, asking.check, proof.secrets)
             http.note_clock(answer.date, began)
             return decoded
-        if answer.status in (301, 302, 303, 307, 308):
+        if verdict is None and answer.status in (301, 302, 303, 307, 308):
             asking.redirects += 1
             if asking.redirects > MOST_REDIRECTS:
                 raise FatalError(f"{self.subject}: {answer.request}: redirected in circles")
             asking.path, asking.params = host.redirected(answer), None
             return None
-        if answer.status == 401 and http.auth and not asking.is_refreshed:
+        if is_refused(answer, verdict) and http.auth and not asking.is_refreshed:
             asking.is_refreshed = True
             if http.auth.refresh(proof.token):
                 self.usage.add(retries=1)
                 return None
-        raise self._failure(answer, proof)
+        raise self._failure(answer, proof, verdict)
 
     def book_ahead(self, windows: Sequence[str] | None = None) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
@@ -400,33 +394,14 @@ class Session:
             self._http.budget.pause(pause.window, max(pause.seconds, 0.0))
         self._patience.pause(answer.request, pause)
 
-    def _failure(self, answer: Answer, proof: Proof) -> Exception:
+    def _failure(self, answer: Answer, proof: Proof, verdict: Verdict | None) -> Exception:
         """What an answer that was not accepted becomes."""
-        status = answer.status
-        said = masked(self._http.dialect.explain(answer), proof.secrets, 600)
-        what = (
-            f"{answer.request} answered {status}: {said}"
-            if said
-            else (f"{answer.request} answered {status}")
+        auth = self._http.auth
+        return failure(
+            answer,
+            verdict,
+            self._http.dialect,
+            subject=self.subject,
+            variable=auth.variable if auth else "the credentials",
+            secrets=proof.secrets,
         )
-        if status >= 500 or status in (408, 423, 425):
-            return Again(what, least=self._http.dialect.least_wait(answer))
-        variable = self._http.auth.variable if self._http.auth else "the credentials"
-        if status == 401:
-            advice = f"The token was refused: check {variable}."
-        elif status == 403:
-            advice = "Grant what is missing to the app or token, then run it again."
-        elif status == 404:
-            advice = "Check the base URL, the object's name or type id, and whether it is enabled."
-        else:
-            advice = "No retry mends this: check the declaration of the entity and the settings."
-        kinds: dict[int, type[FatalError]] = {
-            400: BadRequest,
-            401: Unauthorized,
-            403: Forbidden,
-            404: Closed,
-            410: Gone,
-            414: TooLong,
-        }
-        kind = kinds.get(status, FatalError)
-        return kind(f"{self.subject}: {what}. {advice}")

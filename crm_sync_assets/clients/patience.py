@@ -58,7 +58,7 @@ class Patience:
                     f"{self._subject}: unexpected content, {tries} times in a row: {reason}. Check "
                     "the base URL, and whether a proxy or a login page answers in its place."
                 ) from again
-            raise TransientError(
+            raise (again.then or TransientError)(
                 f"{self._subject}: {reason}; given up after {tries} failures in a row. What was "
                 "stored stays; the next sync resumes from there."
             ) from again

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
-from crm_sync_assets.clients.answers import Answer, Dialect, Pause, retry_after
+from crm_sync_assets.clients.answers import (
+    Answer,
+    Dialect,
+    Pause,
+    Verdict,
+    retry_after,
+    until_midnight,
+)
 from crm_sync_assets.masking import masked
 
 # What HubSpot's own client libraries wait where the answer does not say: seconds per try.
@@ -27,7 +34,7 @@ class HubSpotDialect(Dialect):
     def __init__(self) -> None:
         self.utc_offset = timedelta(0)
 
-    def pause(self, answer: Answer, tries: int) -> Pause | None:
+    def verdict(self, answer: Answer, tries: int) -> Verdict | None:
         told = retry_after(answer)
         if is_moving(answer):
             reason = "the account is moving to another data centre"
@@ -42,7 +49,7 @@ class HubSpotDialect(Dialect):
             return None
         reason = message or "too many requests"
         if policy == "DAILY" or "daily limit" in message:
-            return Pause(self._until_midnight(answer), reason, "daily")
+            return Pause(until_midnight(answer, self.utc_offset), reason, "daily")
         search = answer.request.endswith("/search") or "secondly limit" in message.replace(
             "ten_secondly", ""
         )
@@ -67,12 +74,6 @@ class HubSpotDialect(Dialect):
         if body.get("correlationId"):
             parts.append(f"correlationId {body['correlationId']}")
         return "; ".join(part for part in parts if part)
-
-    def _until_midnight(self, answer: Answer) -> float:
-        zone = timezone(self.utc_offset)
-        now = (answer.date or datetime.now(UTC)).astimezone(zone)
-        midnight = datetime(now.year, now.month, now.day, tzinfo=zone) + timedelta(days=1)
-        return (midnight - now).total_seconds()
 
 
 def said(answer: Answer) -> dict[str, Any]:
