@@ -46,6 +46,9 @@ class SyncSettings(BaseModel):
     rate_windows: tuple[tuple[str, int, float], ...] = Field(
         (), description="(name, requests, seconds) for each window of the account's budget"
     )
+    requests_at_once: int = Field(
+        0, ge=0, description="most requests of the account that run at the same time, 0 for any"
+    )
     rate_reserve: float = Field(0.1, ge=0, lt=1, description="share left to the account's others")
     mode: Literal["lenient", "strict"] = Field(
         "lenient", description="strict sets aside a record whose value fails its check"

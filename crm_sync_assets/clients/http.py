@@ -39,7 +39,7 @@ from crm_sync_assets.clients.auth import NOTHING, Auth, Proof, Request
 from crm_sync_assets.clients.bodies import whole_body
 from crm_sync_assets.clients.decoding import dumps
 from crm_sync_assets.clients.host import Host, named_by_a_grant
-from crm_sync_assets.clients.limits import Budget
+from crm_sync_assets.clients.limits import Budget, Cost
 from crm_sync_assets.clients.patience import Patience
 from crm_sync_assets.clients.proxied import Transport
 from crm_sync_assets.clients.refusals import failure, is_refused
@@ -56,6 +56,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # noqa: TID251  a library'
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_REDIRECTS: Final = 3
+LEASE_MARGIN: Final = 30.0
+"""Seconds that a request's lease outlives its timeout, for what authorises it first."""
 USER_AGENT: Final = "crm-sync-assets"
 
 
@@ -259,7 +261,7 @@ class Session:
         # The client's sleep may be replaced while its sessions live.
         self._patience = Patience(subject, http.settings, lambda s: http.sleep(s), usage)
         self._booking = threading.Lock()
-        self._booked: tuple[str, ...] | None = None
+        self._booked: tuple[tuple[str, ...], Cost] | None = None
 
     def get(self, path: str, params: Params | None = None, **options: Any) -> Answer:
         """The answer to a GET; the options are those of `request`."""
@@ -282,14 +284,16 @@ class Session:
         expect: Literal["json", "bytes"] = "json",
         check: Check | None = None,
         windows: Sequence[str] | None = None,
+        cost: Cost = 1,
         most_bytes: int = MOST_BYTES,
     ) -> Answer:
         """The answer, complete and of an accepted status.
 
-        `check` looks at the decoded body; what it finds wrong is tried again like a body cut
-        short. Raises TransientError when the tries are used up, Deferred when the source wants a
-        longer pause than the time budget has left, TooLarge for more than `most_bytes`, FatalError
-        for what no retry mends.
+        Each try takes `cost` places of every window, or of each what `cost` names. `check` looks at
+        the decoded body; what it finds wrong is tried again like a body cut short. Raises
+        TransientError when the tries are used up, Deferred when the source wants a longer pause
+        than the time budget has left, TooLarge for more than `most_bytes`, FatalError for what no
+        retry mends.
         """
         body, sent = _sent(json, form, headers)
         asking = _Asking(
@@ -297,12 +301,10 @@ class Session:
         )
         http = self._http
         while True:
-            self._take(http.windows if windows is None else windows)
-            proof = http.proof(
-                asking.method, asking.path, asking.params, asking.headers, asking.body
-            )
+            lease = self._take(http.windows if windows is None else windows, cost)
+            proof = self._proof(asking, lease)
             try:
-                answer = self._try(asking, proof)
+                answer = self._try(asking, proof, lease)
             except Again as again:
                 asking.failures += 1
                 self._patience.back_off(again, asking.failures, proof.secrets)
@@ -315,24 +317,37 @@ class Session:
                 if answer is not None:
                     return answer
 
-    def _try(self, asking: _Asking, proof: Proof) -> Answer | None:
+    def _proof(self, asking: _Asking, lease: str | None) -> Proof:
+        http = self._http
+        try:
+            return http.proof(
+                asking.method, asking.path, asking.params, asking.headers, asking.body
+            )
+        except BaseException:
+            http.budget.release(lease)
+            raise
+
+    def _try(self, asking: _Asking, proof: Proof, lease: str | None) -> Answer | None:
         """The accepted answer to one try; None when the next one may follow at once.
 
         Raises Again and FatalError.
         """
         http = self._http
-        host = http.host(proof)
         began = time.monotonic()
-        answer = http.exchange(
-            host,
-            asking.method,
-            asking.path,
-            params=asking.params,
-            body=asking.body,
-            headers={**asking.headers, **proof.headers},
-            most_bytes=asking.most_bytes,
-            usage=self.usage,
-        )
+        try:
+            host = http.host(proof)
+            answer = http.exchange(
+                host,
+                asking.method,
+                asking.path,
+                params=asking.params,
+                body=asking.body,
+                headers={**asking.headers, **proof.headers},
+                most_bytes=asking.most_bytes,
+                usage=self.usage,
+            )
+        finally:
+            http.budget.release(lease)
         verdict = http.dialect.verdict(answer, asking.pauses + 1)
         if isinstance(verdict, Pause):
             asking.pauses += 1
@@ -356,32 +371,45 @@ class Session:
                 return None
         raise self._failure(answer, proof, verdict)
 
-    def book_ahead(self, windows: Sequence[str] | None = None) -> None:
+    def book_ahead(self, windows: Sequence[str] | None = None, cost: Cost = 1) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
 
         To be called before a page is passed on: then the thread that stores it wants the time.
         """
         wanted = tuple(self._http.windows if windows is None else windows)
         try:
-            self._http.budget.take(wanted, most_wait=0.0)
+            self._http.budget.take(wanted, most_wait=0.0, cost=cost)
         except Deferred:
             return
         with self._booking:
-            self._booked = wanted
+            self._booked = wanted, cost
 
-    def _take(self, windows: Sequence[str]) -> None:
-        """Wait for this request's place in the account's budget, unless it is booked."""
+    def _take(self, windows: Sequence[str], cost: Cost) -> str | None:
+        """Wait for this request's place in the account's budget, unless it is booked.
+
+        The lease under which it runs, where there are leases.
+        """
         with self._booking:
             booked, self._booked = self._booked, None
-        if booked == tuple(windows):
-            return
+        http = self._http
+        lease = http.budget.lease()
+        if booked == (tuple(windows), cost):
+            if lease is None:
+                return None
+            windows = ()
         try:
-            waited = self._http.budget.take(
-                windows, most_wait=self._http.settings.budget_seconds, sleep=self._http.sleep
+            waited = http.budget.take(
+                windows,
+                most_wait=http.settings.budget_seconds,
+                sleep=http.sleep,
+                cost=cost,
+                lease=lease,
+                lease_seconds=http.settings.timeout_seconds + LEASE_MARGIN,
             )
         except Deferred as error:
             raise Deferred(f"{self.subject}: {error}", until=error.until) from None
         self.usage.add(rate_limit_wait_seconds=waited)
+        return lease
 
     def wait_to_ask_again(self, tries: int, why: str) -> None:
         """Wait as after so many failures, because an answer cannot be true."""

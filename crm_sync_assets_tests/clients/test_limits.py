@@ -102,8 +102,8 @@ def _worker(url: str, requests: int, outcome: Queue[list[tuple[str, float]]]) ->
     """Takes places and tells which it booked; when it wakes up for them is the machine's affair."""
     places: list[tuple[str, float]] = []
 
-    def noting(state: Any, windows: Any, now: float, most_wait: float) -> float:
-        at = book(state, windows, now, most_wait)
+    def noting(state: Any, windows: Any, now: float, most_wait: float, cost: Any) -> float:
+        at = book(state, windows, now, most_wait, cost)
         places.append((windows[0].name, at))
         return at
 

@@ -115,6 +115,7 @@ class RestAccount:
             windows,
             reserve=self._settings.rate_reserve,
             database_url=self._database_url,
+            at_once=self._settings.requests_at_once,
         )
         self._budgets.append(budget)
         return budget
