@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.clients import addresses
 from crm_sync_assets.clients.auth import Auth, Bearer
-from crm_sync_assets.clients.http import Http, Session
-from crm_sync_assets.clients.limits import Budget, account_key, shared_budget
-from crm_sync_assets.clients.oauth import Grant, MemoryStore, OAuth, TableStore
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.limits import Budget, account_key
+from crm_sync_assets.clients.oauth import Grant, OAuth
 from crm_sync_assets.clients.proxied import Transport
+from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.crms.hubspot.dialect import HubSpotDialect
 from crm_sync_assets.crms.hubspot.paths import Paths
 from crm_sync_assets.crms.hubspot.tokens import grant
@@ -29,15 +29,12 @@ from crm_sync_assets.settings import Environment, SyncSettings
 log = logger(__name__)
 
 WINDOWS = ("burst", "daily")
-REMEMBER_SECONDS = 600.0
 
 
-class Account:
-    """What every reading of one account shares.
+class Account(RestAccount):
+    """What every reading of one HubSpot account shares.
 
-    Built from the environment; UsageError names the variable that is missing. With a
-    `database_url` the rate budget and OAuth tokens are shared by all processes that use it.
-    `transport` replaces the network in tests, `sleep` the waiting.
+    Built from the environment; UsageError names the variable that is missing.
     """
 
     def __init__(
@@ -49,11 +46,14 @@ class Account:
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._environment = environment
-        self._settings = settings
-        self._database_url = database_url
-        self._transport = transport
-        self._sleep = sleep
+        super().__init__(
+            "hubspot",
+            environment,
+            settings,
+            database_url=database_url,
+            transport=transport,
+            sleep=sleep,
+        )
         base_url = addresses.base_url(environment, "HUBSPOT_BASE_URL", "https://api.hubapi.com")
         self.paths = Paths(environment.get("HUBSPOT_API_VERSION") or "v3")
         self.longest_url: float = float("inf")
@@ -73,28 +73,17 @@ class Account:
                 "HUBSPOT_PIPELINE_OBJECTS names no object type: write it like deals,tickets"
             )
         self._dialect = HubSpotDialect()
-        self._budgets: list[Budget] = []
-        self._opened: list[Http] = []
         auth, account = self._credentials(base_url)
-        self._http = self._open(
+        self._http = self.open(
             base_url,
             auth,
-            budget=self._budget(account, settings.rate_windows),
+            budget=self.budget(account, settings.rate_windows),
             dialect=self._dialect,
             windows=WINDOWS,
         )
-        self._remembered: dict[Hashable, tuple[float, Any]] = {}
-        self._remembering = threading.RLock()
-        self._said: set[Hashable] = set()
 
     def source_time(self) -> datetime | None:
         return self._http.source_time()
-
-    def close(self) -> None:
-        for http in self._opened:
-            http.close()
-        for budget in self._budgets:
-            budget.close()
 
     def type_id(self, name: str) -> str:
         """What stands in a path for an object: its name, or the type id the environment gives."""
@@ -111,7 +100,7 @@ class Account:
                 for one in answer.json["results"]
             }
 
-        found: dict[str, tuple[str, bool]] = self._remember(("properties", kind), fetch)
+        found: dict[str, tuple[str, bool]] = self.remember(("properties", kind), fetch)
         closed = self._closed.get(kind, frozenset())
         return {name: one for name, one in found.items() if name not in closed}
 
@@ -142,7 +131,7 @@ class Account:
                 self._dialect.utc_offset = timedelta(milliseconds=offset)
             return details
 
-        found: dict[str, Any] = self._remember("account", fetch)
+        found: dict[str, Any] = self.remember("account", fetch)
         return found
 
     def portal(self) -> str | None:
@@ -160,10 +149,10 @@ class Account:
                     error,
                 )
                 # Nor is it asked again for the links of odd records.
-                self._remembered["account for links"] = (time.monotonic(), None)
+                self.note("account for links", None)
                 return None
 
-        found: str | None = self._remember("portal", fetch)
+        found: str | None = self.remember("portal", fetch)
         return found
 
     @property
@@ -171,22 +160,6 @@ class Account:
         """The variables that choose the account."""
         auth = self._http.auth
         return f"{auth.variable if auth else 'HUBSPOT_TOKEN'} (and HUBSPOT_BASE_URL)"
-
-    def first_time(self, what: Hashable) -> bool:
-        """Whether nobody asked this before; for what should be said once."""
-        with self._remembering:
-            if what in self._said:
-                return False
-            self._said.add(what)
-            return True
-
-    def _remember(self, what: Hashable, fetch: Callable[[], Any]) -> Any:
-        with self._remembering:
-            at, value = self._remembered.get(what, (float("-inf"), None))
-            if time.monotonic() - at > REMEMBER_SECONDS:
-                value = fetch()
-                self._remembered[what] = (time.monotonic(), value)
-            return value
 
     def _credentials(self, base_url: str) -> tuple[Auth, str]:
         """How to authorise, and a name for the account that tells nothing about it."""
@@ -203,41 +176,13 @@ class Account:
                 "app, in the environment or in .env"
             )
         account = account_key("hubspot", base_url, client_id, refresh_token)
-        tokens = self._open(base_url, None, budget=Budget({}), dialect=self._dialect)
+        tokens = self.open(base_url, None, budget=Budget({}), dialect=self._dialect)
 
         def endpoint(refresh: str) -> Grant:
             return grant(tokens, self.paths.token(), client_id, client_secret, refresh)
 
-        store = (
-            TableStore(
-                self._database_url, account, refresh_token, self._environment.encryption_keys
-            )
-            if self._database_url
-            else MemoryStore(refresh_token)
-        )
+        store = self.token_store(account, refresh_token)
         return OAuth(endpoint, store, "HUBSPOT_REFRESH_TOKEN"), account
-
-    def _budget(self, account: str, windows: tuple[tuple[str, int, float], ...]) -> Budget:
-        budget = shared_budget(
-            account,
-            windows,
-            reserve=self._settings.rate_reserve,
-            database_url=self._database_url,
-        )
-        self._budgets.append(budget)
-        return budget
-
-    def _open(self, base_url: str, auth: Auth | None, **options: Any) -> Http:
-        http = Http(
-            base_url,
-            auth=auth,
-            settings=self._settings,
-            transport=self._transport,
-            sleep=self._sleep,
-            **options,
-        )
-        self._opened.append(http)
-        return http
 
 
 def _has_properties(body: Any) -> str | None:

@@ -174,7 +174,7 @@ class HubSpot(Account):
             name = source.of
         else:
             return None
-        account = self._remember("account for links", self._account_for_links)
+        account = self.remember("account for links", self._account_for_links)
         if account is None:
             return None
         kind = TYPE_IDS.get(name) or self.type_id(name)
@@ -238,10 +238,10 @@ class HubSpot(Account):
                 name = "ZIPCODES_GITHUB_TOKEN" if get("ZIPCODES_GITHUB_TOKEN") else "GITHUB_TOKEN"
                 token = get(name)
                 auth = Bearer(token, name) if token else None
-                budget = self._budget(account_key("github", api_url, token or ""), ())
+                budget = self.budget(account_key("github", api_url, token or ""), ())
                 options = {"budget": budget, "dialect": GitHubDialect(), "is_live": False}
                 self._github = (
-                    self._open(api_url, auth, **options),
-                    self._open(raw_url, auth, **options),
+                    self.open(api_url, auth, **options),
+                    self.open(raw_url, auth, **options),
                 )
             return self._github
