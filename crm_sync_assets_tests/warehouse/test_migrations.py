@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
+from crm_sync_assets.clients.oauth import TableStore
+from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.warehouse import migrations
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import HEAD, migrate, revision
@@ -94,3 +97,31 @@ def test_of_four_processes_that_start_at_once_one_migrates(empty_url: str) -> No
         child.stdin.flush()
     said = sorted(child.communicate(timeout=60)[0].strip() for child in children)
     assert said == ["False", "False", "False", "True"]
+
+
+def test_tokens_of_the_version_before_go_where_the_settings_say(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(empty_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "HEAD", "0004")
+        migrate(warehouse)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            "INSERT INTO ingestion_oauth_token (account, access_token, refresh_token, expires_at) "
+            "VALUES ('a', 'access-1', 'refresh-1', now() + interval '1 hour')"
+        )
+    with pytest.raises(Unavailable, match="crm-sync migrate"), store(empty_url).locked():
+        pass
+    assert migrate(warehouse)
+    with store(empty_url).locked() as slot:
+        tokens = slot.tokens
+        assert (tokens.access, tokens.refresh, tokens.base_url) == ("access-1", "refresh-1", None)
+        slot.save(replace(tokens, base_url="https://acme.example.com"))
+    with store(empty_url).locked() as slot:
+        assert slot.tokens.base_url == "https://acme.example.com"
+    warehouse.close()
+
+
+def store(url: str) -> TableStore:
+    return TableStore(url, "a", "refresh-0")

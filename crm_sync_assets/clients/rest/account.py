@@ -87,9 +87,8 @@ class RestAccount:
 
         The options are those of `Http`. Raises NotSet for credentials that are missing.
         """
+        auth = kind.open(self._environment, _Means(self, base_url)) if kind else None
         parts = kind.account_parts(self._environment) if kind else ()
-        means = _Means(self, base_url)
-        auth = kind.open(self._environment, means) if kind else None
         budget = self.budget(account_key(self.name, base_url, *parts), self._settings.rate_windows)
         http = self.open(base_url, auth, budget=budget, **options)
         self._apis.append(http)

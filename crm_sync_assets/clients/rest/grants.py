@@ -220,8 +220,8 @@ class JwtBearer(_Common):
         return ""
 
     def account_parts(self, environment: Environment) -> tuple[str, ...]:
-        issuer, key, _ = self._signer(environment)
-        return issuer, key, self._of(environment, self.subject)
+        issuer, _, _ = self._signer(environment)
+        return issuer, self._of(environment, self.subject), self.scope
 
     def asked(self, environment: Environment, url: str, refresh: str) -> Asked:  # noqa: ARG002
         issuer, key, key_id = self._signer(environment)

@@ -163,8 +163,8 @@ def test_no_secret_is_in_a_message(
 ) -> None:
     given(VALUES)
     kind, headers = SENT[name]
+    api = accounts.api(serve(echo).url, kind)
     with pytest.raises(Forbidden, match="you sent") as caught:
-        api = accounts.api(serve(echo).url, kind)
         api.session("things.all").get("/things")
     said = str(caught.value)
     hidden = [VALUES[one.name] for one in kind.variables if one.secret and one.name in VALUES]
