@@ -14,7 +14,6 @@ after its place; `SLACK` makes T that much longer.
 from __future__ import annotations
 
 import hashlib
-import logging
 import random
 import threading
 import time
@@ -31,10 +30,11 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from crm_sync_assets.clients import slots
 from crm_sync_assets.errors import Deferred, TransientError, UsageError
+from crm_sync_assets.log import logger
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import locks, postgres
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MOST_GROUPS = 32
 MOST_HELD_MS = 10_000

@@ -1,0 +1,165 @@
+"""The client of a CRM whose sources are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from crm_sync_assets.clients import addresses
+from crm_sync_assets.clients.http import Http, Session
+from crm_sync_assets.clients.rest.account import RestAccount
+from crm_sync_assets.clients.rest.api import Api
+from crm_sync_assets.clients.rest.keys import ByKey
+from crm_sync_assets.clients.rest.reading import Reading, listed
+from crm_sync_assets.clients.rest.source import Each, Rest
+from crm_sync_assets.clients.rest.values import at
+from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.errors import FatalError, Forbidden, SyncError, UsageError
+from crm_sync_assets.rows.outline import asked_for
+from crm_sync_assets.settings import Environment, SyncSettings
+
+EVERYTHING = Strategy("full")
+
+
+class RestClient(RestAccount):
+    """Pages from the APIs of one account, as their entities' sources declare them.
+
+    `apis` are the CRM's, each with a name of its own. The options are those of `RestAccount`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        apis: Sequence[Api],
+        environment: Environment,
+        settings: SyncSettings,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, environment, settings, **options)
+        self._declared = {api.name: api for api in apis}
+        self._https = {api.name: self._opened_for(api) for api in apis}
+
+    def _opened_for(self, api: Api) -> Http:
+        default = api.base.format(**self._filling(api))
+        base_url = addresses.base_url(self._environment, api.base_variable, default)
+        return self.open_api(
+            base_url, api.auth, windows=api.windows, headers=api.headers, dialect=api.dialect
+        )
+
+    def _filling(self, api: Api) -> dict[str, str]:
+        """What the variables in the API's address stand for; they are not needed to replace it."""
+        given = bool(self._environment.get(api.base_variable))
+        found = {}
+        for variable in api.fills:
+            value = self._environment.get(variable.name) or variable.default
+            if value is None and not given:
+                value = self._environment.require(variable.name, variable.about)
+            found[variable.name] = value or ""
+        return found
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Pages of raw records, as the API's lists have them."""
+        source, session = self._source(read.entity), self._session(read, usage)
+        yield from Reading(read, session, source, self._members(source, session)).pages()
+
+    def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """Every live record, as a read of everything lists them."""
+        return self.pages(replace(read, strategy=EVERYTHING, cursor=None, limit=0), usage)
+
+    def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """For lists that are declared so, the same list again, in pages of another size."""
+        if self._source(read.entity).again:
+            size = max(read.page_size - 1, 2)
+            yield from self.outline(replace(read, page_size=size), usage)
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        """These records as they are now; where none can be asked for, of a read of everything."""
+        source, session = self._source(read.entity), self._session(read, usage)
+        if source.one is None:
+            return asked_for(self.outline(read, usage), read.entity, keys)
+        members = self._members(source, session)
+        return ByKey(read, session, source, source.one, members).pages(keys)
+
+    def meaning(self, entity: Entity) -> list[Meant]:
+        """The account that the credentials belong to, where the API tells it."""
+        api = self._declared[self._source(entity).api]
+        if api.account is None:
+            return []
+        found = at(self._probed(api), api.account)
+        if found in (None, ""):
+            return []
+        setting = " or ".join(variable.name for variable in api.auth.variables)
+        return [Meant("account", str(found), setting)]
+
+    def record_url(self, entity: Entity, key: Key) -> str | None:
+        """The record's page for people, None where none is declared or can be written."""
+        source = self._source(entity)
+        if source.page is None:
+            return None
+        names = dict(zip((column.name for column in entity.key), key, strict=True))
+        try:
+            return source.page.format(**{**self._filling(self._declared[source.api]), **names})
+        except SyncError:
+            return None
+
+    def check(self) -> str:
+        """Which account answers. Raises FatalError when the credentials are refused."""
+        said = []
+        for name, api in self._declared.items():
+            body = self._probed(api)
+            found = at(body, api.named) if api.named else None
+            number = at(body, api.account) if api.account else None
+            who = " ".join(str(part) for part in (found, number and f"({number})") if part)
+            said.append(f"{self._https[name].base_url} answers{f' for {who}' if who else ''}")
+        return "; ".join(said)
+
+    def _probed(self, api: Api) -> Any:
+        def ask() -> Any:
+            session = self._https[api.name].session(f"{self.name}: asking who answers")
+            return session.get(api.probe).json
+
+        return self.remember(("probe", api.name), ask)
+
+    def _source(self, entity: Entity) -> Rest:
+        source = entity.source
+        if not isinstance(source, Rest):
+            raise UsageError(f"{entity}: nothing here reads a {type(source).__name__}")
+        return source
+
+    def _session(self, read: Read, usage: Usage) -> Session:
+        source = self._source(read.entity)
+        return self._https[source.api].session(read.entity.name, usage)
+
+    def _members(self, source: Rest, session: Session) -> list[str]:
+        """What `{name}` stands for in the source's paths, sorted, as the API lists them now."""
+        each = source.each
+        if each is None:
+            return []
+        found: list[str] = self.remember(
+            ("members", source.api, each.path), partial(self._listed, each, source, session)
+        )
+        given = self._environment.get(each.only) if each.only else None
+        wanted = [name.strip() for name in (given or "").split(",") if name.strip()]
+        unknown = sorted(set(wanted) - set(found))
+        if unknown:
+            raise FatalError(
+                f"{session.subject}: {each.only} names {', '.join(unknown)}, which these "
+                f"credentials do not see: there are {', '.join(found) or 'none'}"
+            )
+        if not found:
+            raise Forbidden(
+                f"{session.subject}: the credentials see no {each.name}: give their user access "
+                "to one"
+            )
+        return (wanted and sorted(wanted)) or found
+
+    def _listed(self, each: Each, source: Rest, session: Session) -> list[str]:
+        listing = Rest(
+            each.path, records=each.records, paging=each.paging, id=each.key, api=source.api
+        )
+        members = {str(at(record, each.key)) for record in listed(session, listing)}
+        return sorted(members)

@@ -1,0 +1,79 @@
+"""Records asked for by their keys, several at a time where the API takes several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from crm_sync_assets.clients.ahead import in_order
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.rest.reading import HIDDEN, filled, one_at, tombstones_of
+from crm_sync_assets.clients.rest.source import Many, One, Rest
+from crm_sync_assets.clients.rest.values import at
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone
+from crm_sync_assets.declarations.entity import Key, Record
+from crm_sync_assets.rows.outline import keys_of, outline_of
+from crm_sync_assets.rows.processor import Processor
+
+
+class ByKey:
+    """Records asked for by their keys."""
+
+    def __init__(
+        self, read: Read, session: Session, source: Rest, one: One, members: Sequence[str]
+    ) -> None:
+        self._read = read
+        self._session = session
+        self._source = source
+        self._one = one
+        self._members: list[str | None] = list(members) if source.each else [None]
+        self._processor = Processor(outline_of(read.entity), validate=False)
+
+    def pages(self, keys: Sequence[Key]) -> Iterator[Page]:
+        """Several at a time where the API takes several; what did not come is asked for alone."""
+        many = self._source.many
+        left = list(keys)
+        if many is not None:
+            left = []
+            groups = [keys[i : i + many.most] for i in range(0, len(keys), many.most)]
+            calls = (partial(self._several, many, group) for group in groups)
+            for group, page in zip(groups, in_order(calls), strict=True):
+                found = set(self._keys(page.records))
+                left += [key for key in group if key not in found]
+                yield page
+        yield from in_order(partial(self._alone, key) for key in left)
+
+    def _several(self, many: Many, keys: Sequence[Key]) -> Page:
+        answer = self._session.get(
+            many.path, {many.ask: ",".join(key[0] for key in keys)}, cost=many.cost
+        )
+        records = at(answer.json, self._source.records) or []
+        return Page([record for record in records if not self._is_gone(record)], {})
+
+    def _alone(self, key: Key) -> Page:
+        made = self._one.names
+        names = made(key) if made else dict(zip(self._key_names(), key, strict=True))
+        for member in self._members:
+            path = filled(self._one.path, self._source.each, member, names)
+            record = one_at(self._session, path, self._one)
+            if record is HIDDEN:
+                return Page([], {}, kept=[key])
+            if record is None:
+                continue
+            if self._is_gone(record):
+                return Page([], {}, tombstones_of(self._read, [record]) or [Tombstone(key)])
+            explode = self._source.explode
+            several: list[Record] = list(explode(record)) if explode else [record]
+            mine = [one for one in several if self._keys([one]) == [key]]
+            if mine:
+                return Page(mine, {})
+        return Page([], {}, [Tombstone(key)])
+
+    def _is_gone(self, record: Record) -> bool:
+        return self._source.gone is not None and self._source.gone(record)
+
+    def _keys(self, records: Sequence[Record]) -> list[Key]:
+        return keys_of(self._processor, self._processor.process(records))
+
+    def _key_names(self) -> list[str]:
+        return [column.name for column in self._read.entity.key]

@@ -1,0 +1,248 @@
+"""What a list does after a page: the kinds there are, and nothing else.
+
+A position is JSON: where the next page starts, None before the first. It is kept in the checkpoint,
+so that a reading resumes at any page. A kind says what to ask for at a position, and which position
+a page leads to; None is the end, and a page is taken for the last only where the API says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.rest.values import at, whole
+from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.errors import FatalError
+
+Position = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one page is asked for with; `address` is a path and query that the API gave."""
+
+    params: Mapping[str, str] = field(default_factory=dict)
+    address: str | None = None
+
+
+class Moved(Exception):
+    """The list moved under the reader: rows came or went before the place it had reached."""
+
+
+class Paging(Protocol):
+    """One way to page. `most` is how many records a page may hold."""
+
+    @property
+    def most(self) -> int: ...
+
+    def ask(self, position: Position, size: int) -> Ask: ...
+
+    def new(self, position: Position, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of a page's records that the page before did not have. Raises Moved."""
+        ...
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
+        """The position after this page, None if it was the last."""
+        ...
+
+    def total(self, answer: Answer) -> int | None:
+        """How many records the list has in all, where the page says so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What most kinds do alike."""
+
+    def new(self, position: Position, records: Sequence[Record]) -> Sequence[Record]:  # noqa: ARG002
+        return records
+
+    def total(self, answer: Answer) -> int | None:  # noqa: ARG002
+        return None
+
+
+def _sized(kind: object, most: int, **names: str | None) -> None:
+    missing = [name for name, value in names.items() if not value]
+    if missing:
+        raise ValueError(f"{type(kind).__name__} without {', '.join(missing)}")
+    if most < 1:
+        raise ValueError(f"{type(kind).__name__}: a page of {most} records holds nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(_Kind):
+    """One answer has all there is."""
+
+    most: int = 10_000
+
+    def ask(self, position: Position, size: int) -> Ask:  # noqa: ARG002
+        return Ask()
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor(_Kind):
+    """The page names the next one: `at` is where, `parameter` how it is asked for."""
+
+    at: str
+    parameter: str
+    size: str | None
+    most: int
+
+    def __post_init__(self) -> None:
+        _sized(self, self.most, at=self.at, parameter=self.parameter)
+
+    def ask(self, position: Position, size: int) -> Ask:
+        params = {self.size: str(size)} if self.size else {}
+        return Ask({**params, self.parameter: str(position)} if position is not None else params)
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
+        following = at(answer.json, self.at)
+        return None if following in (None, "") else str(following)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered(_Kind):
+    """Pages have numbers from `first` on.
+
+    `pages` is where the page says how many there are; a page that does not say so, or an API that
+    never does, is read until a page is empty. `total` is where it says how many records there are.
+    """
+
+    parameter: str
+    size: str | None
+    most: int
+    pages: str | None = None
+    count: str | None = None
+    first: int = 1
+
+    def __post_init__(self) -> None:
+        _sized(self, self.most, parameter=self.parameter)
+
+    def ask(self, position: Position, size: int) -> Ask:
+        number = self.first if position is None else int(position)
+        params = {self.size: str(size)} if self.size else {}
+        return Ask({**params, self.parameter: str(number)})
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
+        number = self.first if position is None else int(position)
+        pages = whole(at(answer.json, self.pages)) if self.pages else None
+        if pages is not None:
+            return number + 1 if number - self.first + 1 < pages else None
+        return number + 1 if records else None
+
+    def total(self, answer: Answer) -> int | None:
+        return whole(at(answer.json, self.count)) if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Offset(_Kind):
+    """Pages begin after so many records; `more` are places where the page says that it goes on.
+
+    A record that is deleted meanwhile moves all after it forward, and one would be passed over. So
+    each page begins with the last record of the page before, by its `key`: where that is another
+    one now, the list has Moved.
+    """
+
+    parameter: str
+    size: str
+    most: int
+    more: tuple[str, ...]
+    key: str = "id"
+
+    def __post_init__(self) -> None:
+        _sized(self, self.most, parameter=self.parameter, size=self.size, key=self.key)
+        if not self.more:
+            raise ValueError("Offset without a place that says whether the list goes on")
+        if self.most < 2:
+            raise ValueError(
+                "Offset: a page begins with a record of the page before, so it needs 2"
+            )
+
+    def ask(self, position: Position, size: int) -> Ask:
+        start = 0 if position is None else int(position["start"]) - 1
+        return Ask({self.size: str(max(size, 2)), self.parameter: str(start)})
+
+    def new(self, position: Position, records: Sequence[Record]) -> Sequence[Record]:
+        if position is None:
+            return records
+        if not records or at(records[0], self.key) != position["last"]:
+            raise Moved(f"record {position['last']} is not where it was")
+        return records[1:]
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
+        start = 0 if position is None else int(position["start"]) - 1
+        if not records or not any(at(answer.json, place) is True for place in self.more):
+            return None
+        return {"start": start + len(records), "last": at(records[-1], self.key)}
+
+
+@dataclass(frozen=True, slots=True)
+class Link(_Kind):
+    """The page has the address of the next: at `at` in its body, else in its header `Link`.
+
+    `more` is where the page says whether there is a next; `always` are parameters that the address
+    is given if it lacks them.
+    """
+
+    size: str | None
+    most: int
+    at: str | None = None
+    more: str | None = None
+    always: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _sized(self, self.most)
+
+    def ask(self, position: Position, size: int) -> Ask:
+        if position is None:
+            return Ask({**self.always, **({self.size: str(size)} if self.size else {})})
+        parts = urlsplit(str(position))
+        known = dict(parse_qsl(parts.query, keep_blank_values=True))
+        missing = {name: value for name, value in self.always.items() if name not in known}
+        query = "&".join(filter(None, (parts.query, urlencode(missing))))
+        return Ask(address=f"{parts.path}?{query}" if query else parts.path)
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
+        if self.more is not None and at(answer.json, self.more) is False:
+            return None
+        address = at(answer.json, self.at) if self.at else _next_link(answer.header("link"))
+        if not address and self.more is not None and at(answer.json, self.more) is True:
+            raise FatalError(f"{answer.request}: there is a next page, and no address of it")
+        return str(address) if address else None
+
+
+def _next_link(header: str | None) -> str | None:
+    for part in (header or "").split(","):
+        address, _, rest = part.strip().partition(";")
+        if address.startswith("<") and 'rel="next"' in rest.replace("'", '"').lower():
+            return address.strip("<>")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class After(_Kind):
+    """A page holds what comes after the last record's `key`; an empty page is the end."""
+
+    parameter: str
+    size: str | None
+    most: int
+    key: str = "id"
+
+    def __post_init__(self) -> None:
+        _sized(self, self.most, parameter=self.parameter, key=self.key)
+
+    def ask(self, position: Position, size: int) -> Ask:
+        params = {self.size: str(size)} if self.size else {}
+        return Ask({**params, self.parameter: str(position)} if position is not None else params)
+
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
+        last = at(records[-1], self.key) if records else None
+        if records and last in (None, ""):
+            raise FatalError(f"{answer.request}: the last record has no {self.key} to go on from")
+        return last

@@ -1,0 +1,87 @@
+"""Where a reading is: a sweep, a member, a slice, a page; and all places there are, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from crm_sync_assets.clients.rest.delta import Slice, Window
+from crm_sync_assets.clients.rest.paging import Position
+from crm_sync_assets.clients.rest.source import Rest, Sweep
+from crm_sync_assets.declarations.contract import Cursor
+from crm_sync_assets.errors import FatalError
+
+DONE = {"done": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One list to page through: a slice of a sweep, for one member where there are some."""
+
+    sweep: Sweep
+    member: str | None
+    slice: Slice
+
+    @property
+    def name(self) -> list[str | None]:
+        return [self.sweep.name, self.member, self.slice.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next page starts. `seen` is how many records of its list were read before it.
+
+    `began` is when the reading began, in its first attempt.
+    """
+
+    began: datetime
+    step: Sequence[str | None] | None = None
+    position: Position = None
+    seen: int = 0
+
+    @classmethod
+    def of(cls, cursor: Cursor | None, now: datetime) -> Place:
+        if cursor is None:
+            return cls(now)
+        return cls(
+            datetime.fromisoformat(cursor["began"]),
+            cursor.get("step"),
+            cursor.get("position"),
+            cursor.get("seen", 0),
+        )
+
+    def cursor(self) -> dict[str, Any]:
+        return {
+            "began": self.began.isoformat(),
+            "step": None if self.step is None else list(self.step),
+            "position": self.position,
+            "seen": self.seen,
+        }
+
+
+def steps_of(
+    source: Rest, window: Window, members: Sequence[str | None], new: Sequence[str | None]
+) -> list[Step]:
+    """Every step in order; of `new` members everything is read, whatever the window begins with."""
+    found = []
+    for sweep in source.sweeps:
+        delta = source.delta_of(sweep)
+        for member in members:
+            asked = replace(window, since=None) if member in new else window
+            found += [Step(sweep, member, each) for each in delta.slices(asked)]
+    return found
+
+
+def left_of(steps: list[Step], place: Place, subject: str) -> list[Step]:
+    """The steps from this place on. Raises FatalError for a place that is none of them."""
+    if place.step is None:
+        return steps
+    for number, step in enumerate(steps):
+        if step.name == list(place.step):
+            return steps[number:]
+    raise FatalError(
+        f"{subject}: the checkpoint is in a list that is not read any more "
+        f"({'/'.join(name or '-' for name in place.step)}); the next sync starts anew"
+    )

@@ -1,0 +1,329 @@
+"""One reading of one declared source: by sweep, by member, by slice, by page.
+
+What ends a list is told by its kind of paging, and not believed at once: an empty page that is not
+the last is asked for again, a list whose records are fewer than it says is read again, and one that
+moved while it was paged starts anew. A list that stays short fails the reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from crm_sync_assets.clients.ahead import in_order
+from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.clients.rest.delta import Slice, Window
+from crm_sync_assets.clients.rest.paging import Moved, Position
+from crm_sync_assets.clients.rest.places import Place, Step, left_of, steps_of
+from crm_sync_assets.clients.rest.source import Each, One, Rest
+from crm_sync_assets.clients.rest.values import at
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone
+from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.errors import FatalError, Gone, Incomplete, TransientError
+from crm_sync_assets.log import logger
+from crm_sync_assets.rows.outline import outline_of
+from crm_sync_assets.rows.processor import Processor
+
+log = logger(__name__)
+
+HIDDEN: Record = {}
+"""Stands for a record that may be there, and that these credentials may not see."""
+
+TRIES = 4
+"""How often a page, or a list, that cannot be true is asked for."""
+
+
+class Lists:
+    """Pages of lists, decoded and checked, for one reading."""
+
+    def __init__(
+        self, session: Session, source: Rest, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._session = session
+        self._source = source
+        given = options or {}
+        self._filters = {
+            parameter: str(given[flag])
+            for flag, parameter in source.filters.items()
+            if given.get(flag)
+        }
+
+    def page(self, step: Step, position: Position, size: int) -> tuple[Answer, list[Record]]:
+        """One page of a list, as it came; no records for a 304."""
+        source, sweep = self._source, step.sweep
+        paging = source.paging_of(sweep)
+        ask = paging.ask(position, min(size, paging.most))
+        path = ask.address or filled(sweep.path or source.path, source.each, step.member)
+        params = dict(ask.params)
+        if ask.address is None:
+            params |= {**source.params, **sweep.ask, **self._filters, **step.slice.params}
+        where = sweep.records if sweep.records is not None else source.records
+        answer = self._session.get(
+            path,
+            params,
+            headers=step.slice.headers,
+            accept=(200, 304) if step.slice.headers else (200,),
+            check=partial(_no_list, where=where) if not step.slice.headers else None,
+            cost=source.cost if sweep.cost is None else sweep.cost,
+        )
+        if answer.status == 304:
+            return answer, []
+        return answer, list(at(answer.json, where) or ())
+
+    def true_page(
+        self, step: Step, position: Position, size: int
+    ) -> tuple[Answer, list[Record], Position]:
+        """A page and the position after it; asked for again while it is empty with more to come."""
+        paging = self._source.paging_of(step.sweep)
+        for tries in range(1, TRIES + 1):
+            answer, records = self.page(step, position, size)
+            following = paging.after(position, answer, records)
+            if records or following is None:
+                break
+            if tries < TRIES:
+                why = "an empty page of the list, and more to come"
+                self._session.wait_to_ask_again(tries, why)
+        return answer, records, following
+
+
+def listed(session: Session, source: Rest) -> Iterator[Record]:
+    """Every record of one small list, page by page, for who needs them beside a reading."""
+    lists, position = Lists(session, source), None
+    guard = CursorGuard(session.subject)
+    step = Step(source.sweeps[0], None, Slice("all"))
+    while True:
+        _, records, following = lists.true_page(step, position, source.max_page_size)
+        yield from source.paging.new(position, records)
+        if following is None:
+            return
+        guard.follow(repr(following), records=len(records))
+        position = following
+
+
+class Reading:
+    """One reading of one entity; `pages` may be asked for once.
+
+    `members` are what `{name}` stands for in the paths, in the order they are read.
+    """
+
+    def __init__(
+        self, read: Read, session: Session, source: Rest, members: Sequence[str] = ()
+    ) -> None:
+        self._read = read
+        self._session = session
+        self._source = source
+        self._members: list[str | None] = list(members) if source.each else [None]
+        self._lists = Lists(session, source, read.options)
+        self._size = min(read.page_size, read.limit) if read.limit else read.page_size
+
+    def pages(self) -> Iterator[Page]:
+        """Pages of records, at last what is to be remembered of the members."""
+        strategy, subject = self._read.strategy, self._read.entity.name
+        if (self._read.cursor or {}).get("done"):
+            return
+        place = Place.of(self._read.cursor, datetime.now(UTC))
+        window = Window(strategy.since, strategy.until, place.began)
+        known = self._read.memory.get("members")
+        new: list[str | None] = [m for m in self._members if known is not None and m not in known]
+        if strategy.until is not None:
+            # A bounded window reads itself only; who is new is left to the next delta.
+            new = []
+        if new and strategy.since is not None:
+            log.info("%s: new here, read from the beginning: %s", subject, ", ".join(map(str, new)))
+        steps = left_of(steps_of(self._source, window, self._members, new), place, subject)
+        for number, step in enumerate(steps):
+            after = steps[number + 1].name if number + 1 < len(steps) else None
+            begun = (
+                place if number == 0 and place.step is not None else Place(place.began, step.name)
+            )
+            yield from self._list(step, begun, after)
+        self._miss_nobody(known)
+
+    def _list(self, step: Step, begun: Place, after: Sequence[str | None] | None) -> Iterator[Page]:
+        """The pages of one list; read again while it is shorter than it says, or moves."""
+        problem: str | None = None
+        for tries in range(1, TRIES + 1):
+            counted = Tally(begun.seen if tries == 1 else 0, self._source.id)
+            try:
+                yield from self._once(step, begun, after, counted)
+            except Moved as moved:
+                problem = f"the list moved while it was read ({moved})"
+            else:
+                problem = counted.problem()
+                if problem is None:
+                    return
+            begun = Place(begun.began, step.name)
+            if tries < TRIES:
+                self._session.wait_to_ask_again(tries, f"{problem}; reading it again")
+        raise TransientError(
+            f"{self._read.entity}: short read: {problem}, {TRIES} times in a row. The next sync "
+            "resumes at the beginning of this list."
+        )
+
+    def _once(
+        self, step: Step, begun: Place, after: Sequence[str | None] | None, counted: Tally
+    ) -> Iterator[Page]:
+        paging = self._source.paging_of(step.sweep)
+        guard = CursorGuard(self._read.entity.name)
+        position = begun.position
+        while True:
+            answer, records, following = self._lists.true_page(step, position, self._size)
+            fresh = paging.new(position, records)
+            counted.add(fresh, paging.total(answer))
+            if following is None:
+                # A list that is short is read again from its beginning, also after a crash.
+                short = counted.problem() is not None
+                place = Place(begun.began, step.name if short else after)
+                cursor = place.cursor() if short or after is not None else _done(begun.began)
+            else:
+                guard.follow(repr(following), records=len(fresh))
+                cursor = Place(begun.began, step.name, following, counted.seen).cursor()
+            yield self._page(step, fresh, cursor, paging.total(answer))
+            if following is None:
+                return
+            position = following
+
+    def _page(
+        self, step: Step, records: Sequence[Record], cursor: Mapping[str, Any], total: int | None
+    ) -> Page:
+        only = len(self._source.sweeps) == 1 and len(self._members) == 1
+        page = Page([], cursor, total=total if only and not self._source.explode else None)
+        if self._source.each and self._read.strategy.until is None:
+            page = replace(page, memory={"members": self._members})
+        alive: list[Record] = []
+        gone: list[Record] = []
+        for record in records:
+            is_gone = step.sweep.gone or (self._source.gone and self._source.gone(record))
+            (gone if is_gone else alive).append(record)
+        return replace(
+            page,
+            records=list(self._whole(alive, step.member)),
+            tombstones=tombstones_of(self._read, gone),
+        )
+
+    def _whole(self, records: Sequence[Record], member: str | None) -> Iterator[Record]:
+        """The records with their details, and made into several where they are."""
+        explode = self._source.explode
+        for record in self._detailed(records, member):
+            yield from explode(record) if explode else (record,)
+
+    def _detailed(self, records: Sequence[Record], member: str | None) -> Iterator[Record]:
+        details = self._source.details
+        if details is None:
+            yield from records
+            return
+
+        def whole(record: Record) -> Record:
+            names = {"id": str(at(record, self._source.id))}
+            path = filled(details.path, self._source.each, member, names)
+            found = one_at(self._session, path, details)
+            # Deleted between the list and this: what the list has of it is the last there is.
+            return record if found is None else {**record, **found}
+
+        yield from in_order(partial(whole, record) for record in records)
+
+    def _miss_nobody(self, known: Sequence[str] | None) -> None:
+        """Fail at the end where a member of the last sync is not shown to us any more.
+
+        Its rows would be missing from this read, which is no proof that they are gone.
+        """
+        missing = [name for name in known or () if name not in self._members]
+        if missing and not self._read.strategy.overwrite:
+            each = self._source.each
+            raise Incomplete(
+                f"{self._read.entity}: not complete: {each.name if each else 'a part'} "
+                f"{', '.join(missing)} was read at the last sync and is not shown to these "
+                "credentials any more. What else there is was stored, and no row is taken for "
+                "deleted. Give the access back, or run it once with --force to go on without."
+            )
+
+
+class Tally:
+    """How many records of a list came, each counted once, and how many it says there are."""
+
+    def __init__(self, seen: int, id_path: str) -> None:
+        self._before = seen
+        self._id = id_path
+        self._ids: set[Any] = set()
+        self._total: int | None = None
+
+    @property
+    def seen(self) -> int:
+        return self._before + len(self._ids)
+
+    def add(self, records: Sequence[Record], total: int | None) -> None:
+        self._ids.update(str(at(record, self._id)) for record in records)
+        self._total = total
+
+    def problem(self) -> str | None:
+        if self._total is None or self.seen >= self._total:
+            return None
+        return f"the list says that it has {self._total} records, and {self.seen} came"
+
+
+def tombstones_of(read: Read, records: Sequence[Record]) -> list[Tombstone]:
+    """A tombstone for each record, dated by its modified moment where the entity has one."""
+    if not records:
+        return []
+    outline = outline_of(read.entity)
+    batch = Processor(outline, validate=False).process(records)
+    if batch.failures:
+        failure = batch.failures[0]
+        raise FatalError(
+            f"{read.entity}: a deleted record cannot be told by its key: {failure.reason}"
+        )
+    keys = [place for place, column in enumerate(outline.columns) if column.key]
+    moment = outline.columns.index(outline.modified) if outline.modified else None
+    return [
+        Tombstone(tuple(str(row[i]) for i in keys), None if moment is None else row[moment])
+        for row in batch.rows
+    ]
+
+
+def filled(
+    path: str, each: Each | None, member: str | None, names: Mapping[str, str] | None = None
+) -> str:
+    """The path with its names filled in."""
+    known = {**(names or {}), **({each.name: member or ""} if each else {})}
+    return path.format(**known) if known else path
+
+
+def one_at(session: Session, path: str, one: One) -> Record | None:
+    """The record at this address, None for one that is gone, HIDDEN for what we may not see."""
+    try:
+        answer = session.get(path, accept=(200, 404, 410, *one.hidden), cost=one.cost)
+    except Gone:
+        return None
+    if answer.status in one.hidden:
+        return HIDDEN
+    if answer.status != 200:
+        return None
+    record = at(answer.json, one.record)
+    if not isinstance(record, dict):
+        raise TransientError(f"{session.subject}: {answer.request} answered without a record")
+    return record
+
+
+def _no_list(body: Any, where: str | None) -> str | None:
+    """What keeps a body from having a list of records; null stands for an empty one."""
+    if where and not isinstance(body, dict):
+        return "the answer is no object"
+    parent, _, name = (where or "").rpartition(".")
+    holder = at(body, parent) if parent else body
+    if where and (not isinstance(holder, dict) or name not in holder):
+        return f"the answer has no {where}"
+    found = at(body, where)
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        return f"{where or 'the answer'} is no list of records"
+    return None
+
+
+def _done(began: datetime) -> dict[str, Any]:
+    return {"began": began.isoformat(), "done": True}

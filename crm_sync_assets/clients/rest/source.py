@@ -1,0 +1,157 @@
+"""What an entity is read from, declared: sweeps in order, each cut into slices, each paged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from string import Formatter
+
+from crm_sync_assets.clients.rest.delta import Delta, Everything
+from crm_sync_assets.clients.rest.paging import Paging, Whole
+from crm_sync_assets.declarations.entity import Key, Record, SourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One list that is read for an entity; what it leaves out is as the source has it.
+
+    `ask` are parameters of its own. The records of one that is `gone` are no rows: they are what
+    the source no longer has. `cost` is in units of the budget for each page.
+    """
+
+    name: str
+    path: str | None = None
+    ask: Mapping[str, str] = field(default_factory=dict)
+    delta: Delta | None = None
+    paging: Paging | None = None
+    records: str | None = None
+    gone: bool = False
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list whose members the paths name as `{name}`: the accounts that a key sees.
+
+    Members come from `path`, below `records`, by their `key`; only those in the variable `only`,
+    where that is set. What is read of one that was not there at the last sync is everything.
+    """
+
+    name: str
+    path: str
+    records: str
+    paging: Paging
+    key: str = "id"
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Records by their ids, several at a time: `ask` takes up to `most` of them, with commas.
+
+    What is asked for and does not come proves nothing: it is asked for alone.
+    """
+
+    path: str
+    ask: str
+    most: int
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A record by itself. `{id}` in the path is the key column of that name, unless `names` makes
+    what the path needs of a key; `record` is where the answer has it.
+
+    A status in `hidden` says that the record may be there, but not for us to see: its row stays.
+    """
+
+    path: str
+    record: str | None = None
+    names: Callable[[Key], Mapping[str, str]] | None = None
+    hidden: tuple[int, ...] = ()
+    cost: int = 1
+
+
+@dataclass(frozen=True, repr=False)
+class Rest:
+    """Records of one entity behind a web API.
+
+    `path` is below the base URL, `records` where a page has them. `windowed_by` is the field that a
+    window is about, if the `delta` knows windows; `modified` is the field that orders versions.
+    `details` is the path of the whole record where the list has only an outline of it; `explode`
+    makes several records of one. `gone` says of a listed record that it is deleted. `filters` are a
+    CRM's own flags → the parameters they become. `again` lists everything a second time in pages of
+    another size, to find what one list left out; for small lists that nobody counts. `page` is the
+    address of a record's page for people.
+    """
+
+    path: str
+    records: str | None = None
+    paging: Paging = field(default_factory=Whole)
+    delta: Delta = field(default_factory=Everything)
+    modified: str | None = None
+    windowed_by: str | None = None
+    root: str = ""
+    id: str = "id"
+    params: Mapping[str, str] = field(default_factory=dict)
+    sweeps: tuple[Sweep, ...] = (Sweep("all"),)
+    each: Each | None = None
+    details: One | None = None
+    explode: Callable[[Record], Iterable[Record]] | None = None
+    gone: Callable[[Record], bool] | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    one: One | None = None
+    many: Many | None = None
+    again: bool = False
+    page: str | None = None
+    cost: int = 1
+    api: str = ""
+    kind: SourceKind = "api"
+
+    def __post_init__(self) -> None:
+        names = [sweep.name for sweep in self.sweeps]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        windowed = any(self.delta_of(sweep).windowed for sweep in self.sweeps)
+        if not self.sweeps or twice:
+            raise ValueError(f"{self.path}: a sweep is named twice: {', '.join(twice) or 'none'}")
+        if windowed and self.windowed_by is None:
+            if self.modified is None:
+                raise ValueError(f"{self.path}: a delta, and no field that its window is about")
+            object.__setattr__(self, "windowed_by", self.modified)
+        if self.windowed_by is not None and not windowed:
+            raise ValueError(
+                f"{self.path}: windowed by {self.windowed_by}, and no delta asks for it"
+            )
+        known = {self.each.name} if self.each else set[str]()
+        for path in (self.path, *(sweep.path or "" for sweep in self.sweeps)):
+            if unknown := _names(path) - known:
+                raise ValueError(f"{path}: nothing fills {{{'}, {'.join(sorted(unknown))}}}")
+        if self.many is not None and self.one is None:
+            raise ValueError(f"{self.path}: records by ids, and none by itself, to be sure of one")
+
+    def __repr__(self) -> str:
+        """What decides how a record looks and where a cursor leads; functions by their names."""
+        parts: list[object] = [self.path, self.records, self.root, self.modified, self.windowed_by]
+        parts += [type(self.paging).__name__, type(self.delta).__name__, dict(self.params)]
+        parts += [(s.name, s.path, dict(s.ask), s.gone) for s in self.sweeps]
+        parts += [self.each and self.each.name, self.details and self.details.path]
+        parts += [made.__qualname__ if made else None for made in (self.explode, self.gone)]
+        return f"Rest({', '.join(map(repr, parts))})"
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def max_page_size(self) -> int:
+        return max(self.paging_of(sweep).most for sweep in self.sweeps)
+
+    def paging_of(self, sweep: Sweep) -> Paging:
+        return sweep.paging or self.paging
+
+    def delta_of(self, sweep: Sweep) -> Delta:
+        return sweep.delta or self.delta
+
+
+def _names(path: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(path) if name}
