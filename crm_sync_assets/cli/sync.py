@@ -104,13 +104,7 @@ def _sync(
     asked, warnings = flags(given, kind)
     for warning in warnings:
         exits.say(warning)
-    works = [
-        Work(crm, plan(crm, entities, asked), f"{crm.name}_all" if whole else None)
-        for crm, entities in wanted
-    ]
-    undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
-    if undated and not given.quiet:
-        exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
+    works = _works(wanted, asked, whole=whole, quiet=given.quiet)
     env = environment()
     for crm, _ in wanted:
         # Without a warehouse the client's constructor only reads the environment: a missing token
@@ -158,6 +152,20 @@ def _sync(
     if cancelled:
         return exits.CANCELLED
     return exits.FAILED if closed else status(outcomes)
+
+
+def _works(
+    wanted: Sequence[tuple[Crm, Sequence[Entity]]], asked: Flags, *, whole: bool, quiet: bool
+) -> list[Work]:
+    """What is to be done for each CRM; says where the dates do not apply."""
+    works = [
+        Work(crm, plan(crm, entities, asked), f"{crm.name}_all" if whole else None)
+        for crm, entities in wanted
+    ]
+    undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
+    if undated and not quiet:
+        exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
+    return works
 
 
 def chosen(crm: Crm, names: Sequence[str]) -> tuple[Entity, ...]:
