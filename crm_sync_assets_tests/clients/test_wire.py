@@ -75,7 +75,7 @@ def http(base_url: str) -> Http:
 
 def the_end_has_come(client: Http) -> None:
     """Wait until the server's closing of the kept connection has arrived here."""
-    wire: Any = client._wire
+    wire: Any = client._hosts[client.base_url].wire
     (kept,) = wire._idle
     deadline = time.monotonic() + 10
     while kept.is_quiet:
@@ -133,8 +133,8 @@ def test_a_proxy_is_used_where_the_environment_names_one(
     client.close()
     assert server.targets == ["http://crm.invalid/api/things?after=1"]
     straight = http(server.url)
-    assert isinstance(client._wire, Proxied)
-    assert isinstance(straight._wire, Direct)
+    assert isinstance(client._hosts[client.base_url].wire, Proxied)
+    assert isinstance(straight._hosts[straight.base_url].wire, Direct)
     straight.close()
 
 
