@@ -10,6 +10,7 @@ from typing import Any
 from crm_sync_assets.clients import addresses
 from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.rest.account import RestAccount
+from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.keys import ByKey
 from crm_sync_assets.clients.rest.reading import Reading, listed
@@ -64,7 +65,7 @@ class RestClient(RestAccount):
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of raw records, as the API's lists have them."""
         source, session = self._source(read.entity), self._session(read, usage)
-        yield from Reading(read, session, source, self._members(source, session)).pages()
+        yield from Reading(read, session, source, self._addresses(source, session)).pages()
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record, as a read of everything lists them."""
@@ -81,8 +82,8 @@ class RestClient(RestAccount):
         source, session = self._source(read.entity), self._session(read, usage)
         if source.one is None:
             return asked_for(self.outline(read, usage), read.entity, keys)
-        members = self._members(source, session)
-        return ByKey(read, session, source, source.one, members).pages(keys)
+        addresses = self._addresses(source, session)
+        return ByKey(read, session, source, source.one, addresses).pages(keys)
 
     def meaning(self, entity: Entity) -> list[Meant]:
         """The account that the credentials belong to, where the API tells it."""
@@ -134,17 +135,22 @@ class RestClient(RestAccount):
         source = self._source(read.entity)
         return self._https[source.api].session(read.entity.name, usage)
 
-    def _members(self, source: Rest, session: Session) -> list[str]:
-        """What `{name}` stands for in the source's paths, sorted, as the API lists them now."""
+    def _addresses(self, source: Rest, session: Session) -> Addresses:
+        api = self._declared[source.api]
         each = source.each
         if each is None:
-            return []
+            return Addresses(self._filling(api))
+        members = self._members(each, source, session)
+        return Addresses(self._filling(api), each.name, {name: name for name in members})
+
+    def _members(self, each: Each, source: Rest, session: Session) -> list[str]:
+        """What there is of `each`, sorted, as the API lists it now."""
         found: list[str] = self.remember(
             ("members", source.api, each.path), partial(self._listed, each, source, session)
         )
         given = self._environment.get(each.only) if each.only else None
-        wanted = [name.strip() for name in (given or "").split(",") if name.strip()]
-        unknown = sorted(set(wanted) - set(found))
+        wanted = sorted({name.strip() for name in (given or "").split(",") if name.strip()})
+        unknown = [name for name in wanted if name not in found]
         if unknown:
             raise FatalError(
                 f"{session.subject}: {each.only} names {', '.join(unknown)}, which these "
@@ -155,11 +161,11 @@ class RestClient(RestAccount):
                 f"{session.subject}: the credentials see no {each.name}: give their user access "
                 "to one"
             )
-        return (wanted and sorted(wanted)) or found
+        return wanted or found
 
     def _listed(self, each: Each, source: Rest, session: Session) -> list[str]:
         listing = Rest(
             each.path, records=each.records, paging=each.paging, id=each.key, api=source.api
         )
-        members = {str(at(record, each.key)) for record in listed(session, listing)}
-        return sorted(members)
+        addresses = Addresses(self._filling(self._declared[source.api]))
+        return sorted({str(at(record, each.key)) for record in listed(session, listing, addresses)})

@@ -7,7 +7,8 @@ from functools import partial
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.clients.rest.reading import HIDDEN, filled, one_at, tombstones_of
+from crm_sync_assets.clients.rest.addresses import Addresses
+from crm_sync_assets.clients.rest.reading import HIDDEN, made_of, one_at
 from crm_sync_assets.clients.rest.source import Many, One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
@@ -20,13 +21,14 @@ class ByKey:
     """Records asked for by their keys."""
 
     def __init__(
-        self, read: Read, session: Session, source: Rest, one: One, members: Sequence[str]
+        self, read: Read, session: Session, source: Rest, one: One, addresses: Addresses
     ) -> None:
         self._read = read
         self._session = session
         self._source = source
         self._one = one
-        self._members: list[str | None] = list(members) if source.each else [None]
+        self._addresses = addresses
+        self._members: list[str | None] = [*addresses.members] if source.each else [None]
         self._processor = Processor(outline_of(read.entity), validate=False)
 
     def pages(self, keys: Sequence[Key]) -> Iterator[Page]:
@@ -51,23 +53,37 @@ class ByKey:
         return Page([record for record in records if not self._is_gone(record)], {})
 
     def _alone(self, key: Key) -> Page:
-        made = self._one.names
-        names = made(key) if made else dict(zip(self._key_names(), key, strict=True))
+        """One record, wherever it is; not shown to us here, it may be there all the same."""
+        hidden = False
+        for member, path in self._places(key):
+            for ask in self._one.asks:
+                record = one_at(self._session, path, self._one, ask)
+                hidden = hidden or record is HIDDEN
+                if record is None or record is HIDDEN:
+                    continue
+                if self._is_gone(record):
+                    return Page([], {}, [Tombstone(key)])
+                mine = [
+                    one for one in self._made(record, member, key) if self._keys([one]) == [key]
+                ]
+                if mine:
+                    return Page(mine, {})
+        return Page([], {}, kept=[key]) if hidden else Page([], {}, [Tombstone(key)])
+
+    def _places(self, key: Key) -> Iterator[tuple[str | None, str]]:
+        """Where a record may be: with the member that its key names, else with each."""
+        made, each = self._one.names, self._source.each
+        names = dict(made(key) if made else zip(self._key_names(), key, strict=True))
+        named = names.pop(each.name, None) if each else None
         for member in self._members:
-            path = filled(self._one.path, self._source.each, member, names)
-            record = one_at(self._session, path, self._one)
-            if record is HIDDEN:
-                return Page([], {}, kept=[key])
-            if record is None:
-                continue
-            if self._is_gone(record):
-                return Page([], {}, tombstones_of(self._read, [record]) or [Tombstone(key)])
-            explode = self._source.explode
-            several: list[Record] = list(explode(record)) if explode else [record]
-            mine = [one for one in several if self._keys([one]) == [key]]
-            if mine:
-                return Page(mine, {})
-        return Page([], {}, [Tombstone(key)])
+            if named in (None, member):
+                yield member, self._addresses.path(self._one.path, member, names)
+
+    def _made(self, record: Record, member: str | None, key: Key) -> list[Record]:
+        """What a listed record would have become."""
+        if self._one.shaped:
+            return [self._one.shaped(record, key)]
+        return made_of(self._source, record, member)
 
     def _is_gone(self, record: Record) -> bool:
         return self._source.gone is not None and self._source.gone(record)

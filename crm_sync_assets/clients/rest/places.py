@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ from crm_sync_assets.clients.rest.source import Rest, Sweep
 from crm_sync_assets.declarations.contract import Cursor
 from crm_sync_assets.errors import FatalError
 
-DONE = {"done": True}
+Name = tuple[str | None, ...]
+"""Sweep, member and slice of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +26,41 @@ class Step:
     slice: Slice
 
     @property
-    def name(self) -> list[str | None]:
-        return [self.sweep.name, self.member, self.slice.name]
+    def name(self) -> Name:
+        return (self.sweep.name, self.member, self.slice.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the next page starts. `seen` is how many records of its list were read before it.
 
-    `began` is when the reading began, in its first attempt.
+    `began` is when the reading began, in its first attempt. No `step` is the beginning or, once
+    `done`, the end. `closed` are lists that could not be read, and are asked for again.
     """
 
     began: datetime
-    step: Sequence[str | None] | None = None
+    step: Name | None = None
     position: Position = None
     seen: int = 0
+    closed: tuple[Name, ...] = ()
+    done: bool = False
 
     @classmethod
     def of(cls, cursor: Cursor | None, now: datetime) -> Place:
         if cursor is None:
             return cls(now)
+        step = cursor["step"]
         return cls(
             datetime.fromisoformat(cursor["began"]),
-            cursor.get("step"),
-            cursor.get("position"),
-            cursor.get("seen", 0),
+            None if step is None else tuple(step),
+            cursor["position"],
+            cursor["seen"],
+            tuple(map(tuple, cursor["closed"])),
+            cursor["done"],
         )
 
     def cursor(self) -> dict[str, Any]:
-        return {
-            "began": self.began.isoformat(),
-            "step": None if self.step is None else list(self.step),
-            "position": self.position,
-            "seen": self.seen,
-        }
+        return {**asdict(self), "began": self.began.isoformat()}
 
 
 def steps_of(
@@ -75,12 +77,18 @@ def steps_of(
 
 
 def left_of(steps: list[Step], place: Place, subject: str) -> list[Step]:
-    """The steps from this place on. Raises FatalError for a place that is none of them."""
+    """The steps from this place on, at last those that were closed before it.
+
+    Raises FatalError for a place that is none of them.
+    """
+    again = [step for step in steps if step.name in place.closed]
+    if place.done:
+        return again
     if place.step is None:
         return steps
     for number, step in enumerate(steps):
-        if step.name == list(place.step):
-            return steps[number:]
+        if step.name == place.step:
+            return [*steps[number:], *(one for one in again if one not in steps[number:])]
     raise FatalError(
         f"{subject}: the checkpoint is in a list that is not read any more "
         f"({'/'.join(name or '-' for name in place.step)}); the next sync starts anew"

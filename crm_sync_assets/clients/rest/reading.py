@@ -14,17 +14,18 @@ from functools import partial
 from typing import Any
 
 from crm_sync_assets.clients.ahead import in_order
-from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.answers import Answer, Params
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
+from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Slice, Window
 from crm_sync_assets.clients.rest.paging import Moved, Position
-from crm_sync_assets.clients.rest.places import Place, Step, left_of, steps_of
-from crm_sync_assets.clients.rest.source import Each, One, Rest
+from crm_sync_assets.clients.rest.places import Name, Place, Step, left_of, steps_of
+from crm_sync_assets.clients.rest.source import One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
-from crm_sync_assets.errors import FatalError, Gone, Incomplete, TransientError
+from crm_sync_assets.errors import Closed, FatalError, Gone, Incomplete, TransientError
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.rows.processor import Processor
@@ -42,10 +43,15 @@ class Lists:
     """Pages of lists, decoded and checked, for one reading."""
 
     def __init__(
-        self, session: Session, source: Rest, options: Mapping[str, Any] | None = None
+        self,
+        session: Session,
+        source: Rest,
+        addresses: Addresses,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._session = session
         self._source = source
+        self._addresses = addresses
         given = options or {}
         self._filters = {
             parameter: str(given[flag])
@@ -58,7 +64,7 @@ class Lists:
         source, sweep = self._source, step.sweep
         paging = source.paging_of(sweep)
         ask = paging.ask(position, min(size, paging.most))
-        path = ask.address or filled(sweep.path or source.path, source.each, step.member)
+        path = ask.address or self._addresses.path(sweep.path or source.path, step.member)
         params = dict(ask.params)
         if ask.address is None:
             params |= {**source.params, **sweep.ask, **self._filters, **step.slice.params}
@@ -68,7 +74,9 @@ class Lists:
             params,
             headers=step.slice.headers,
             accept=(200, 304) if step.slice.headers else (200,),
-            check=partial(_no_list, where=where) if not step.slice.headers else None,
+            check=partial(_no_list, where=where, id_path=source.id)
+            if not step.slice.headers
+            else None,
             cost=source.cost if sweep.cost is None else sweep.cost,
         )
         if answer.status == 304:
@@ -91,9 +99,9 @@ class Lists:
         return answer, records, following
 
 
-def listed(session: Session, source: Rest) -> Iterator[Record]:
+def listed(session: Session, source: Rest, addresses: Addresses) -> Iterator[Record]:
     """Every record of one small list, page by page, for who needs them beside a reading."""
-    lists, position = Lists(session, source), None
+    lists, position = Lists(session, source, addresses), None
     guard = CursorGuard(session.subject)
     step = Step(source.sweeps[0], None, Slice("all"))
     while True:
@@ -108,24 +116,22 @@ def listed(session: Session, source: Rest) -> Iterator[Record]:
 class Reading:
     """One reading of one entity; `pages` may be asked for once.
 
-    `members` are what `{name}` stands for in the paths, in the order they are read.
+    Members are read in the order that `addresses` has them. One that is closed to us keeps no other
+    from being read, and the reading from being complete.
     """
 
-    def __init__(
-        self, read: Read, session: Session, source: Rest, members: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, read: Read, session: Session, source: Rest, addresses: Addresses) -> None:
         self._read = read
         self._session = session
         self._source = source
-        self._members: list[str | None] = list(members) if source.each else [None]
-        self._lists = Lists(session, source, read.options)
+        self._addresses = addresses
+        self._members: list[str | None] = [*addresses.members] if source.each else [None]
+        self._lists = Lists(session, source, addresses, read.options)
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
 
     def pages(self) -> Iterator[Page]:
         """Pages of records, at last what is to be remembered of the members."""
         strategy, subject = self._read.strategy, self._read.entity.name
-        if (self._read.cursor or {}).get("done"):
-            return
         place = Place.of(self._read.cursor, datetime.now(UTC))
         window = Window(strategy.since, strategy.until, place.began)
         known = self._read.memory.get("members")
@@ -135,20 +141,28 @@ class Reading:
             new = []
         if new and strategy.since is not None:
             log.info("%s: new here, read from the beginning: %s", subject, ", ".join(map(str, new)))
-        steps = left_of(steps_of(self._source, window, self._members, new), place, subject)
-        for number, step in enumerate(steps):
-            after = steps[number + 1].name if number + 1 < len(steps) else None
-            begun = (
-                place if number == 0 and place.step is not None else Place(place.began, step.name)
+        left = left_of(steps_of(self._source, window, self._members, new), place, subject)
+        closed: dict[Name, Closed] = {}
+        for number, step in enumerate(left):
+            after = left[number + 1] if number + 1 < len(left) else None
+            waiting = [one.name for one in left[number + 1 :] if one.name in place.closed]
+            begun = replace(
+                place if step.name == place.step else Place(place.began, step.name),
+                closed=(*closed, *waiting),
             )
-            yield from self._list(step, begun, after)
-        self._miss_nobody(known)
+            try:
+                yield from self._list(step, begun, after)
+            except Closed as error:
+                if len(self._members) < 2:
+                    raise
+                closed[step.name] = error
+        self._miss_nobody(known, closed)
 
-    def _list(self, step: Step, begun: Place, after: Sequence[str | None] | None) -> Iterator[Page]:
+    def _list(self, step: Step, begun: Place, after: Step | None) -> Iterator[Page]:
         """The pages of one list; read again while it is shorter than it says, or moves."""
         problem: str | None = None
         for tries in range(1, TRIES + 1):
-            counted = Tally(begun.seen if tries == 1 else 0, self._source.id)
+            counted = Tally(begun.seen, self._source.id)
             try:
                 yield from self._once(step, begun, after, counted)
             except Moved as moved:
@@ -157,7 +171,7 @@ class Reading:
                 problem = counted.problem()
                 if problem is None:
                     return
-            begun = Place(begun.began, step.name)
+            begun = replace(begun, position=None, seen=0)
             if tries < TRIES:
                 self._session.wait_to_ask_again(tries, f"{problem}; reading it again")
         raise TransientError(
@@ -165,28 +179,26 @@ class Reading:
             "resumes at the beginning of this list."
         )
 
-    def _once(
-        self, step: Step, begun: Place, after: Sequence[str | None] | None, counted: Tally
-    ) -> Iterator[Page]:
+    def _once(self, step: Step, begun: Place, after: Step | None, counted: Tally) -> Iterator[Page]:
         paging = self._source.paging_of(step.sweep)
         guard = CursorGuard(self._read.entity.name)
-        position = begun.position
+        place = begun
         while True:
-            answer, records, following = self._lists.true_page(step, position, self._size)
-            fresh = paging.new(position, records)
+            answer, records, following = self._lists.true_page(step, place.position, self._size)
+            fresh = paging.new(place.position, records)
             counted.add(fresh, paging.total(answer))
-            if following is None:
-                # A list that is short is read again from its beginning, also after a crash.
-                short = counted.problem() is not None
-                place = Place(begun.began, step.name if short else after)
-                cursor = place.cursor() if short or after is not None else _done(begun.began)
-            else:
+            if following is not None:
                 guard.follow(repr(following), records=len(fresh))
-                cursor = Place(begun.began, step.name, following, counted.seen).cursor()
-            yield self._page(step, fresh, cursor, paging.total(answer))
+                place = replace(begun, position=following, seen=counted.seen)
+            elif counted.problem() is not None:
+                # A list that is short is read again from its beginning, also after a crash.
+                place = replace(begun, position=None, seen=0)
+            else:
+                name = after.name if after else None
+                place = replace(begun, step=name, position=None, seen=0, done=after is None)
+            yield self._page(step, fresh, place.cursor(), paging.total(answer))
             if following is None:
                 return
-            position = following
 
     def _page(
         self, step: Step, records: Sequence[Record], cursor: Mapping[str, Any], total: int | None
@@ -198,7 +210,8 @@ class Reading:
         alive: list[Record] = []
         gone: list[Record] = []
         for record in records:
-            is_gone = step.sweep.gone or (self._source.gone and self._source.gone(record))
+            says_so = self._source.gone if isinstance(record, dict) else None
+            is_gone = step.sweep.gone or (says_so is not None and says_so(record))
             (gone if is_gone else alive).append(record)
         return replace(
             page,
@@ -208,9 +221,8 @@ class Reading:
 
     def _whole(self, records: Sequence[Record], member: str | None) -> Iterator[Record]:
         """The records with their details, and made into several where they are."""
-        explode = self._source.explode
         for record in self._detailed(records, member):
-            yield from explode(record) if explode else (record,)
+            yield from made_of(self._source, record, member)
 
     def _detailed(self, records: Sequence[Record], member: str | None) -> Iterator[Record]:
         details = self._source.details
@@ -219,27 +231,37 @@ class Reading:
             return
 
         def whole(record: Record) -> Record:
+            if at(record, self._source.id) in (None, ""):
+                return record
             names = {"id": str(at(record, self._source.id))}
-            path = filled(details.path, self._source.each, member, names)
+            path = self._addresses.path(details.path, member, names)
             found = one_at(self._session, path, details)
             # Deleted between the list and this: what the list has of it is the last there is.
             return record if found is None else {**record, **found}
 
         yield from in_order(partial(whole, record) for record in records)
 
-    def _miss_nobody(self, known: Sequence[str] | None) -> None:
-        """Fail at the end where a member of the last sync is not shown to us any more.
+    def _miss_nobody(self, known: Sequence[str] | None, closed: Mapping[Name, Closed]) -> None:
+        """Fail at the end where a member is closed to us, or one of the last sync not shown.
 
         Its rows would be missing from this read, which is no proof that they are gone.
         """
+        stored = "What else there is was stored, and no row is taken for deleted"
+        each = self._source.each.name if self._source.each else "a part"
+        if closed:
+            names = ", ".join(dict.fromkeys(str(member) for _, member, *_ in closed))
+            reasons = " ".join(dict.fromkeys(map(str, closed.values())))
+            advice = f" {self._source.each.advice}" if self._source.each else ""
+            raise Incomplete(
+                f"{self._read.entity}: not complete, {each} {names} could not be read. {stored}. "
+                f"{reasons}{advice}"
+            )
         missing = [name for name in known or () if name not in self._members]
         if missing and not self._read.strategy.overwrite:
-            each = self._source.each
             raise Incomplete(
-                f"{self._read.entity}: not complete: {each.name if each else 'a part'} "
-                f"{', '.join(missing)} was read at the last sync and is not shown to these "
-                "credentials any more. What else there is was stored, and no row is taken for "
-                "deleted. Give the access back, or run it once with --force to go on without."
+                f"{self._read.entity}: not complete: {each} {', '.join(missing)} was read at the "
+                "last sync and is not shown to these credentials any more. "
+                f"{stored}. Give the access back, or run it once with --force to go on without."
             )
 
 
@@ -249,7 +271,7 @@ class Tally:
     def __init__(self, seen: int, id_path: str) -> None:
         self._before = seen
         self._id = id_path
-        self._ids: set[Any] = set()
+        self._ids: set[str] = set()
         self._total: int | None = None
 
     @property
@@ -257,7 +279,13 @@ class Tally:
         return self._before + len(self._ids)
 
     def add(self, records: Sequence[Record], total: int | None) -> None:
-        self._ids.update(str(at(record, self._id)) for record in records)
+        for record in records:
+            name = at(record, self._id)
+            if name in (None, ""):
+                # It cannot be told from others like it, and is none of those with a name.
+                self._before += 1
+            else:
+                self._ids.add(str(name))
         self._total = total
 
     def problem(self) -> str | None:
@@ -285,18 +313,19 @@ def tombstones_of(read: Read, records: Sequence[Record]) -> list[Tombstone]:
     ]
 
 
-def filled(
-    path: str, each: Each | None, member: str | None, names: Mapping[str, str] | None = None
-) -> str:
-    """The path with its names filled in."""
-    known = {**(names or {}), **({each.name: member or ""} if each else {})}
-    return path.format(**known) if known else path
+def made_of(source: Rest, record: Record, member: str | None) -> list[Record]:
+    """What becomes of a listed record; one that is none is passed on, to be set aside alone."""
+    if not isinstance(record, dict):
+        return [record]
+    if source.each and source.each.stamp:
+        record = {**record, source.each.stamp: member}
+    return list(source.explode(record)) if source.explode else [record]
 
 
-def one_at(session: Session, path: str, one: One) -> Record | None:
+def one_at(session: Session, path: str, one: One, params: Params | None = None) -> Record | None:
     """The record at this address, None for one that is gone, HIDDEN for what we may not see."""
     try:
-        answer = session.get(path, accept=(200, 404, 410, *one.hidden), cost=one.cost)
+        answer = session.get(path, params, accept=(200, 404, 410, *one.hidden), cost=one.cost)
     except Gone:
         return None
     if answer.status in one.hidden:
@@ -309,8 +338,11 @@ def one_at(session: Session, path: str, one: One) -> Record | None:
     return record
 
 
-def _no_list(body: Any, where: str | None) -> str | None:
-    """What keeps a body from having a list of records; null stands for an empty one."""
+def _no_list(body: Any, where: str | None, id_path: str) -> str | None:
+    """What keeps a body from having a list of records; null stands for an empty one.
+
+    One record that says nothing of itself is passed on, to be set aside alone.
+    """
     if where and not isinstance(body, dict):
         return "the answer is no object"
     parent, _, name = (where or "").rpartition(".")
@@ -320,10 +352,8 @@ def _no_list(body: Any, where: str | None) -> str | None:
     found = at(body, where)
     if found is None:
         return None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if not isinstance(found, list):
         return f"{where or 'the answer'} is no list of records"
+    if len(found) > 1 and all(at(record, id_path) in (None, "") for record in found):
+        return f"no record of the list has {id_path}"
     return None
-
-
-def _done(began: datetime) -> dict[str, Any]:
-    return {"began": began.isoformat(), "done": True}

@@ -34,15 +34,23 @@ class Each:
     """A list whose members the paths name as `{name}`: the accounts that a key sees.
 
     Members come from `path`, below `records`, by their `key`; only those in the variable `only`,
-    where that is set. What is read of one that was not there at the last sync is everything.
+    where that is set. Without a path they are what that variable lists. Records get the member's
+    name as the field `stamp`. Of one that was not there at the last sync everything is read, and
+    one that is closed to us makes the read incomplete; `advice` says what to do about it.
     """
 
     name: str
-    path: str
-    records: str
-    paging: Paging
+    path: str = ""
+    records: str = ""
+    paging: Paging = field(default_factory=Whole)
     key: str = "id"
     only: str | None = None
+    stamp: str | None = None
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path and not self.only:
+            raise ValueError(f"{self.name}: neither a path nor a variable says what there is")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +71,17 @@ class One:
     """A record by itself. `{id}` in the path is the key column of that name, unless `names` makes
     what the path needs of a key; `record` is where the answer has it.
 
-    A status in `hidden` says that the record may be there, but not for us to see: its row stays.
+    It is asked for with each of `asks` in turn, until it is found. `names` may say which member it
+    belongs to. `shaped` makes of the answer what a list's record becomes, where that is another
+    shape. A status in `hidden` says that the record may be there, but not for us to see: its row
+    stays.
     """
 
     path: str
     record: str | None = None
     names: Callable[[Key], Mapping[str, str]] | None = None
+    asks: tuple[Mapping[str, str], ...] = ({},)
+    shaped: Callable[[Record, Key], Record] | None = None
     hidden: tuple[int, ...] = ()
     cost: int = 1
 
@@ -125,7 +138,8 @@ class Rest:
             )
         known = {self.each.name} if self.each else set[str]()
         for path in (self.path, *(sweep.path or "" for sweep in self.sweeps)):
-            if unknown := _names(path) - known:
+            # Names in capitals are the client's to fill: variables, prefixes of a version.
+            if unknown := {name for name in _names(path) - known if not name.isupper()}:
                 raise ValueError(f"{path}: nothing fills {{{'}, {'.join(sorted(unknown))}}}")
         if self.many is not None and self.one is None:
             raise ValueError(f"{self.path}: records by ids, and none by itself, to be sure of one")
@@ -135,7 +149,8 @@ class Rest:
         parts: list[object] = [self.path, self.records, self.root, self.modified, self.windowed_by]
         parts += [type(self.paging).__name__, type(self.delta).__name__, dict(self.params)]
         parts += [(s.name, s.path, dict(s.ask), s.gone) for s in self.sweeps]
-        parts += [self.each and self.each.name, self.details and self.details.path]
+        parts += [self.each and (self.each.name, self.each.stamp)]
+        parts += [self.details and self.details.path]
         parts += [made.__qualname__ if made else None for made in (self.explode, self.gone)]
         return f"Rest({', '.join(map(repr, parts))})"
 

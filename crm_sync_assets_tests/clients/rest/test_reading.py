@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Everything, Months, Since, SinceHeader, Span
 from crm_sync_assets.clients.rest.keys import ByKey
 from crm_sync_assets.clients.rest.paging import Cursor, Numbered, Offset, Whole
@@ -118,12 +119,17 @@ class Run:
         **more: Any,
     ) -> list[Page]:
         asked = Read(entity(self.source), strategy, 100, None, cursor=cursor, **more)  # type: ignore[arg-type]
-        return list(Reading(asked, self.session, self.source, members).pages())
+        return list(Reading(asked, self.session, self.source, self._addresses(members)).pages())
+
+    def _addresses(self, members: Sequence[str]) -> Addresses:
+        each = self.source.each
+        return Addresses({}, each and each.name, {member: member for member in members})
 
     def by_key(self, *keys: str, members: Sequence[str] = ()) -> list[Page]:
         asked = Read(entity(self.source), FULL, 100, None)  # type: ignore[arg-type]
         assert self.source.one is not None
-        keyed = ByKey(asked, self.session, self.source, self.source.one, members)
+        addresses = self._addresses(members)
+        keyed = ByKey(asked, self.session, self.source, self.source.one, addresses)
         return list(keyed.pages([(key,) for key in keys]))
 
 
@@ -266,7 +272,7 @@ def test_the_last_page_of_a_short_list_does_not_lead_past_it(run: MakeRun) -> No
     reading = run(api, Rest("/all", records="data", paging=COUNTED))
     pages = reading.read()
     short = pages[1].cursor
-    assert "done" not in short
+    assert not short["done"]
     assert set(ids(run(Api(all=things(*range(1, 6))), reading.source).read(cursor=short))) == {
         1, 2, 3, 4, 5,
     }  # fmt: skip
@@ -293,7 +299,7 @@ def test_a_cursor_that_comes_again_is_an_error_and_no_end(run: MakeRun) -> None:
         ({}, "the answer has no data"),
         ([], "the answer is no object"),
         ({"data": {}}, "data is no list of records"),
-        ({"data": [1]}, "data is no list of records"),
+        ({"data": [1, {}, {"id": None}]}, "no record of the list has id"),
     ],
 )
 def test_a_body_without_a_list_is_no_empty_list(run: MakeRun, body: Any, told: str) -> None:
@@ -421,3 +427,108 @@ def test_a_record_is_looked_for_with_every_member(run: MakeRun) -> None:
     pages = reading.by_key("1", "2", "3", members=["a", "b"])
     assert sorted(ids(pages)) == [1, 2]
     assert [t.key for page in pages for t in page.tombstones] == [("3",)]
+
+
+def test_a_record_is_asked_for_in_each_way_and_told_as_a_list_would(run: MakeRun) -> None:
+    def shaped(record: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
+        return {**record, "name": f"{key[0]} as listed"}
+
+    source = Rest(
+        "/all",
+        records="data",
+        one=One("/all/{id}", record="data", asks=({"old": "no"}, {"old": "yes"}), shaped=shaped),
+    )
+    reading = run(Api(all=things(1)), source)
+    pages = reading.by_key("1", "2")
+    assert [record["name"] for page in pages for record in page.records] == ["1 as listed"]
+    assert [params["old"] for path, params in reading.api.asked if path == "/all/2"] == [
+        "no",
+        "yes",
+    ]
+
+
+def test_what_one_member_does_not_show_another_may(run: MakeRun) -> None:
+    source = Rest(
+        "/{account}/all",
+        records="data",
+        each=Each("account", "/accounts", "data", Whole()),
+        one=One("/{account}/all/{id}", record="data", hidden=(403,)),
+    )
+    shut = things(1, 2, closed=True)
+    reading = run(Api(a__all=shut, b__all=things(1)), source)
+    pages = reading.by_key("1", "2", members=["a", "b"])
+    assert ids(pages) == [1]
+    assert [key for page in pages for key in page.kept] == [("2",)]
+
+
+def test_a_key_may_name_its_member(run: MakeRun) -> None:
+    def names(key: tuple[str, ...]) -> dict[str, str]:
+        return {"account": "b" if key[0] == "1" else "gone", "id": key[0]}
+
+    source = Rest(
+        "/{account}/all",
+        records="data",
+        each=Each("account", "/accounts", "data", stamp="of"),
+        one=One("/{account}/all/{id}", record="data", names=names),
+    )
+    reading = run(Api(a__all=things(1, 2), b__all=things(1)), source)
+    pages = reading.by_key("1", "2", members=["a", "b"])
+    assert [record["of"] for page in pages for record in page.records] == ["b"]
+    assert [t.key for page in pages for t in page.tombstones] == [("2",)]
+    assert [path for path, _ in reading.api.asked] == ["/b/all/1"]
+
+
+def test_what_stands_in_a_path_is_quoted() -> None:
+    addresses = Addresses({"PREFIX": "/v3/a"}, "kind", {"odd": "x/y?z"})
+    assert addresses.path("{PREFIX}/{kind}/{id}", "odd", {"id": "1 %2F"}) == (
+        "/v3/a/x%2Fy%3Fz/1%20%252F"
+    )
+    assert addresses.path("/plain", None) == "/plain"
+
+
+def test_records_that_say_nothing_of_themselves_are_passed_on(run: MakeRun) -> None:
+    api = Api(all=[])
+    api.lie = lambda *_: {"data": [7, {"id": 1}, {"id": None}], "total": 3, "total_pages": 1}
+    source = Rest(
+        "/all",
+        records="data",
+        paging=COUNTED,
+        details=One("/whole/{id}"),
+        explode=lambda record: [record],
+        gone=lambda record: record["id"] == 2,
+    )
+    api.records["/whole"] = things(1)
+    (page,) = run(api, source).read()
+    assert [record for record in page.records if not isinstance(record, dict)] == [7]
+    assert len(page.records) == 3
+
+
+# A member that is closed to us
+
+
+def shut(api: Api, path: str) -> None:
+    del api.records[path]
+
+
+def test_a_closed_member_keeps_no_other_from_being_read(run: MakeRun) -> None:
+    reading = run(Api(a__all=things(1), b__all=things(2), c__all=things(3)), BY_ACCOUNT)
+    shut(reading.api, "/b/all")
+    pages: list[Page] = []
+    asked = Read(entity(BY_ACCOUNT), FULL, 100, None)  # type: ignore[arg-type]
+    addresses = Addresses({}, "account", {name: name for name in "abc"})
+    with pytest.raises(Incomplete, match=r"account b could not be read.*answered 404"):
+        pages.extend(Reading(asked, reading.session, BY_ACCOUNT, addresses).pages())
+    assert ids(pages) == [1, 3]
+    # A crash now must not make the read complete: the closed one is asked for again.
+    cursor = msgspec.json.decode(msgspec.json.encode(pages[-1].cursor))
+    with pytest.raises(Incomplete, match="account b could not be read"):
+        reading.read(cursor=cursor, members=["a", "b", "c"])
+    reading.api.records["/b/all"] = things(2)
+    assert ids(reading.read(cursor=cursor, members=["a", "b", "c"])) == [2]
+
+
+def test_the_only_member_that_is_closed_fails_as_itself(run: MakeRun) -> None:
+    reading = run(Api(a__all=[]), BY_ACCOUNT)
+    shut(reading.api, "/a/all")
+    with pytest.raises(FatalError, match="answered 404"):
+        reading.read(members=["a"])
