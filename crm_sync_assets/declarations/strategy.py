@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
@@ -36,8 +36,9 @@ class Strategy:
 
     `since` is inclusive and `until` exclusive, both aware UTC; None leaves that end open.
     `overwrite` lets an older version replace a newer one; `replaces` makes the table what the
-    source holds, in one transaction. `moves_watermark` is true only for a read that, once
-    complete, leaves nothing unread before its own start. `filtered` says that the source is asked
+    source holds, in one transaction. `closes_gap` is true only for a read that, once complete,
+    leaves nothing unread before its own start, deletions included; `moves_watermark` if it also
+    says so in history, which no trial does. `filtered` says that the source is asked
     for a part of its records only, so that nothing follows from what is not among them. `because`
     says why everything is read although a delta would have done.
     """
@@ -47,6 +48,7 @@ class Strategy:
     until: datetime | None = None
     overwrite: bool = False
     replaces: bool = False
+    closes_gap: bool = False
     moves_watermark: bool = False
     filtered: bool = False
     because: str | None = None
@@ -103,12 +105,14 @@ def choose(
         open_top = until is None
         reaches_back = since is None or (watermark is not None and since <= watermark)
         is_told = feed_from is None or (watermark is not None and watermark >= feed_from)
+        closes_gap = open_top and reaches_back and is_told and not filtered
         return Strategy(
             "manual",
             since,
             until,
             overwrite=flags.force,
-            moves_watermark=unlimited and open_top and reaches_back and is_told,
+            closes_gap=closes_gap,
+            moves_watermark=unlimited and closes_gap,
             filtered=filtered,
         )
     if flags.force or flags.full or not tracks_changes:
@@ -116,16 +120,20 @@ def choose(
             "full",
             overwrite=flags.force,
             replaces=flags.force and flags.full,
+            closes_gap=not filtered,
             moves_watermark=unlimited,
             filtered=filtered,
         )
+    everything = Strategy(
+        "full", closes_gap=not filtered, moves_watermark=unlimited, filtered=filtered
+    )
     if watermark is None:
-        return Strategy("initial_full", moves_watermark=unlimited, filtered=filtered)
+        return replace(everything, name="initial_full")
     since = watermark - overlap
     if feed_from is not None and since < feed_from:
         why = (
             f"a delta would begin at {since:%Y-%m-%d %H:%M} UTC, and the source tells of what "
             f"changed no further back than {feed_from:%Y-%m-%d %H:%M} UTC"
         )
-        return Strategy("full", moves_watermark=unlimited, filtered=filtered, because=why)
-    return Strategy("incremental", since=since, moves_watermark=unlimited, filtered=filtered)
+        return replace(everything, because=why)
+    return replace(everything, name="incremental", since=since)

@@ -81,6 +81,30 @@ def test_strategy_follows_from_flags_and_watermark(
     assert (strategy.name, strategy.since, strategy.moves_watermark) == (name, expected, moves)
 
 
+@pytest.mark.parametrize("trial", [{}, {"dry_run": True}, {"max_records": 5}], ids=str)
+@pytest.mark.parametrize(
+    ("flags", "watermark", "closes"),
+    [
+        ({}, None, True),
+        ({}, MARK, True),
+        ({"full": True}, MARK, True),
+        ({"start_date": BEFORE}, MARK, True),
+        ({"start_date": AFTER}, MARK, False),
+        ({"start_date": BEFORE}, None, False),
+        ({"start_date": BEFORE, "end_date": AFTER}, MARK, False),
+    ],
+)
+def test_a_trial_reads_what_the_sync_it_foretells_would(
+    flags: dict[str, object],
+    watermark: datetime | None,
+    closes: bool,
+    trial: dict[str, object],
+) -> None:
+    strategy = choose(Flags(**flags, **trial), watermark=watermark)  # type: ignore[arg-type]
+    assert strategy.closes_gap == closes
+    assert strategy.moves_watermark == (closes and not trial)
+
+
 def test_only_full_with_force_replaces_the_table() -> None:
     assert choose(Flags(full=True, force=True), watermark=MARK).replaces
     assert not choose(Flags(full=True), watermark=MARK).replaces

@@ -10,8 +10,9 @@
   Genius is gone; what is in Genius and not stored came late (its transaction was committed after
   its time had been read) and is read now.
 
-A bounded window reads `changed` alone, and one with only a beginning leaves out `deleted`: what it
-was not asked for is not its business. The cursor is the phase and the last key read.
+A bounded window reads `changed` alone, and one that begins after the watermark leaves out
+`deleted`: what it was not asked for is not its business. The cursor is the phase and the last key
+read.
 
 A chunk that is short is not the end: a full read is over when the database counts no rows after the
 last key, any other phase when a chunk is empty.
@@ -71,7 +72,7 @@ class TableReading:
         wanted = ["changed", "undated"]
         if self._gained():
             wanted.append("gained")
-        return [*wanted, "deleted"] if strategy.name == "incremental" else wanted
+        return [*wanted, "deleted"] if strategy.closes_gap else wanted
 
     def _condition(self, phase: str) -> sa.ColumnElement[bool] | None:
         strategy = self._read.strategy

@@ -365,6 +365,7 @@ def test_a_window_reads_changed_rows_only(world: World, start: Start) -> None:
     for strategy, phases in (
         (Strategy("manual", since, until), {"changed"}),
         (Strategy("manual", since), {"changed", "undated"}),
+        (Strategy("manual", since, closes_gap=True), {"changed", "undated", "deleted"}),
         (Strategy("full"), {"all"}),
     ):
         found = pages(genius, Read(entity, strategy, 5, genius.warehouse))
