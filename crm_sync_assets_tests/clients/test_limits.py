@@ -19,7 +19,7 @@ from crm_sync_assets.clients.limits import (
     shared_budget,
     windows_of,
 )
-from crm_sync_assets.errors import Deferred, TransientError
+from crm_sync_assets.errors import Deferred, TransientError, UsageError
 
 
 def never(seconds: float) -> None:
@@ -182,3 +182,78 @@ def test_a_process_that_hangs_with_the_budget_holds_up_nobody(
 def test_an_account_s_key_tells_nothing_about_its_token() -> None:
     assert "secret" not in account_key("hubspot", "secret")
     assert account_key("a", "b") != account_key("a", "c")
+
+
+# What costs more than one place
+
+
+@pytest.mark.parametrize(
+    "window",
+    [Window("a", 7, 1), Window("a", 40, 1.25), Window("a", 171, 10.25), Window("a", 1_000, 60)],
+    ids=lambda window: str(window.requests),
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_no_stretch_of_time_costs_more_than_the_window_allows(window: Window, seed: int) -> None:
+    dice, state, moments, now = random.Random(seed), State(), [], 1_700_000_000.0
+    other = Window("b", 3, 2 * window.seconds / window.requests)
+    most = window.group * window.groups
+    for _ in range(window.requests * 2):
+        now += dice.expovariate(window.requests / window.seconds)
+        cost = dice.choice([1, 1, 2, dice.randint(1, most), most])
+        windows = [window, other] if dice.random() < 0.3 else [window]
+        at = book(state, windows, now, 1e9, {"a": cost})
+        assert at >= now
+        moments += [at] * cost
+        assert len(state["a"]["newest"]) <= window.groups + 1
+        assert 0 < state["a"]["count"] <= window.group
+    assert most_within(moments, window.seconds - 0.002) <= window.requests
+
+
+def test_ones_and_a_sum_of_ones_take_the_same() -> None:
+    ones, sums, window = State(), State(), Window("a", 100, 10)
+    for cost in (3, 4, 1, 30, 7):
+        for _ in range(cost):
+            book(ones, [window], 1e9, 1e9)
+        book(sums, [window], 1e9, 1e9, cost)
+        assert ones == sums
+
+
+def test_a_cost_is_taken_whole_or_not_at_all() -> None:
+    budget = Budget({"day": Window("day", 30, 86_400), "burst": Window("burst", 64, 60)})
+    budget.take(["day", "burst"], cost=20, sleep=never)
+    with pytest.raises(Deferred, match="day") as caught:
+        budget.take(["day", "burst"], cost=20, sleep=never)
+    assert caught.value.until > datetime.now(UTC) + timedelta(hours=23)
+    budget.take(["day", "burst"], cost=10, sleep=never)
+    with pytest.raises(Deferred):
+        budget.take(["day"], sleep=never)
+    budget.take(["burst"], cost=34, sleep=never)
+
+
+def test_a_request_may_cost_of_one_window_and_count_in_another() -> None:
+    budget = Budget({"day": Window("day", 60, 86_400), "burst": Window("burst", 3, 60)})
+    for _ in range(3):
+        budget.take(["burst", "day"], cost={"day": 20}, sleep=never)
+    with pytest.raises(Deferred):
+        budget.take(["day"], sleep=never)
+
+
+@pytest.mark.parametrize("cost", [31, 0, -1, {"day": 31}])
+def test_what_never_fits_is_refused_by_the_window_s_name(cost: int | dict[str, int]) -> None:
+    budget = Budget({"day": Window("day", 30, 86_400)})
+    with pytest.raises(UsageError, match="the window day, which holds 30"):
+        budget.take(["day"], cost=cost, sleep=never)
+    budget.take(["day"], cost=30, sleep=never)
+
+
+def test_what_processes_take_together_is_one_sum(database_url: str) -> None:
+    ours, theirs = (
+        shared_budget("one", [("day", 30, 86_400)], reserve=0, database_url=database_url)
+        for _ in range(2)
+    )
+    ours.take(["day"], cost=20, sleep=never)
+    theirs.take(["day"], cost=10, sleep=never)
+    with pytest.raises(Deferred):
+        ours.take(["day"], sleep=never)
+    for budget in (ours, theirs):
+        budget.close()
