@@ -104,7 +104,7 @@ def test_tokens_of_the_version_before_go_where_the_settings_say(
 ) -> None:
     warehouse = Warehouse(empty_url)
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "HEAD", "0004")
+        patch.setattr(migrations, "HEAD", "0005")
         migrate(warehouse)
     with psycopg.connect(empty_url) as connection:
         connection.execute(
