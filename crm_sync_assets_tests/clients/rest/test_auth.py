@@ -190,6 +190,7 @@ MISSING: dict[str, tuple[Kind, str]] = {
         Headers(Header("X-Id", secret("THINGS_KEY")), Header("X-Token", TOKEN)),
         "THINGS_TOKEN is not set: give the token of an admin, ",
     ),
+    "a part of a grant": (TWO_WAYS.kinds[1], "THINGS_CLIENT_SECRET is not set: give a key, "),
     "all ways": (
         TWO_WAYS,
         "THINGS_TOKEN is not set: give the token of a private app or a service key, or "
