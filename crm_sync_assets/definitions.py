@@ -12,7 +12,7 @@ from crm_sync_assets.orchestration.assets import assets_of, resources_of
 from crm_sync_assets.orchestration.jobs import prune
 from crm_sync_assets.orchestration.jobs.refresh import REFRESH
 from crm_sync_assets.orchestration.jobs.verify import VERIFY
-from crm_sync_assets.orchestration.schedules import build_job, build_schedule
+from crm_sync_assets.orchestration.schedules import build_job, build_resweeps, build_schedule
 from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
 
@@ -32,6 +32,7 @@ def build() -> dg.Definitions:
         job = build_job(crm, entities)
         jobs.append(job)
         schedules.append(build_schedule(crm, job))
+        schedules += build_resweeps(crm, entities)
         for beside in (VERIFY, REFRESH) if crm.calculates else (VERIFY,):
             other = beside.job(crm, entities)
             jobs.append(other)

@@ -65,8 +65,19 @@ def markdown() -> str:
         apart = [f"`{entity.sync_type}`" for entity in entities if not entity.in_all]
         if apart:
             lines += ["", f"Not part of `all`: {', '.join(apart)}."]
+        lines += again(entities)
         lines.append("")
     return "\n".join(lines)
+
+
+def again(entities: Sequence[Entity]) -> list[str]:
+    """Lines on what is read again at a cadence, whatever the source says of changes."""
+    swept = [
+        f"- `{entity.sync_type}`: {', '.join(map(str, entity.resweeps))}"
+        for entity in entities
+        if entity.resweeps
+    ]
+    return ["", "Read again, by a schedule of its own:", "", *swept] if swept else []
 
 
 def noticed(entity: Entity, quote: str = "") -> str:

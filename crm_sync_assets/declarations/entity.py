@@ -75,6 +75,25 @@ Rule = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
 """A business rule: the row by column name → (field, what is odd about it), if anything is."""
 
 
+Cadence = Literal["weekly", "monthly"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resweep:
+    """Reading again, at a cadence, what the source may have changed without saying so.
+
+    `back` is how far, in whole days; None reads everything.
+    """
+
+    cadence: Cadence
+    back: timedelta | None = None
+
+    def __str__(self) -> str:
+        return f"{self.cadence} " + (
+            "whole" if self.back is None else f"{self.back.days} days back"
+        )
+
+
 @dataclass(frozen=True)
 class Entity:
     """One CRM entity: where its records come from, which columns they become.
@@ -87,7 +106,7 @@ class Entity:
     `clock_steps_back` is how far the clock behind the modified field may be put back: a version
     that seems that much older may be the newest one.
     `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
-    a delta from before that becomes a full read.
+    a delta from before that becomes a full read. `resweeps` say what is read again now and then.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run.
     """
@@ -105,6 +124,7 @@ class Entity:
     tombstones_of: str | None = None
     clock_steps_back: timedelta = timedelta(0)
     feed_keeps: timedelta | None = None
+    resweeps: tuple[Resweep, ...] = ()
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
     in_all: bool = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -166,6 +167,14 @@ def _problem(entity: Entity, crm: Crm) -> str | None:
         return f"no column for the index on {', '.join(missing)}"
     if entity.merged_ids is not None and entity.merged_ids not in columns:
         return f"no column for the merged ids, {entity.merged_ids}"
+    cadences = [resweep.cadence for resweep in entity.resweeps]
+    if len(cadences) != len(set(cadences)):
+        return "two re-sweeps have the same cadence"
+    for back in (resweep.back for resweep in entity.resweeps):
+        if back is not None and not entity.tracks_changes:
+            return "it has no windows, so a re-sweep reads everything: leave out how far back"
+        if back is not None and (back.days < 1 or back != timedelta(days=back.days)):
+            return f"a re-sweep goes back whole days, not {back}"
     try:
         client_kind(entity.source.kind)
         modified = entity.modified

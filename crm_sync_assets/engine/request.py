@@ -18,6 +18,7 @@ log = logger(__name__)
 class Request:
     """What a sync is asked to do: the entity, the flags, the settings, and who asks.
 
+    `waits` says that it waits for a running sync of the entity, as a window does in any case.
     `marked_entity` is the entity whose rows this one marks as deleted, for a removal.
     """
 
@@ -27,6 +28,7 @@ class Request:
     settings: SyncSettings
     run_id: str | None = None
     marked_entity: Entity | None = None
+    waits: bool = False
 
     @property
     def stored(self) -> Entity:

@@ -41,18 +41,19 @@ log = logger(__name__)
 def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     """Take the entity's lock, decide what to read, open the history row.
 
-    A window waits for a running sync to end, up to the setting `wait_seconds`: it reads what it
-    was asked for whatever came before it. Raises UsageError for flags that cannot be meant or a
-    missing encryption key, FatalError for a table that waits to be encrypted or a warehouse that
-    fails, and AlreadyRunning when another sync holds the lock; none leaves a trace.
+    A window, or what is told to, waits for a running sync to end, up to the setting
+    `wait_seconds`: it reads what it was asked for whatever came before it. Raises UsageError for
+    flags that cannot be meant or a missing encryption key, FatalError for a table that waits to be
+    encrypted or a warehouse that fails, and AlreadyRunning when another sync holds the lock; none
+    leaves a trace.
     """
     entity, flags = request.entity, request.flags
     flags.check()
     flags.check_for(entity)
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
-    windowed = flags.start_date or flags.end_date
-    wait = request.settings.wait_seconds if windowed else 0.0
+    waits = request.waits or flags.start_date or flags.end_date
+    wait = request.settings.wait_seconds if waits else 0.0
     session: Session | None = None
     try:
         vault = encryption.vault_for_writing(warehouse, request.stored, dry=flags.dry_run)

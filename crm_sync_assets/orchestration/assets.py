@@ -86,6 +86,7 @@ def build_asset(
                 settings_for(crm, entity),
                 run_id=context.run.run_id,
                 marked_entity=marked,
+                waits=is_resweep(context, flags),
             )
             begun = _begun(context, request)
             if isinstance(begun, Sync) and flags.dry_run:
@@ -104,19 +105,25 @@ def build_asset(
 def _begun(context: dg.AssetExecutionContext, request: Request) -> Sync | AlreadyRunning:
     """The sync, begun; or, in a scheduled run, why it is skipped.
 
-    The sync that is running does what this one was scheduled for, as does the next.
+    The sync that is running does what a delta was scheduled for, as does the next one.
     """
     client: ClientResource = getattr(context.resources, request.crm.name)
     warehouse: WarehouseResource = context.resources.warehouse
     try:
         begun = begin(request, client.open(), warehouse.open())
     except AlreadyRunning as busy:
-        if SCHEDULE_NAME_TAG not in context.run.tags:
+        is_delta = SCHEDULE_NAME_TAG in context.run.tags and not is_resweep(context, request.flags)
+        if not is_delta:
             raise
         log.warning("skipped: %s", busy)
         return busy
     remember(context.run.run_id, begun)
     return begun
+
+
+def is_resweep(context: dg.AssetExecutionContext, flags: Flags) -> bool:
+    """Whether a schedule asked for more than a delta, which no other sync does in its place."""
+    return SCHEDULE_NAME_TAG in context.run.tags and bool(flags.full or flags.start_date)
 
 
 def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
@@ -171,6 +178,8 @@ def description(entity: Entity) -> str:
     )
     if entity.tombstones_of:
         how = f"Marks rows of {entity.table} as deleted that the source no longer has."
+    if entity.resweeps:
+        how += f" Read again: {', '.join(map(str, entity.resweeps))}."
     return f"{entity.about}\n\n{how}"
 
 

@@ -1,4 +1,11 @@
-"""One job per CRM with all its entities, and an hourly delta of it, off until switched on."""
+"""One job per CRM with all its entities, an hourly delta of it, and what is read again by night.
+
+Schedules are off until switched on.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -6,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from crm_sync_assets.declarations.crm import Crm
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Cadence, Entity, Resweep
 from crm_sync_assets.orchestration.assets import asset_key
 
 
@@ -29,4 +36,48 @@ def build_schedule(crm: Crm, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDe
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=f"A delta of every {crm.title} entity at minute {crm.minute} of each hour.",
+    )
+
+
+def build_resweeps(crm: Crm, entities: tuple[Entity, ...]) -> Iterator[dg.ScheduleDefinition]:
+    """The schedules `<crm>_weekly_resweep` and `<crm>_monthly_resweep`, where an entity wants one.
+
+    By night, a quarter of an hour after the CRM's delta, so that they seldom meet.
+    """
+    minute = (crm.minute + 15) % 60
+    crons: dict[Cadence, str] = {"weekly": f"{minute} 4 * * 0", "monthly": f"{minute} 5 1 * *"}
+    for cadence, cron in crons.items():
+        swept = [(e, sweep) for e in entities for sweep in e.resweeps if sweep.cadence == cadence]
+        if swept:
+            yield _resweep(crm, cadence, cron, swept)
+
+
+def _resweep(
+    crm: Crm, cadence: Cadence, cron: str, swept: list[tuple[Entity, Resweep]]
+) -> dg.ScheduleDefinition:
+    def config(context: dg.ScheduleEvaluationContext) -> dict[str, Any]:
+        today = context.scheduled_execution_time.astimezone(UTC).date()
+        return {
+            "ops": {
+                f"{entity.crm}__{entity.sync_type}": {
+                    "config": {"start_date": f"{today - sweep.back:%Y-%m-%d}"}
+                    if sweep.back
+                    else {"full": True}
+                }
+                for entity, sweep in swept
+            }
+        }
+
+    reads = ", ".join(
+        f"{entity.sync_type} ({'whole' if sweep.back is None else f'{sweep.back.days} days back'})"
+        for entity, sweep in swept
+    )
+    return dg.ScheduleDefinition(
+        name=f"{crm.name}_{cadence}_resweep",
+        target=dg.AssetSelection.assets(*(asset_key(entity) for entity, _ in swept)),
+        run_config_fn=config,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Reads again what {crm.title} may have changed without saying so: {reads}.",
     )

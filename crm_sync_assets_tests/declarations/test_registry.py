@@ -3,13 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from types import ModuleType
 
 import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.columns import text, timestamp
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Entity, Resweep
 from crm_sync_assets.errors import UsageError
 
 
@@ -109,6 +110,14 @@ def broken(**changes: object) -> Entity:
         (broken(indexes=("nowhere",)), "no column for the index on nowhere"),
         (broken(merged_ids="nowhere"), "merged ids"),
         (broken(name="elsewhere.owners"), "the name must be"),
+        (broken(resweeps=(Resweep("weekly"), Resweep("weekly"))), "the same cadence"),
+        (broken(resweeps=(Resweep("weekly", timedelta(days=9)),)), "it has no windows"),
+        (
+            replace(
+                registry.entity("hubspot.deals"), resweeps=(Resweep("weekly", timedelta(hours=36)),)
+            ),
+            "goes back whole days, not 1 day, 12:00:00",
+        ),
         (
             replace(registry.entity("hubspot.deals"), columns=(text("id", key=True),), indexes=()),
             "merged ids",

@@ -122,6 +122,30 @@ def test_a_scheduled_run_is_skipped_and_names_the_one_that_runs(
     assert rows(warehouse, "SELECT count(*) FROM test_people") == [(300,)]
 
 
+@pytest.mark.parametrize("config", [{"full": True}, {"start_date": "2026-01-02"}], ids=str)
+def test_a_scheduled_resweep_waits_for_the_delta(
+    runs: Runs, warehouse: Warehouse, refused: threading.Event, config: dict[str, Any]
+) -> None:
+    done, again = while_a_delta_runs(
+        runs, lambda r: r.run(tags=SCHEDULED, config={**config, "batch_size": 50}), until=refused
+    )
+    assert done
+    delta, sweep = history(warehouse)
+    assert sweep["start_time"] >= delta["end_time"]
+    assert sweep["configuration"]["strategy"] == ("full" if "full" in config else "manual")
+    assert again.success == ("full" not in config), "a full read of 1 of 300 is refused"
+
+
+def test_a_scheduled_resweep_that_cannot_wait_longer_fails(
+    runs: Runs, warehouse: Warehouse, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("CRM_SYNC_TEST__WAIT_SECONDS", "0.2")
+    done, again = while_a_delta_runs(runs, lambda r: r.run(tags=SCHEDULED, config={"full": True}))
+    assert done
+    assert not again.success
+    assert len(history(warehouse)) == 1
+
+
 def test_a_run_by_hand_is_refused_and_names_the_one_that_runs(
     runs: Runs, warehouse: Warehouse
 ) -> None:

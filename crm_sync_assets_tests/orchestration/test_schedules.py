@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from crm_sync_assets.cli.entities import again
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.entity import Resweep
 from crm_sync_assets.definitions import build
+from crm_sync_assets.orchestration.assets import description
+from crm_sync_assets.orchestration.schedules import build_resweeps
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in, today
-from crm_sync_assets_tests.scripted import history
+from crm_sync_assets_tests.scripted import CALLS, CRM, PEOPLE, THINGS, FakeClient, history, person
 from crm_sync_assets_tests.truth import differences
 
 
@@ -98,3 +103,63 @@ def test_one_entity_that_fails_stops_no_other_and_the_run_is_a_failure(
     ended = {row["sync_type"]: row["status"] for row in history(warehouse)}
     assert [name for name, status in ended.items() if status != "success"] == ["products"]
     assert len(ended) == sum(entity.in_all for entity in registry.entities("hubspot"))
+
+
+# What is read again now and then
+
+SWEPT = (
+    replace(PEOPLE, resweeps=(Resweep("weekly", timedelta(days=90)), Resweep("monthly"))),
+    replace(THINGS, resweeps=(Resweep("weekly"),)),
+    CALLS,
+)
+
+
+def resweep(runs: Runs, cadence: str, at: datetime) -> dg.ExecuteInProcessResult:
+    """What the daemon does at that moment."""
+    schedules = list(build_resweeps(CRM, SWEPT))
+    definitions = dg.Definitions.merge(runs.definitions(), dg.Definitions(schedules=schedules))
+    schedule = definitions.resolve_schedule_def(f"test_{cadence}_resweep")
+    context = dg.build_schedule_context(instance=runs.instance, scheduled_execution_time=at)
+    (request,) = schedule.evaluate_tick(context).run_requests or ()
+    return definitions.resolve_job_def(schedule.job_name).execute_in_process(
+        run_config=request.run_config,
+        tags={**request.tags, "dagster/schedule_name": schedule.name},
+        instance=runs.instance,
+        raise_on_error=False,
+    )
+
+
+def test_resweeps_are_off_until_switched_on_and_say_what_they_read() -> None:
+    weekly, monthly = build_resweeps(CRM, SWEPT)
+    assert [weekly.name, monthly.name] == ["test_weekly_resweep", "test_monthly_resweep"]
+    assert [weekly.cron_schedule, monthly.cron_schedule] == ["15 4 * * 0", "15 5 1 * *"]
+    for schedule in (weekly, monthly):
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+        assert schedule.execution_timezone == "UTC"
+    assert "people (90 days back), things (whole)" in (weekly.description or "")
+    assert "weekly 90 days back, monthly whole" in description(SWEPT[0])
+    assert "- `people`: weekly 90 days back, monthly whole" in again(SWEPT)
+    assert list(build_resweeps(CRM, (PEOPLE, THINGS))) == []
+    assert again((PEOPLE, THINGS)) == []
+
+
+def test_a_resweep_reads_back_from_its_day_and_the_whole_of_what_has_no_windows(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    runs.entities = SWEPT
+    runs.source.client = client = FakeClient([person(n) for n in range(3)])
+    assert runs.run(*SWEPT[:2]).success
+    first = history(warehouse)
+    client.records[1], client.now = person(1, at=9), datetime.now(UTC)
+    sunday = datetime(2026, 11, 22, 4, 15, tzinfo=UTC)
+    assert resweep(runs, "weekly", sunday).success
+    people, things = sorted(history(warehouse)[len(first) :], key=lambda row: row["sync_type"])
+    assert people["configuration"]["strategy"] == "manual"
+    assert people["configuration"]["since"].startswith("2026-08-24T00:00:00")
+    assert people["configuration"]["until"] is None
+    assert people["watermark"] > min(row["watermark"] for row in first)
+    assert (people["sync_type"], people["records_updated"]) == ("people", 1)
+    assert things["configuration"]["strategy"] == "full"
+    assert resweep(runs, "monthly", datetime(2026, 12, 1, 5, 15, tzinfo=UTC)).success
+    last = history(warehouse)[-1]
+    assert (last["sync_type"], last["configuration"]["strategy"]) == ("people", "full")
