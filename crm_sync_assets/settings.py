@@ -226,12 +226,6 @@ def _keep_secret(name: str, value: str) -> None:
                 register_secret(given)
 
 
-def is_named(crm_name: str) -> bool:
-    """Whether the environment has any variable of this CRM's, so that somebody means to use it."""
-    head = f"{crm_name.upper()}_"
-    return any(value and name.startswith(head) for name, value in variables().items())
-
-
 def variables() -> Mapping[str, str]:
     """Environment variables over the values of .env."""
     return {**_dotenv(Path.cwd() / ".env"), **os.environ}

@@ -126,8 +126,11 @@ def _own_folder() -> None:
         folder.mkdir(parents=True)
     except OSError as error:
         raise FatalError(f"the demo's folder {folder} cannot be emptied: {error}") from error
+    crms = registry.crms().values()
+    read = {variable.name for crm in crms for variable in crm.variables}
+    heads = (PREFIX, "DAGSTER_HOME", *(f"{crm.name.upper()}_" for crm in crms))
     for name in list(os.environ):
-        if name.startswith((PREFIX, "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_HOME")):
+        if name.startswith(heads) or name.removesuffix("_FILE") in read:
             del os.environ[name]
     os.environ[f"{PREFIX}HOME"] = str(folder)
     # Away from a .env: the demo must not read, let alone write, anything real.

@@ -19,26 +19,19 @@ from types import FrameType
 from typing import IO
 
 from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import is_named
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.settings import Environment, environment, variables
+from crm_sync_assets.settings import Environment, environment
 
 MODULE = "crm_sync_assets.definitions"
-
-REAL_ACCOUNT = (
-    "HUBSPOT_TOKEN",
-    "HUBSPOT_TOKEN_FILE",
-    "HUBSPOT_BASE_URL",
-    "HUBSPOT_REFRESH_TOKEN",
-    "GENIUS_DATABASE_URL",
-    "GENIUS_DB_HOST",
-)
 
 
 def run(words: Sequence[str]) -> int:
     parser = Parser(
         prog="crm-sync dev",
         description="Dagster's UI and daemon, the embedded PostgreSQL, and the sandbox unless "
-        "HUBSPOT_TOKEN or HUBSPOT_BASE_URL is set. Ctrl-C stops all of them.",
+        "the environment has variables of a CRM. Ctrl-C stops all of them.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
     parser.add_argument(
@@ -108,9 +101,8 @@ def _shared_environment(
     from crm_sync_assets.sandbox.process import sandbox
 
     warehouse = open_warehouse()
-    given = {name: value for name, value in variables().items() if value}
     shared = {**os.environ, "CRM_SYNC_HOME": str(env.made_home())}
-    if any(name in given for name in REAL_ACCOUNT):
+    if any(is_named(crm) for crm in registry.crms().values()):
         _say("dev", "the accounts your environment names")
     else:
         options = ["--contacts", str(contacts), "--move-every", str(every)]

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.variables import Variable
 
 PAGE = Path("docs") / "entities.md"
+EXAMPLE = Path(".env.example")
+WIDTH = 98
+BEGIN = "# The CRMs: written by `make entities`, from their declarations."
+END = "# End of the CRMs."
 
 
 def run(words: Sequence[str]) -> int:
     parser = Parser(prog="crm-sync entities", description="Every entity that can be synced.")
     parser.add_argument("crm", nargs="?", help="only this CRM")
-    parser.add_argument("--markdown", action="store_true", help=f"write {PAGE} instead")
+    parser.add_argument(
+        "--markdown", action="store_true", help=f"write {PAGE} and {EXAMPLE} instead"
+    )
     given = parser.parse(words)
     if given.markdown:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(markdown(), "utf-8")
         print(f"wrote {PAGE}")
+        if EXAMPLE.is_file():
+            crms = list(registry.crms().values())
+            EXAMPLE.write_text(with_crms(EXAMPLE.read_text("utf-8"), crms), "utf-8")
+            print(f"wrote {EXAMPLE}")
         return exits.SUCCESS
     from crm_sync_assets.cli.tables import print_table
 
@@ -66,6 +79,7 @@ def markdown() -> str:
         if apart:
             lines += ["", f"Not part of `all`: {', '.join(apart)}."]
         lines += again(entities)
+        lines += read_from_environment(crm)
         lines.append("")
     return "\n".join(lines)
 
@@ -78,6 +92,28 @@ def again(entities: Sequence[Entity]) -> list[str]:
         if entity.resweeps
     ]
     return ["", "Read again, by a schedule of its own:", "", *swept] if swept else []
+
+
+def read_from_environment(crm: Crm) -> list[str]:
+    """A table of the CRM's variables."""
+    if not crm.variables:
+        return []
+    return [
+        "",
+        "| variable | what it is | without it |",
+        "|---|---|---|",
+        *(f"| `{v.name}` | {_cell(_sentence(v))} | {_without(v)} |" for v in crm.variables),
+    ]
+
+
+def _sentence(variable: Variable) -> str:
+    return variable.about[:1].upper() + variable.about[1:]
+
+
+def _without(variable: Variable) -> str:
+    if not variable.required:
+        return f"`{variable.default}`" if variable.default else ""
+    return f"required with {variable.way}" if variable.way else "required"
 
 
 def noticed(entity: Entity, quote: str = "") -> str:
@@ -95,3 +131,21 @@ def _key(entity: Entity, quote: str = "") -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def with_crms(example: str, crms: Sequence[Crm]) -> str:
+    """The text of .env.example with its part on the CRMs as their declarations have it."""
+    head, _, rest = example.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return head + "\n".join([BEGIN, "", *(_section(crm) for crm in crms), END]) + tail
+
+
+def _section(crm: Crm) -> str:
+    lines, said = [f"# {crm.title}"], ""
+    for variable in crm.variables:
+        about = _sentence(variable)
+        if about != said:
+            lines += textwrap.wrap(about, WIDTH, initial_indent="# ", subsequent_indent="# ")
+            said = about
+        lines.append(f"#{variable.name}={variable.example or variable.default or ''}")
+    return "\n".join([*lines, ""])

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, TypeVar
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, add_flags, flags
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.crm import Crm, flags_of
+from crm_sync_assets.declarations.crm import Crm, flags_of, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.engine.measures import collecting_nothing
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.orchestration.launch import Cancelled, Outcome, Task, launch, plan
-from crm_sync_assets.settings import environment, is_named
+from crm_sync_assets.settings import environment
 
 if TYPE_CHECKING:
     from crm_sync_assets.warehouse.connection import Warehouse
@@ -84,7 +84,7 @@ def run_all(words: Sequence[str]) -> int:
     )
     _add_options(parser, Flags)
     given = parser.parse(words)
-    named = [registry.crm(name) for name in registry.names() if is_named(name)]
+    named = [crm for crm in registry.crms().values() if is_named(crm)]
     if not named:
         raise UsageError(
             f"no variable of {', '.join(registry.names())} is set, so there is nothing to sync: "

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.flags import Flag, Flags, with_own
+from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.settings import variables
 
 
 @dataclass(frozen=True)
 class Crm:
     """One CRM: its name, how to reach it, what its settings default to, which flags it adds.
 
-    `client` builds the client from the environment; it raises UsageError naming the variable
-    that is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
+    `client` builds the client from the environment; it raises UsageError naming the variable that
+    is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
     entities a run of the whole CRM begins with; `groups` are names for several entities at once.
-    One that `calculates` gets a job that refreshes calculated values; its client is Refreshable.
+    `variables` are all that it reads from the environment. One that `calculates` gets a job that
+    refreshes calculated values; its client is Refreshable.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Crm:
     kinds: tuple[str, ...] = ()
     calculates: bool = False
     flags: tuple[Flag, ...] = ()
+    variables: tuple[Variable, ...] = ()
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -53,3 +57,14 @@ def flags_of(crm: Crm) -> type[Flags]:
 @cache
 def _flags_of(name: str, own: tuple[Flag, ...]) -> type[Flags]:
     return with_own(Flags, f"{name.capitalize()}Flags", own)
+
+
+def is_named(crm: Crm) -> bool:
+    """Whether the environment has a variable of this CRM's, so that somebody means to use it.
+
+    Any that begins with its name counts: one that is set by half is to be refused, not left out.
+    """
+    head = f"{crm.name.upper()}_"
+    return any(variable.required and variable.is_set for variable in crm.variables) or any(
+        value and name.startswith(head) for name, value in variables().items()
+    )

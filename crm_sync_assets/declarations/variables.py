@@ -1,16 +1,21 @@
-"""A variable of the environment, declared: its name, and what it is to the person who sets it."""
+"""The environment variables that a CRM reads, as data: for .env, doctor, docs and the commands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from crm_sync_assets.settings import variables
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable that a CRM reads.
+    """One variable; `default` is what holds without it, `example` what it may look like.
 
-    `about` goes on after "give": the token of a private app. `example` is how a value looks, where
-    that helps. One that is not `required` has a `default`, or is done without.
+    `about` says what it is, as a message does that begins with "give". All can also come from a
+    file, NAME_FILE; the value of a `secret` one is shown nowhere. Without what is `required` the
+    CRM cannot be reached; where there are several ways to reach it, a variable names the `way` it
+    belongs to, and one way is enough.
     """
 
     name: str
@@ -19,3 +24,30 @@ class Variable:
     secret: bool = False
     example: str = ""
     required: bool = True
+    way: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        given = variables()
+        return bool(given.get(self.name) or given.get(f"{self.name}_FILE"))
+
+
+def optional(
+    name: str, about: str, default: str | None = None, *, secret: bool = False
+) -> Variable:
+    """A variable that nobody has to give."""
+    return Variable(name, about, default, secret, required=False)
+
+
+def missing(of: Sequence[Variable]) -> list[Variable]:
+    """The required ones that are not set: of several ways, those of the nearest to complete."""
+    required = [variable for variable in of if variable.required and variable.default is None]
+    ways = {way: [v for v in required if v.way == way] for way in {v.way: None for v in required}}
+    always = ways.pop("", [])
+    nearest = min(ways.values(), key=lambda way: _share(way), default=[])
+    return [variable for variable in (*nearest, *always) if not variable.is_set]
+
+
+def _share(way: Sequence[Variable]) -> float:
+    """How much of it is missing; a way of which nothing is set comes after all others."""
+    return sum(not variable.is_set for variable in way) / len(way)

@@ -13,10 +13,12 @@ import psycopg
 
 from crm_sync_assets import __version__
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Crm, is_named
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
+from crm_sync_assets.declarations.variables import missing
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
 from crm_sync_assets.keyring import VARIABLE, key_id
-from crm_sync_assets.settings import Environment, environment, is_named
+from crm_sync_assets.settings import Environment, environment
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import encryption, tables
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
@@ -54,7 +56,7 @@ def examine(crms: Sequence[str] = ()) -> Iterator[Diagnosis]:
     reached = 0
     for name in crms or registry.names():
         for finding in _crm(name, env, warehouse, asked_for=bool(crms)):
-            reached += finding.grade == "ok"
+            reached += finding.grade == "ok" and finding.what == registry.crm(name).title
             yield finding
     if not reached and not crms:
         yield Diagnosis(
@@ -178,12 +180,14 @@ def _crm(
     name: str, env: Environment, warehouse: Warehouse | None, *, asked_for: bool
 ) -> Iterator[Diagnosis]:
     crm = registry.crm(name)
+    # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
+    meant = asked_for or is_named(crm)
+    if meant and crm.variables:
+        yield _variables(crm)
     env = env.model_copy(update={"warehouse_url": None})
     try:
         client = client_for(crm, env)
     except UsageError as error:
-        # Nobody has all the CRMs; one that is not set up is wrong only if somebody means to use it.
-        meant = asked_for or is_named(name)
         yield Diagnosis(crm.title, "wrong" if meant else "note", f"not set up: {error}")
         return
     except SyncError as error:
@@ -201,6 +205,16 @@ def _crm(
             yield _clock(crm.title, now)
     finally:
         client.close()
+
+
+def _variables(crm: Crm) -> Diagnosis:
+    """Which are set and which are missing; never what they hold."""
+    lacking = [variable.name for variable in missing(crm.variables)]
+    found = [variable.name for variable in crm.variables if variable.is_set]
+    told = f"set: {', '.join(found) or 'none'}"
+    if lacking:
+        told += f"; missing: {', '.join(lacking)}"
+    return Diagnosis(f"{crm.title} variables", "wrong" if lacking else "ok", told)
 
 
 def _asked(check: Callable[[], str]) -> tuple[str, Grade]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.variables import Variable, optional
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
@@ -17,6 +18,30 @@ def client(environment: Environment, settings: SyncSettings) -> Client:
 
     return Genius(environment, settings)
 
+
+PARTS = "… or in parts."
+
+VARIABLES = (
+    Variable(
+        "GENIUS_DATABASE_URL",
+        "Its MySQL as one URL (encrypted: ?ssl_mode=REQUIRED, or "
+        "?ssl_mode=VERIFY_IDENTITY&ssl_ca=/path/ca.pem) …",
+        secret=True,
+        example="mysql://user:password@host:3306/database",
+        way="URL",
+    ),
+    Variable("GENIUS_DB_HOST", PARTS, way="parts"),
+    optional("GENIUS_DB_PORT", PARTS, "3306"),
+    Variable("GENIUS_DB_NAME", PARTS, way="parts"),
+    Variable("GENIUS_DB_USER", PARTS, way="parts"),
+    Variable("GENIUS_DB_PASSWORD", PARTS, secret=True, way="parts"),
+    Variable(
+        "GENIUS_TIME_ZONE",
+        "The zone that the database's clock shows: its times do not say. Without it nothing is "
+        "read.",
+        example="America/New_York",
+    ),
+)
 
 CRM = Crm(
     "genius",
@@ -66,4 +91,5 @@ CRM = Crm(
     ),
     owners=("team:data-engineering",),
     kinds=("mysql",),
+    variables=VARIABLES,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.variables import Variable, optional
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
@@ -42,6 +43,37 @@ ASSOCIATIONS = (
     "associations_deal_line_item",
 )
 
+OBJECT_ID = "An object type id that differs between accounts."
+ZIPCODES = "The zip codes: a CSV file in a GitHub repository. A private one needs a token."
+GITHUB = "Where GitHub is."
+OAUTH = "… or the three of an OAuth app."
+
+VARIABLES = (
+    Variable(
+        "HUBSPOT_TOKEN", "A private app's token (or a service key) …", secret=True, way="token"
+    ),
+    Variable("HUBSPOT_CLIENT_ID", OAUTH, way="OAuth"),
+    Variable("HUBSPOT_CLIENT_SECRET", OAUTH, secret=True, way="OAuth"),
+    Variable("HUBSPOT_REFRESH_TOKEN", OAUTH, secret=True, way="OAuth"),
+    optional("HUBSPOT_APPOINTMENTS_OBJECT_ID", OBJECT_ID, "0-421"),
+    optional("HUBSPOT_DIVISIONS_OBJECT_ID", OBJECT_ID, "2-37778609"),
+    optional("HUBSPOT_GENIUS_USERS_OBJECT_ID", OBJECT_ID, "2-42119425"),
+    optional(
+        "HUBSPOT_PIPELINE_OBJECTS",
+        "The object types whose pipelines are read.",
+        "deals,tickets,appointments",
+    ),
+    optional("HUBSPOT_API_VERSION", "The version of the API: v3, or a date.", "v3"),
+    optional("HUBSPOT_BASE_URL", "Where HubSpot is.", "https://api.hubapi.com"),
+    optional("ZIPCODES_OWNER", ZIPCODES),
+    optional("ZIPCODES_REPO", ZIPCODES, "Zipcodes"),
+    optional("ZIPCODES_BRANCH", ZIPCODES, "main"),
+    optional("ZIPCODES_GITHUB_TOKEN", ZIPCODES, secret=True),
+    optional("GITHUB_TOKEN", ZIPCODES, secret=True),
+    optional("GITHUB_BASE_URL", GITHUB, "https://api.github.com"),
+    optional("GITHUB_RAW_BASE_URL", GITHUB, "https://raw.githubusercontent.com"),
+)
+
 CRM = Crm(
     "hubspot",
     title="HubSpot",
@@ -59,4 +91,5 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("hubspot",),
     calculates=True,
+    variables=VARIABLES,
 )

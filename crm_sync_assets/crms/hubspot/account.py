@@ -167,8 +167,8 @@ class Account(RestAccount):
         token = get("HUBSPOT_TOKEN")
         if token:
             return Bearer(token, "HUBSPOT_TOKEN"), account_key("hubspot", base_url, token)
-        parts = [get(f"HUBSPOT_{part}") for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
-        client_id, client_secret, refresh_token = parts
+        client_id, client_secret = get("HUBSPOT_CLIENT_ID"), get("HUBSPOT_CLIENT_SECRET")
+        refresh_token = get("HUBSPOT_REFRESH_TOKEN")
         if not (client_id and client_secret and refresh_token):
             raise NotSet(
                 "HUBSPOT_TOKEN is not set: give the token of a private app or a service key, or "

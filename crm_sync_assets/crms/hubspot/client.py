@@ -228,15 +228,15 @@ class HubSpot(Account):
         with self._remembering:
             if self._github is None:
                 get = self._environment.get
-                api_url, raw_url = (
-                    addresses.base_url(self._environment, name, default)
-                    for name, default in (
-                        ("GITHUB_BASE_URL", "https://api.github.com"),
-                        ("GITHUB_RAW_BASE_URL", "https://raw.githubusercontent.com"),
-                    )
+                api_url = addresses.base_url(
+                    self._environment, "GITHUB_BASE_URL", "https://api.github.com"
                 )
-                name = "ZIPCODES_GITHUB_TOKEN" if get("ZIPCODES_GITHUB_TOKEN") else "GITHUB_TOKEN"
-                token = get(name)
+                raw_url = addresses.base_url(
+                    self._environment, "GITHUB_RAW_BASE_URL", "https://raw.githubusercontent.com"
+                )
+                name, token = "ZIPCODES_GITHUB_TOKEN", get("ZIPCODES_GITHUB_TOKEN")
+                if not token:
+                    name, token = "GITHUB_TOKEN", get("GITHUB_TOKEN")
                 auth = Bearer(token, name) if token else None
                 budget = self.budget(account_key("github", api_url, token or ""), ())
                 options = {"budget": budget, "dialect": GitHubDialect(), "is_live": False}
