@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets import cli
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.given import cleaned, env_file
 from crm_sync_assets.settings import environment as current
@@ -37,7 +37,7 @@ def test_what_was_copied_with_a_token_is_not_sent(
 ) -> None:
     environment.setenv("HUBSPOT_TOKEN", pasted.format(sandbox.env()["HUBSPOT_TOKEN"]))
     crm = registry.crm("hubspot")
-    client = crm.client(current().model_copy(update={"warehouse_url": None}), settings_for(crm))
+    client = client_for(crm, current())
     assert "HubSpot account" in client.check()
     client.close()
 

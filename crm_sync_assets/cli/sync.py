@@ -107,9 +107,9 @@ def _sync(
     works = _works(wanted, asked, whole=whole, quiet=given.quiet)
     env = environment()
     for crm, _ in wanted:
-        # Without a warehouse the client's constructor only reads the environment: a missing token
+        # Alone, the client's constructor only reads the environment: a missing token
         # is known before anything is started.
-        client_for(crm, env.model_copy(update={"warehouse_url": None})).close()
+        client_for(crm, env).close()
 
     from crm_sync_assets.cli import display
 

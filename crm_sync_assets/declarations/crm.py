@@ -15,6 +15,16 @@ from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import variables
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the clients of several processes share: rate budgets and OAuth tokens.
+
+    They are kept in the database of `database_url`; None keeps them in this process.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True)
 class Crm:
     """One CRM: its name, how to reach it, what its settings default to, which flags it adds.
@@ -28,7 +38,7 @@ class Crm:
 
     name: str
     title: str
-    client: Callable[[Environment, SyncSettings], Client]
+    client: Callable[[Environment, SyncSettings, Shared], Client]
     settings: Mapping[str, Any] = field(default_factory=dict)
     minute: int = 0
     order: tuple[str, ...] = ()

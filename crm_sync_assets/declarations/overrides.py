@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.told import setting_up
 
 if TYPE_CHECKING:
     from crm_sync_assets.declarations.contract import Client
-    from crm_sync_assets.declarations.crm import Crm
     from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.settings import (
     PREFIX,
@@ -47,14 +47,15 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
         raise UsageError(first_problem(error, lambda n: came_from[n] + n.upper())) from None
 
 
-def client_for(crm: Crm, environment: Environment) -> Client:
-    """The CRM's client with its settings. UsageError says what is wrong with its variables.
+def client_for(crm: Crm, environment: Environment, shared: Shared | None = None) -> Client:
+    """The CRM's client with its settings; without `shared` it shares nothing.
 
+    UsageError says what is wrong with its variables.
     Whatever a library finds wrong with them is told with its text: no record was read yet.
     """
     settings = settings_for(crm)
     with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):
-        return crm.client(environment, settings)
+        return crm.client(environment, settings, shared or Shared())
 
 
 def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:

@@ -13,7 +13,7 @@ import psycopg
 
 from crm_sync_assets import __version__
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.crm import Crm, is_named
+from crm_sync_assets.declarations.crm import Crm, Shared, is_named
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
 from crm_sync_assets.declarations.variables import missing
 from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
@@ -184,7 +184,6 @@ def _crm(
     meant = asked_for or is_named(crm)
     if meant and crm.variables:
         yield _variables(crm)
-    env = env.model_copy(update={"warehouse_url": None})
     try:
         client = client_for(crm, env)
     except UsageError as error:
@@ -196,7 +195,7 @@ def _crm(
     if warehouse is not None and _has_tables(warehouse):
         # With the warehouse it shares the account's rate budget and tokens with running syncs.
         client.close()
-        client = client_for(crm, env.model_copy(update={"warehouse_url": warehouse.url}))
+        client = client_for(crm, env, Shared(warehouse.url))
     try:
         answer, grade = _asked(client.check)
         yield Diagnosis(crm.title, grade, answer)

@@ -4,6 +4,7 @@ import threading
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.crm import Shared
 from crm_sync_assets.declarations.overrides import client_for
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse import encryption
@@ -43,5 +44,4 @@ def open_warehouse(url: str | None = None) -> Warehouse:
 def open_client(crm_name: str) -> Client:
     """A client of the CRM whose rate budget and tokens are shared through the warehouse."""
     crm = registry.crm(crm_name)
-    url = open_warehouse().url
-    return client_for(crm, environment().model_copy(update={"warehouse_url": url}))
+    return client_for(crm, environment(), Shared(open_warehouse().url))

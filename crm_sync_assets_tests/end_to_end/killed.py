@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Shared
 from crm_sync_assets.declarations.flags import Flags
-from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.overrides import client_for, settings_for
 from crm_sync_assets.engine import run
 from crm_sync_assets.engine.ending import Ending
 from crm_sync_assets.engine.request import Request
@@ -93,7 +94,7 @@ def main(order: dict[str, Any]) -> int:
     entity = registry.entity(f"{crm.name}.{order['entity']}")
     env = environment()
     assert env.warehouse_url is not None
-    client = crm.client(env, settings_for(crm))
+    client = client_for(crm, env, Shared(env.warehouse_url))
     request = Request(
         crm, entity, Flags(**order.get("flags", {})), settings_for(crm, entity), order.get("run_id")
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.declarations.contract import Client
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.variables import Variable, optional
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 
 
-def client(environment: Environment, settings: SyncSettings) -> Client:
+def client(environment: Environment, settings: SyncSettings, _shared: Shared) -> Client:
     """A client for the database the environment names; UsageError names what is missing."""
     from crm_sync_assets.crms.genius.client import Genius
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.declarations.contract import Client
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.variables import Variable, optional
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 
 
-def client(environment: Environment, settings: SyncSettings) -> Client:
+def client(environment: Environment, settings: SyncSettings, shared: Shared) -> Client:
     """A client for the account the environment names; UsageError names what is missing."""
     from crm_sync_assets.crms.hubspot.client import HubSpot
 
-    return HubSpot(environment, settings, database_url=environment.warehouse_url)
+    return HubSpot(environment, settings, database_url=shared.database_url)
 
 
 OTHERS = (

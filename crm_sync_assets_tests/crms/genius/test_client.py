@@ -336,16 +336,16 @@ def test_what_is_missing_or_wrong_in_the_environment_is_named(
     genius_environment: pytest.MonkeyPatch,
 ) -> None:
     crm = registry.crm("genius")
-    from crm_sync_assets.declarations.overrides import settings_for
+    from crm_sync_assets.declarations.overrides import client_for
 
     with pytest.raises(UsageError, match="GENIUS_DATABASE_URL is not set"):
-        crm.client(read_environment(), settings_for(crm))
+        client_for(crm, read_environment())
     genius_environment.setenv("GENIUS_DATABASE_URL", "mysql://u:p@h/d")
     with pytest.raises(UsageError, match=r"GENIUS_TIME_ZONE is not set.*like America/New_York"):
-        crm.client(read_environment(), settings_for(crm))
+        client_for(crm, read_environment())
     genius_environment.setenv("GENIUS_TIME_ZONE", "Nowhere")
     with pytest.raises(UsageError, match="GENIUS_TIME_ZONE is 'Nowhere'"):
-        crm.client(read_environment(), settings_for(crm))
+        client_for(crm, read_environment())
 
 
 def test_the_parts_of_an_address_will_do(genius_environment: pytest.MonkeyPatch) -> None:
