@@ -103,8 +103,10 @@ class RestClient(RestAccount):
             return None
         names = dict(zip((column.name for column in entity.key), key, strict=True))
         try:
-            return source.page.format(**{**self._filling(self._declared[source.api]), **names})
-        except SyncError:
+            filling = self._filling(self._declared[source.api])
+            known = {name: value for name, value in filling.items() if value}
+            return source.page.format(**known, **names)
+        except (SyncError, KeyError):
             return None
 
     def check(self) -> str:

@@ -294,7 +294,7 @@ def granted(answer: Answer, grant: Granting) -> Grant:
         )
     error = str(body.get("error") or "")
     said = masked(str(body.get("error_description") or body.get("message") or error or "no reason"))
-    if error in REFUSED:
+    if {_as_a_code(error), _as_a_code(str(body.get("message") or ""))} & REFUSED:
         names = ", ".join(variable.name for variable in grant.variables)
         raise Unauthorized(
             f"the token endpoint refused {grant.renewed.name}: {said}. Renew it, and check {names}."
@@ -303,6 +303,11 @@ def granted(answer: Answer, grant: Granting) -> Grant:
         f"there is no access token: {answer.request} answered {answer.status}: {said}. Nothing "
         f"says that {grant.renewed.name} is at fault: run it again later."
     )
+
+
+def _as_a_code(said: str) -> str:
+    """invalid_grant, of what says so in words: "Invalid grant: refresh_token is invalid"."""
+    return said.partition(":")[0].strip().lower().replace(" ", "_")
 
 
 def lifetime(body: Mapping[str, Any], otherwise: float) -> float:

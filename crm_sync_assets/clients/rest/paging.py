@@ -177,7 +177,12 @@ class Offset(_Kind):
 
     def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
         start = 0 if position is None else int(position["start"]) - 1
-        if not records or not any(at(answer.json, place) is True for place in self.more):
+        said = [value for place in self.more if (value := at(answer.json, place)) is not None]
+        # An answer that says nothing is the last one when it has nothing new.
+        goes_on = (
+            any(value in (True, 1) for value in said) if said else len(records) > bool(position)
+        )
+        if not records or not goes_on:
             return None
         return {"start": start + len(records), "last": at(records[-1], self.key)}
 

@@ -25,7 +25,14 @@ from crm_sync_assets.clients.rest.source import One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
-from crm_sync_assets.errors import Closed, FatalError, Gone, Incomplete, TransientError
+from crm_sync_assets.errors import (
+    BadRequest,
+    Closed,
+    FatalError,
+    Gone,
+    Incomplete,
+    TransientError,
+)
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.rows.processor import Processor
@@ -184,7 +191,13 @@ class Reading:
         guard = CursorGuard(self._read.entity.name)
         place = begun
         while True:
-            answer, records, following = self._lists.true_page(step, place.position, self._size)
+            try:
+                answer, records, following = self._lists.true_page(step, place.position, self._size)
+            except (BadRequest, Gone) as error:
+                # Kept in a checkpoint, a position may outlive what the source remembers of it.
+                if place.position is None or place is not begun:
+                    raise
+                raise Moved(f"the source does not know the place it had reached: {error}") from None
             fresh = paging.new(place.position, records)
             counted.add(fresh, paging.total(answer))
             if following is not None:
@@ -209,8 +222,10 @@ class Reading:
             page = replace(page, memory={"members": self._members})
         alive: list[Record] = []
         gone: list[Record] = []
-        for record in records:
-            says_so = self._source.gone if isinstance(record, dict) else None
+        for listed_record in records:
+            is_told = isinstance(listed_record, dict)
+            record = {**listed_record, **step.sweep.marks} if is_told else listed_record
+            says_so = self._source.gone if is_told else None
             is_gone = step.sweep.gone or (says_so is not None and says_so(record))
             (gone if is_gone else alive).append(record)
         return replace(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 
+from crm_sync_assets.clients.limits import Cost
 from crm_sync_assets.clients.rest.delta import Delta, Everything
 from crm_sync_assets.clients.rest.paging import Paging, Whole
 from crm_sync_assets.declarations.entity import Key, Record, SourceKind
@@ -16,7 +17,8 @@ class Sweep:
     """One list that is read for an entity; what it leaves out is as the source has it.
 
     `ask` are parameters of its own. The records of one that is `gone` are no rows: they are what
-    the source no longer has. `cost` is in units of the budget for each page.
+    the source no longer has. `cost` is in units of the budget for each page. `marks` are what its
+    records do not say and being in this list does: each record is given them.
     """
 
     name: str
@@ -26,7 +28,8 @@ class Sweep:
     paging: Paging | None = None
     records: str | None = None
     gone: bool = False
-    cost: int | None = None
+    cost: Cost | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Many:
     path: str
     ask: str
     most: int
-    cost: int = 1
+    cost: Cost = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class One:
     asks: tuple[Mapping[str, str], ...] = ({},)
     shaped: Callable[[Record, Key], Record] | None = None
     hidden: tuple[int, ...] = ()
-    cost: int = 1
+    cost: Cost = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +121,7 @@ class Rest:
     many: Many | None = None
     again: bool = False
     page: str | None = None
-    cost: int = 1
+    cost: Cost = 1
     api: str = ""
     kind: SourceKind = "api"
 
@@ -148,7 +151,7 @@ class Rest:
         """What decides how a record looks and where a cursor leads; functions by their names."""
         parts: list[object] = [self.path, self.records, self.root, self.modified, self.windowed_by]
         parts += [type(self.paging).__name__, type(self.delta).__name__, dict(self.params)]
-        parts += [(s.name, s.path, dict(s.ask), s.gone) for s in self.sweeps]
+        parts += [(s.name, s.path, dict(s.ask), s.gone, dict(s.marks)) for s in self.sweeps]
         parts += [self.each and (self.each.name, self.each.stamp)]
         parts += [self.details and self.details.path]
         parts += [made.__qualname__ if made else None for made in (self.explode, self.gone)]

@@ -184,6 +184,8 @@ def test_four_processes_use_a_refresh_token_up_once(login: Start, database_url: 
 REFUSALS = {
     "the grant": {"error": "invalid_grant", "error_description": "authentication failure"},
     "the client": {"error": "invalid_client", "message": "unknown app"},
+    "the grant in words": {"error": "Invalid grant: refresh_token is invalid"},
+    "the client in a message": {"message": "Invalid client: client is invalid"},
 }
 
 

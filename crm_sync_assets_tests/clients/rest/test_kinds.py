@@ -106,6 +106,7 @@ KINDS: list[tuple[Paging, Callable[[Ask, int], Answer]]] = [
     (Numbered("page", "per_page", 3, pages="total_pages"), by_number_without_an_end),
     (Numbered("page", None, 3), by_number_without_an_end),
     (Offset("start", "limit", 3, more=("other.more", "extra.more")), by_offset),
+    (Offset("start", "limit", 3, more=("said.nowhere",)), by_offset),
     (Link("limit", 3, at="next", more="more"), by_link_in_the_body),
     (Link("limit", 3), by_link_in_a_header),
     (After("after_id", "limit", 3), by_last_id),

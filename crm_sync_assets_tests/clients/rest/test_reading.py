@@ -221,6 +221,48 @@ def test_a_listed_record_may_say_itself_that_it_is_gone(run: MakeRun) -> None:
     assert (ids([page]), page.tombstones) == ([1], [Tombstone(("2",))])
 
 
+def test_a_record_is_given_what_its_list_says_of_it(run: MakeRun) -> None:
+    sweeps = (Sweep("open", marks={"list": "a"}), Sweep("shut", path="/shut", marks={"list": "b"}))
+    pages = run(Api(all=things(1), shut=things(2)), Rest("/all", "data", sweeps=sweeps)).read()
+    assert [(r["id"], r["list"]) for page in pages for r in page.records] == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("status", [400, 410])
+def test_a_list_starts_anew_where_its_place_is_not_known_any_more(
+    run: MakeRun, status: int
+) -> None:
+    source = Rest("/all", records="data", paging=PAGED)
+    first = run(Api(all=things(*range(1, 8))), source).read()[0]
+    api = Api(all=things(*range(1, 8)))
+    forgotten = True
+
+    class Forgetful(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            nonlocal forgotten
+            if forgotten and "cursor" in str(request.url):
+                forgotten = False
+                return _answer({"error": "invalid cursor"}, status)
+            return api(request)
+
+    assert ids(run(Forgetful(), source).read(cursor=first.cursor)) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_place_that_this_reading_was_given_is_not_asked_for_in_vain(run: MakeRun) -> None:
+    """A refusal in the middle of a list is one of what is asked for."""
+
+    class Refusing(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            if "cursor=3" in str(request.url):
+                self.asked.append(("refused", {}))
+                return _answer({"error": "no"}, 400)
+            return super().__call__(request)
+
+    api = Refusing(all=things(*range(1, 8)))
+    with pytest.raises(FatalError, match="answered 400"):
+        run(api, Rest("/all", records="data", paging=PAGED)).read()
+    assert [path for path, _ in api.asked] == ["/all", "refused"]
+
+
 # Lists that lie
 
 
