@@ -56,9 +56,13 @@ def soft_delete(
     return marked, len(tombstones) - marked
 
 
+FLAGS = ("archived", "is_deleted")
+"""Columns of the source's own that say what `deleted_at` says, and follow it."""
+
+
 def _archived(entity: Entity) -> sql.Composable:
-    has_flag = any(column.name == "archived" for column in entity.columns)
-    return sql.SQL(", archived = true") if has_flag else sql.SQL("")
+    flags = [column.name for column in entity.columns if column.name in FLAGS]
+    return sql.SQL("").join(sql.SQL(", {} = true").format(sql.Identifier(name)) for name in flags)
 
 
 def soft_delete_absent(connection: Connection, entity: Entity, seen: sql.Composable) -> int:

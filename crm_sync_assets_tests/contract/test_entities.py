@@ -30,6 +30,7 @@ from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.crms.genius.crm import beside
 from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.deletions import FLAGS
 from crm_sync_assets.warehouse.loading import Table, load
 from crm_sync_assets.warehouse.tables import _SAME_TYPE, ensure_table, index_name, system_columns
 from crm_sync_assets.warehouse.vault import TYPES, encrypted_columns, index_column
@@ -264,10 +265,9 @@ def test_the_table_is_what_the_declaration_says(world: World, entity: Entity) ->
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
-def test_a_key_is_text_or_a_databases_number_and_never_empty(entity: Entity) -> None:
+def test_a_key_is_never_empty(entity: Entity) -> None:
     assert entity.key
     for column in entity.key:
-        assert column.sql == "text" or entity.source.kind == "database"
         assert not column.nullable
 
 
@@ -365,7 +365,7 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
 def test_sensitive_columns_can_be_encrypted(entity: Entity) -> None:
     """What the engine compares, sorts or joins by stays readable; a contract of declarations."""
-    engines = {*system_columns(entity), "archived", "deleted_at", entity.merged_ids}
+    engines = {*system_columns(entity), *FLAGS, "deleted_at", entity.merged_ids}
     for column in entity.columns:
         if column.sensitive:
             assert not column.key, column.name
