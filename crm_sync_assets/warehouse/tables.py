@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
@@ -261,8 +262,8 @@ def _is_encrypted(entity: Entity, name: str, wanted: dict[str, str]) -> bool:
 def _definition(entity: Entity, name: str, kind: str) -> sql.Composed:
     default: Any = None
     for column in entity.columns:
-        if column.name == name:
-            default = column.default
+        if column.name == name and column.default is not None:
+            default = Jsonb(column.default) if column.sql == "jsonb" else column.default
     definition = sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
     if default is not None:
         definition += sql.SQL(" NOT NULL DEFAULT {}").format(sql.Literal(default))

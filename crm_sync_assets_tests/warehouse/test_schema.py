@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from crm_sync_assets.declarations.columns import boolean, integer, text
+from crm_sync_assets.declarations.columns import boolean, integer, json, text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.warehouse import tables
@@ -144,6 +144,15 @@ def test_a_declared_column_takes_the_place_of_the_engines_own() -> None:
     own = replace(PEOPLE, columns=(*PEOPLE.columns, text("deleted_at")))
     assert "deleted_at" in system_columns(PEOPLE)
     assert "deleted_at" not in system_columns(own)
+
+
+def test_a_json_column_may_have_a_default(warehouse: Warehouse) -> None:
+    make(warehouse, PEOPLE)
+    more = (json("numbers", default=[]), json("answers", default={}))
+    make(warehouse, replace(PEOPLE, columns=(*PEOPLE.columns, *more)))
+    found = columns(warehouse, "test_people")
+    assert found["numbers"] == ("jsonb", "NO", "'[]'::jsonb")
+    assert found["answers"] == ("jsonb", "NO", "'{}'::jsonb")
 
 
 def test_a_column_with_a_default_is_not_null_in_old_rows_too(warehouse: Warehouse) -> None:
