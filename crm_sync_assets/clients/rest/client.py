@@ -65,7 +65,9 @@ class RestClient(RestAccount):
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of raw records, as the API's lists have them."""
         source, session = self._source(read.entity), self._session(read, usage)
-        yield from Reading(read, session, source, self._addresses(source, session)).pages()
+        now = self._https[source.api].source_time()
+        addresses = self._addresses(source, session)
+        yield from Reading(read, session, source, addresses, now).pages()
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record, as a read of everything lists them."""

@@ -2,7 +2,7 @@
 
 A window is [since, until), aware UTC, None for an open end. A kind cuts it into slices, each of
 which is paged by itself. `began` is when the reading began, in its first attempt, so that a resumed
-one has the same slices.
+one has the same slices; `now` is later where it was resumed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Window:
     since: datetime | None
     until: datetime | None
     began: datetime
+    now: datetime | None = None
 
 
 class Delta(Protocol):
@@ -145,7 +146,7 @@ class Span:
 
     A read of everything goes `back` so far and cuts it into slices of `each`. The source reads a
     day in a zone that is not ours, so the window is wider by `widened` on both sides. It never asks
-    for what is older than `back`: that is refused.
+    for what is older than `back`, by now: that is refused.
     """
 
     start: str
@@ -162,17 +163,23 @@ class Span:
             raise ValueError("Span: a slice, and how far it goes back, take a month at least")
 
     def slices(self, window: Window) -> Iterator[Slice]:
-        # A day's margin: the source's own day may have begun later than ours.
-        oldest = self.back.before(window.began.date()) + timedelta(days=1)
+        oldest = self._oldest(window.began)
+        allowed = self._oldest(window.now or window.began)
         newest = (window.began + self.widened).date()
         first = max((window.since - self.widened).date(), oldest) if window.since else oldest
         last = min((window.until + self.widened).date(), newest) if window.until else newest
         while first <= last:
             following = self.each.after(first)
             end = min(following - timedelta(days=1), last)
-            params = {self.start: first.isoformat(), self.end: end.isoformat()}
-            yield Slice(first.isoformat(), params)
+            start = max(first, allowed)
+            if start <= end:
+                params = {self.start: start.isoformat(), self.end: end.isoformat()}
+                yield Slice(first.isoformat(), params)
             first = following
+
+    def _oldest(self, moment: datetime) -> date:
+        """With a day's margin: the source's own day may have begun later than ours."""
+        return self.back.before(moment.date()) + timedelta(days=1)
 
 
 def _ceiling(moment: datetime) -> datetime:

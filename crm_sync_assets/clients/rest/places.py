@@ -34,14 +34,16 @@ class Step:
 class Place:
     """Where the next page starts. `seen` is how many records of its list were read before it.
 
-    `began` is when the reading began, in its first attempt. No `step` is the beginning or, once
-    `done`, the end. `closed` are lists that could not be read, and are asked for again.
+    `total` is how many the list said that it has, where it says so. `began` is when the reading
+    began, in its first attempt. No `step` is the beginning or, once `done`, the end. `closed` are
+    lists that could not be read, and are asked for again.
     """
 
     began: datetime
     step: Name | None = None
     position: Position = None
     seen: int = 0
+    total: int | None = None
     closed: tuple[Name, ...] = ()
     done: bool = False
 
@@ -55,6 +57,7 @@ class Place:
             None if step is None else tuple(step),
             cursor["position"],
             cursor["seen"],
+            cursor["total"],
             tuple(map(tuple, cursor["closed"])),
             cursor["done"],
         )

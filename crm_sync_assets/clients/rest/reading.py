@@ -124,11 +124,20 @@ class Reading:
     """One reading of one entity; `pages` may be asked for once.
 
     Members are read in the order that `addresses` has them. One that is closed to us keeps no other
-    from being read, and the reading from being complete.
+    from being read, and the reading from being complete. `now` is the source's clock, by which
+    windows are cut; where it is not known, this machine's.
     """
 
-    def __init__(self, read: Read, session: Session, source: Rest, addresses: Addresses) -> None:
+    def __init__(
+        self,
+        read: Read,
+        session: Session,
+        source: Rest,
+        addresses: Addresses,
+        now: datetime | None = None,
+    ) -> None:
         self._read = read
+        self._now = now or datetime.now(UTC)
         self._session = session
         self._source = source
         self._addresses = addresses
@@ -139,8 +148,8 @@ class Reading:
     def pages(self) -> Iterator[Page]:
         """Pages of records, at last what is to be remembered of the members."""
         strategy, subject = self._read.strategy, self._read.entity.name
-        place = Place.of(self._read.cursor, datetime.now(UTC))
-        window = Window(strategy.since, strategy.until, place.began)
+        place = Place.of(self._read.cursor, self._now)
+        window = Window(strategy.since, strategy.until, place.began, self._now)
         known = self._read.memory.get("members")
         new: list[str | None] = [m for m in self._members if known is not None and m not in known]
         if strategy.until is not None:
@@ -169,7 +178,7 @@ class Reading:
         """The pages of one list; read again while it is shorter than it says, or moves."""
         problem: str | None = None
         for tries in range(1, TRIES + 1):
-            counted = Tally(begun.seen, self._source.id)
+            counted = Tally(begun.seen, begun.total, self._source.id)
             try:
                 yield from self._once(step, begun, after, counted)
             except Moved as moved:
@@ -178,7 +187,7 @@ class Reading:
                 problem = counted.problem()
                 if problem is None:
                     return
-            begun = replace(begun, position=None, seen=0)
+            begun = anew(begun)
             if tries < TRIES:
                 self._session.wait_to_ask_again(tries, f"{problem}; reading it again")
         raise TransientError(
@@ -202,13 +211,13 @@ class Reading:
             counted.add(fresh, paging.total(answer))
             if following is not None:
                 guard.follow(repr(following), records=len(fresh))
-                place = replace(begun, position=following, seen=counted.seen)
+                place = replace(begun, position=following, seen=counted.seen, total=counted.total)
             elif counted.problem() is not None:
                 # A list that is short is read again from its beginning, also after a crash.
-                place = replace(begun, position=None, seen=0)
+                place = anew(begun)
             else:
                 name = after.name if after else None
-                place = replace(begun, step=name, position=None, seen=0, done=after is None)
+                place = replace(anew(begun), step=name, done=after is None)
             yield self._page(step, fresh, place.cursor(), paging.total(answer))
             if following is None:
                 return
@@ -280,20 +289,32 @@ class Reading:
             )
 
 
+def anew(place: Place) -> Place:
+    """The beginning of the same list."""
+    return replace(place, position=None, seen=0, total=None)
+
+
 class Tally:
     """How many records of a list came, each counted once, and how many it says there are."""
 
-    def __init__(self, seen: int, id_path: str) -> None:
+    def __init__(self, seen: int, total: int | None, id_path: str) -> None:
         self._before = seen
         self._id = id_path
         self._ids: set[str] = set()
-        self._total: int | None = None
+        self.total = total
 
     @property
     def seen(self) -> int:
         return self._before + len(self._ids)
 
     def add(self, records: Sequence[Record], total: int | None) -> None:
+        """Count a page's. Raises Moved where the list has become shorter since the page before.
+
+        What went away may have been on a page that was read, and all after it moved forward: one
+        would be passed over, and still as many would come as the list says.
+        """
+        if total is not None and self.total is not None and total < self.total:
+            raise Moved(f"it had {self.total} records, and has {total}")
         for record in records:
             name = at(record, self._id)
             if name in (None, ""):
@@ -301,12 +322,12 @@ class Tally:
                 self._before += 1
             else:
                 self._ids.add(str(name))
-        self._total = total
+        self.total = total
 
     def problem(self) -> str | None:
-        if self._total is None or self.seen >= self._total:
+        if self.total is None or self.seen >= self.total:
             return None
-        return f"the list says that it has {self._total} records, and {self.seen} came"
+        return f"the list says that it has {self.total} records, and {self.seen} came"
 
 
 def tombstones_of(read: Read, records: Sequence[Record]) -> list[Tombstone]:

@@ -240,6 +240,7 @@ def days_of(found: list[Any]) -> list[date]:
     return days
 
 
+DAY = timedelta(days=1)
 SPAN = Span("start", "end", each=Months(1), back=Months(25))
 
 
@@ -254,6 +255,16 @@ def test_a_span_of_everything_goes_back_as_far_as_the_source_and_no_further() ->
 def test_a_span_of_a_window_is_wider_by_a_day() -> None:
     days = days_of(slices(SPAN, NOON - timedelta(days=30), NOON - timedelta(days=20)))
     assert (days[0], days[-1]) == (date(2026, 10, 23), date(2026, 11, 4))
+
+
+@pytest.mark.parametrize("days", [0, 1, 3, 40])
+def test_a_resumed_span_asks_for_nothing_that_is_too_old_by_now(days: int) -> None:
+    """The other slices are those it began with, so that it goes on in the same one."""
+    began = list(SPAN.slices(Window(None, None, NOON)))
+    resumed = list(SPAN.slices(Window(None, None, NOON, NOON + timedelta(days=days))))
+    assert days_of(resumed)[0] == Months(-25).after((NOON + timedelta(days=days)).date()) + DAY
+    assert resumed[1:] == began[-len(resumed) + 1 :]
+    assert days_of(resumed)[-1] == days_of(began)[-1]
 
 
 @pytest.mark.parametrize("back", range(0, 900, 37))

@@ -144,12 +144,14 @@ def run(wire: MakeWire) -> Callable[[Api, Rest], Run]:
 
 MakeRun = Callable[[Api, Rest], Run]
 
+MONTHS = Span("start_date", "end_date", each=Months(1), back=Months(4))
+
 # A list of three sweeps, two members and, in windows, several months: all at once.
 EVERY_WAY = Rest(
     "/{account}/open",
     records="data",
     paging=PAGED,
-    delta=Span("start_date", "end_date", each=Months(1), back=Months(4)),
+    delta=MONTHS,
     windowed_by="day",
     each=Each("account", "/accounts", "data", Whole()),
     sweeps=(
@@ -410,6 +412,37 @@ def test_a_flag_becomes_a_parameter(run: MakeRun) -> None:
     reading.read(options={"company_id": "COM1"})
     reading.read(options={"company_id": None})
     assert [params.get("company") for _, params in reading.api.asked] == ["COM1", None]
+
+
+@pytest.mark.parametrize("crashes", [False, True], ids=["in one attempt", "in two"])
+def test_a_list_that_became_shorter_is_read_again(run: MakeRun, crashes: bool) -> None:
+    """What went was on a page that was read, so another moved there, and was on none."""
+    source = Rest("/all", records="data", paging=COUNTED)
+    api = Api(all=things(*range(1, 8)))
+
+    def forget_the_first(number: int) -> None:
+        if number == 2:
+            api.records["/all"].pop(0)
+
+    api.before = forget_the_first
+    reading = run(api, source)
+    pages: list[Page] = []
+    if crashes:
+        asked = Read(entity(source), FULL, 100, None)  # type: ignore[arg-type]
+        pages = [next(Reading(asked, reading.session, source, Addresses()).pages())]
+    pages += reading.read(cursor=pages[0].cursor if pages else None)
+    assert set(ids(pages)) == set(range(1, 8))
+    assert pages[-1].cursor["done"]
+
+
+def test_windows_are_cut_by_the_clock_of_the_source(run: MakeRun) -> None:
+    source = Rest("/all", records="data", delta=MONTHS, windowed_by="day", paging=COUNTED)
+    reading = run(Api(all=[]), source)
+    asked = Read(entity(source), FULL, 100, None)  # type: ignore[arg-type]
+    list(
+        Reading(asked, reading.session, source, Addresses(), now=NOON + timedelta(days=400)).pages()
+    )
+    assert max(params["end_date"] for _, params in reading.api.asked) == "2027-12-29"
 
 
 def test_a_record_is_made_whole_and_several(run: MakeRun) -> None:
