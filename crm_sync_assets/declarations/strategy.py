@@ -89,44 +89,29 @@ def choose(
     """
     since = midnight_utc(flags.start_date) if flags.start_date else None
     until = midnight_utc(flags.end_date) if flags.end_date else None
-    if not tracks_changes and (since or until):
-        raise UsageError(
-            "this entity cannot say what changed, so it is read whole every time: "
-            "leave out start_date and end_date"
-        )
-    filtered = flags.filtered
-    if filtered and flags.full and flags.force:
-        raise UsageError(
-            "full with force replaces the table by what is read, and a filter reads a part: "
-            "leave out one of them"
-        )
-    unlimited = not (flags.dry_run or flags.max_records or filtered)
+    _refuse(flags, windowed=bool(since or until), tracks_changes=tracks_changes)
+    is_trial = bool(flags.dry_run or flags.max_records)
+    everything = Strategy(
+        "full",
+        closes_gap=not flags.filtered,
+        moves_watermark=not is_trial and not flags.filtered,
+        filtered=flags.filtered,
+    )
     if since is not None or until is not None:
-        open_top = until is None
         reaches_back = since is None or (watermark is not None and since <= watermark)
         is_told = feed_from is None or (watermark is not None and watermark >= feed_from)
-        closes_gap = open_top and reaches_back and is_told and not filtered
-        return Strategy(
-            "manual",
-            since,
-            until,
+        closes_gap = everything.closes_gap and until is None and reaches_back and is_told
+        return replace(
+            everything,
+            name="manual",
+            since=since,
+            until=until,
             overwrite=flags.force,
             closes_gap=closes_gap,
-            moves_watermark=unlimited and closes_gap,
-            filtered=filtered,
+            moves_watermark=everything.moves_watermark and closes_gap,
         )
     if flags.force or flags.full or not tracks_changes:
-        return Strategy(
-            "full",
-            overwrite=flags.force,
-            replaces=flags.force and flags.full,
-            closes_gap=not filtered,
-            moves_watermark=unlimited,
-            filtered=filtered,
-        )
-    everything = Strategy(
-        "full", closes_gap=not filtered, moves_watermark=unlimited, filtered=filtered
-    )
+        return replace(everything, overwrite=flags.force, replaces=flags.force and flags.full)
     if watermark is None:
         return replace(everything, name="initial_full")
     since = watermark - overlap
@@ -137,3 +122,17 @@ def choose(
         )
         return replace(everything, because=why)
     return replace(everything, name="incremental", since=since)
+
+
+def _refuse(flags: Choices, *, windowed: bool, tracks_changes: bool) -> None:
+    """Raises UsageError for what cannot be meant together."""
+    if windowed and not tracks_changes:
+        raise UsageError(
+            "this entity cannot say what changed, so it is read whole every time: "
+            "leave out start_date and end_date"
+        )
+    if flags.filtered and flags.full and flags.force:
+        raise UsageError(
+            "full with force replaces the table by what is read, and a filter reads a part: "
+            "leave out one of them"
+        )
