@@ -502,3 +502,10 @@ def test_a_list_of_ids_is_split(sent: Any, items: list[str] | None) -> None:
 def test_what_is_no_list_is_refused(sent: Any) -> None:
     with pytest.raises(ValueError, match="list"):
         parse.id_list(sent)
+
+
+@pytest.mark.parametrize("sent", ["E0", "e7", "-E12", ".", ".e5", "$", "()"])
+def test_an_exponent_or_a_sign_alone_is_no_number(sent: str) -> None:
+    for parser in (parse.integer, parse.decimal):
+        with pytest.raises(ValueError, match="is not a number"):
+            parser(sent)

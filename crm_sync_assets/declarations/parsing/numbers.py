@@ -14,6 +14,7 @@ BIGINT = range(-(2**63), 2**63)
 # ── Numbers ──────────────────────────────────────────────────────────────────────────────────
 
 _NUMBER = re.compile(
+    r"(?=\.?\d)"
     r"(?:(?P<grouped>\d{1,3}(?:,\d{3})+)|(?P<plain>\d+))?(?P<part>\.\d*)?(?P<exponent>[eE][+-]?\d+)?",
     re.ASCII,
 )
@@ -61,7 +62,7 @@ def _decimal_from_text(value: str) -> Decimal | None:
         value = value[1:].lstrip()
     value = value.rstrip("$€£ ")
     match = _NUMBER.fullmatch(value)
-    if match is None or signs > 1 or not any(character.isdigit() for character in value[:2]):
+    if match is None or signs > 1:
         if value.count(",") == 1 and value.replace(",", "").isdigit():
             raise ValueError("has a comma that is neither a decimal point nor groups thousands")
         raise ValueError("is not a number")
