@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,17 +12,14 @@ from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.keys import ByKey
-from crm_sync_assets.clients.rest.reading import Reading, listed
+from crm_sync_assets.clients.rest.reading import Reading, listed, listed_again, whole
 from crm_sync_assets.clients.rest.source import Each, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError, Forbidden, SyncError, UsageError
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
-
-EVERYTHING = Strategy("full")
 
 
 class RestClient(RestAccount):
@@ -71,13 +67,13 @@ class RestClient(RestAccount):
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record, as a read of everything lists them."""
-        return self.pages(replace(read, strategy=EVERYTHING, cursor=None, limit=0), usage)
+        return self.pages(whole(read), usage)
 
     def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:
         """For lists that are declared so, the same list again, in pages of another size."""
-        if self._source(read.entity).again:
-            size = max(read.page_size - 1, 2)
-            yield from self.outline(replace(read, page_size=size), usage)
+        source = self._source(read.entity)
+        if source.again:
+            yield from self.pages(listed_again(read, source), usage)
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now; where none can be asked for, of a read of everything."""

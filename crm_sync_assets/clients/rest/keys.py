@@ -86,7 +86,8 @@ class ByKey:
         return made_of(self._source, record, member)
 
     def _is_gone(self, record: Record) -> bool:
-        return self._source.gone is not None and self._source.gone(record)
+        says_so = self._one.gone or self._source.gone
+        return says_so is not None and says_so(record)
 
     def _keys(self, records: Sequence[Record]) -> list[Key]:
         return keys_of(self._processor, self._processor.process(records))

@@ -120,6 +120,18 @@ def listed(session: Session, source: Rest, addresses: Addresses) -> Iterator[Rec
         position = following
 
 
+def listed_again(read: Read, source: Rest) -> Read:
+    """The reading of everything once more, in pages of another size where there are any."""
+    size = min(read.page_size, source.max_page_size)
+    return replace(whole(read), page_size=max(size - 1, 2))
+
+
+def whole(read: Read) -> Read:
+    """A reading of everything from its beginning, with what this one may do."""
+    strategy = replace(read.strategy, name="full", since=None, until=None)
+    return replace(read, strategy=strategy, cursor=None, limit=0)
+
+
 class Reading:
     """One reading of one entity; `pages` may be asked for once.
 
@@ -254,7 +266,7 @@ class Reading:
             yield from records
             return
 
-        def whole(record: Record) -> Record:
+        def detailed(record: Record) -> Record:
             if at(record, self._source.id) in (None, ""):
                 return record
             names = {"id": str(at(record, self._source.id))}
@@ -263,7 +275,7 @@ class Reading:
             # Deleted between the list and this: what the list has of it is the last there is.
             return record if found is None else {**record, **found}
 
-        yield from in_order(partial(whole, record) for record in records)
+        yield from in_order(partial(detailed, record) for record in records)
 
     def _miss_nobody(self, known: Sequence[str] | None, closed: Mapping[Name, Closed]) -> None:
         """Fail at the end where a member is closed to us, or one of the last sync not shown.
@@ -271,21 +283,20 @@ class Reading:
         Its rows would be missing from this read, which is no proof that they are gone.
         """
         stored = "What else there is was stored, and no row is taken for deleted"
-        each = self._source.each.name if self._source.each else "a part"
         if closed:
             names = ", ".join(dict.fromkeys(str(member) for _, member, *_ in closed))
             reasons = " ".join(dict.fromkeys(map(str, closed.values())))
             advice = f" {self._source.each.advice}" if self._source.each else ""
             raise Incomplete(
-                f"{self._read.entity}: not complete, {each} {names} could not be read. {stored}. "
+                f"{self._read.entity}: not complete, {names} could not be read. {stored}. "
                 f"{reasons}{advice}"
             )
         missing = [name for name in known or () if name not in self._members]
         if missing and not self._read.strategy.overwrite:
             raise Incomplete(
-                f"{self._read.entity}: not complete: {each} {', '.join(missing)} was read at the "
-                "last sync and is not shown to these credentials any more. "
-                f"{stored}. Give the access back, or run it once with --force to go on without."
+                f"{self._read.entity}: not complete: {', '.join(missing)} was read at the last "
+                "sync, and is not among what is asked for now. "
+                f"{stored}. Give access to it again, or run it once with --force to go on without."
             )
 
 

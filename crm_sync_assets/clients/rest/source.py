@@ -76,8 +76,8 @@ class One:
 
     It is asked for with each of `asks` in turn, until it is found. `names` may say which member it
     belongs to. `shaped` makes of the answer what a list's record becomes, where that is another
-    shape. A status in `hidden` says that the record may be there, but not for us to see: its row
-    stays.
+    shape, and `gone` says of the answer what the source's `gone` says of listed ones. A status in
+    `hidden` says that the record may be there, but not for us to see: its row stays.
     """
 
     path: str
@@ -85,6 +85,7 @@ class One:
     names: Callable[[Key], Mapping[str, str]] | None = None
     asks: tuple[Mapping[str, str], ...] = ({},)
     shaped: Callable[[Record, Key], Record] | None = None
+    gone: Callable[[Record], bool] | None = None
     hidden: tuple[int, ...] = ()
     cost: Cost = 1
 

@@ -11,7 +11,10 @@ from crm_sync_assets.clients.auth import Bearer
 from crm_sync_assets.clients.files import GitHubDialect, GitHubFile
 from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.limits import account_key
-from crm_sync_assets.crms.hubspot import directory
+from crm_sync_assets.clients.rest.addresses import Addresses
+from crm_sync_assets.clients.rest.keys import ByKey
+from crm_sync_assets.clients.rest.reading import Reading, listed_again
+from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.answers import has_records
 from crm_sync_assets.crms.hubspot.closed import open_pages
@@ -24,9 +27,6 @@ from crm_sync_assets.crms.hubspot.sources import (
     TYPE_IDS,
     Associations,
     Objects,
-    Owners,
-    Pipelines,
-    PipelineStages,
     Removal,
     Zipcodes,
 )
@@ -69,12 +69,8 @@ class HubSpot(Account):
             return pairs(self, read, session, source)
         if isinstance(source, Removal):
             return removed(self, read, session, source)
-        if isinstance(source, Owners):
-            return directory.owners(self, read, session)
-        if isinstance(source, Pipelines):
-            return directory.pipelines(self, read, session)
-        if isinstance(source, PipelineStages):
-            return directory.stages(self, read, session)
+        if isinstance(source, Rest):
+            return Reading(read, session, source, self._addresses(source)).pages()
         if isinstance(source, Zipcodes):
             api, raw = self._github_clients()
             name = read.entity.name
@@ -125,12 +121,9 @@ class HubSpot(Account):
         source = read.entity.source
         if isinstance(source, Objects):
             yield from ObjectReading(self, read, session, source).overlooked()
-        elif isinstance(source, Owners):
-            yield from directory.owners_again(self, read, session)
-        elif isinstance(source, Pipelines):
-            yield from directory.pipelines(self, replace(read, cursor=None), session)
-        elif isinstance(source, PipelineStages):
-            yield from directory.stages(self, replace(read, cursor=None), session)
+        elif isinstance(source, Rest) and source.again:
+            again = listed_again(read, source)
+            yield from Reading(again, session, source, self._addresses(source)).pages()
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now; the file of zip codes is read whole for it."""
@@ -143,12 +136,8 @@ class HubSpot(Account):
             )
         if isinstance(source, Associations):
             return pairs_by_key(self, keys, session, source)
-        if isinstance(source, Owners):
-            return directory.owners_by_key(self, keys, session)
-        if isinstance(source, Pipelines):
-            return directory.pipelines_by_key(self, keys, session)
-        if isinstance(source, PipelineStages):
-            return directory.stages_by_key(self, keys, session)
+        if isinstance(source, Rest) and source.one is not None:
+            return ByKey(read, session, source, source.one, self._addresses(source)).pages(keys)
         return asked_for(self.pages(read, usage), read.entity, keys)
 
     def meaning(self, entity: Entity) -> list[Meant]:
@@ -206,6 +195,14 @@ class HubSpot(Account):
             readable = len(names) - len(closed)
             return f"{who}: {readable} of {len(names)} objects readable. {' '.join(closed)}"
         return f"{who}: all {len(names)} objects readable"
+
+    def _addresses(self, source: Rest) -> Addresses:
+        """What the names in a declared source's paths stand for, in this version and account."""
+        given = {"OWNERS": self.paths.owners(), "PIPELINES": self.paths.pipelines()}
+        if source.each is None:
+            return Addresses(given)
+        kinds = {name: self.type_id(name) for name in self.pipeline_types}
+        return Addresses(given, source.each.name, kinds)
 
     def _account_for_links(self) -> dict[str, Any] | None:
         try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.sources import (
     Associations,
     Objects,
-    Pipelines,
-    PipelineStages,
     Removal,
 )
 from crm_sync_assets.declarations.contract import Meant
@@ -35,6 +34,6 @@ def _names(hub: Account, source: Source) -> list[str]:
         return [source.of, source.to]
     if isinstance(source, Removal):
         return [source.of]
-    if isinstance(source, Pipelines | PipelineStages):
+    if isinstance(source, Rest) and source.each:
         return hub.pipeline_types
     return []

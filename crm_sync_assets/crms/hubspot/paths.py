@@ -40,20 +40,12 @@ class Paths:
     def properties(self, kind: str) -> str:
         return self._path("crm", "properties", kind)
 
-    def pipelines(self, kind: str) -> str:
-        return self._path("crm", "pipelines", kind)
-
-    def pipeline(self, kind: str, pipeline: str) -> str:
-        return f"{self.pipelines(kind)}/{quote(pipeline, safe='')}"
-
-    def stage(self, kind: str, pipeline: str, stage: str) -> str:
-        return f"{self.pipeline(kind, pipeline)}/stages/{quote(stage, safe='')}"
+    def pipelines(self) -> str:
+        """Below it each object type has its own."""
+        return self._path("crm", "pipelines", "").rstrip("/")
 
     def owners(self) -> str:
         return "/crm/v3/owners" if self.version == "v3" else f"/crm/owners/{self.version}"
-
-    def owner(self, owner: str) -> str:
-        return f"{self.owners()}/{quote(owner, safe='')}"
 
     def associations(self, of: str, to: str) -> str:
         if self.version == "v3":

@@ -58,36 +58,6 @@ class Associations(WindowedByModified):
 
 
 @dataclass(frozen=True, slots=True)
-class Owners(WindowedByModified):
-    """People who can own records, active ones first, archived ones after them."""
-
-    modified: str | None = None
-    root: str = ""
-    kind: SourceKind = "api"
-    max_page_size: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Pipelines(WindowedByModified):
-    """Pipelines of each object type that has them; a record carries its `objectType`."""
-
-    modified: str | None = None
-    root: str = ""
-    kind: SourceKind = "api"
-    max_page_size: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineStages(WindowedByModified):
-    """Stages of the same pipelines; a record carries `objectType` and `pipelineId`."""
-
-    modified: str | None = None
-    root: str = ""
-    kind: SourceKind = "api"
-    max_page_size: int = 100
-
-
-@dataclass(frozen=True, slots=True)
 class Removal(WindowedByModified):
     """No records, only tombstones: which live rows of `table` HubSpot no longer has."""
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.hubspot.sources import Owners
+from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.declarations.columns import (
     boolean,
     email,
@@ -21,7 +21,7 @@ from crm_sync_assets.declarations.entity import Entity
 OWNERS = Entity(
     "hubspot.owners",
     about="HubSpot users who can own records, those who have left included.",
-    source=Owners(),
+    source=directory.OWNERS,
     table="hubspot_owner",
     columns=(
         object_id("id", key=True),

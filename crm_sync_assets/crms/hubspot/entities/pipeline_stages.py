@@ -5,14 +5,14 @@ A stage's id is unique within its pipeline. `metadata` holds the probability of 
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.hubspot.sources import PipelineStages
+from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.declarations.columns import boolean, integer, json, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
 PIPELINE_STAGES = Entity(
     "hubspot.pipeline_stages",
     about="The stages of each pipeline, in their order.",
-    source=PipelineStages(),
+    source=directory.STAGES,
     table="hubspot_pipeline_stage",
     columns=(
         text("object_type", at="objectType", key=True),

@@ -6,14 +6,14 @@ they were created in 1970.
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.hubspot.sources import Pipelines
+from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.declarations.columns import boolean, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
 PIPELINES = Entity(
     "hubspot.pipelines",
     about="Pipelines of deals, tickets and appointments.",
-    source=Pipelines(),
+    source=directory.PIPELINES,
     table="hubspot_pipeline",
     columns=(
         text("object_type", at="objectType", key=True),
