@@ -371,6 +371,10 @@ class Session:
                 return None
         raise self._failure(answer, proof, verdict)
 
+    def pause(self, seconds: float) -> None:
+        """Wait because it is known that there is nothing to ask yet; no failure, no limit."""
+        self._http.sleep(seconds)
+
     def book_ahead(self, windows: Sequence[str] | None = None, cost: Cost = 1) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.
 

@@ -36,7 +36,7 @@ class Place:
 
     `total` is how many the list said that it has, where it says so. `began` is when the reading
     began, in its first attempt. No `step` is the beginning or, once `done`, the end. `closed` are
-    lists that could not be read, and are asked for again.
+    lists that could not be read, and are asked for again. `job` is the report whose pages they are.
     """
 
     began: datetime
@@ -46,6 +46,7 @@ class Place:
     total: int | None = None
     closed: tuple[Name, ...] = ()
     done: bool = False
+    job: str | None = None
 
     @classmethod
     def of(cls, cursor: Cursor | None, now: datetime) -> Place:
@@ -60,6 +61,7 @@ class Place:
             cursor["total"],
             tuple(map(tuple, cursor["closed"])),
             cursor["done"],
+            cursor["job"],
         )
 
     def cursor(self) -> dict[str, Any]:

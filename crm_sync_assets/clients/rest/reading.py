@@ -19,6 +19,7 @@ from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Slice, Window
+from crm_sync_assets.clients.rest.jobs import Jobs
 from crm_sync_assets.clients.rest.paging import Moved, Position
 from crm_sync_assets.clients.rest.places import Name, Place, Step, left_of, steps_of
 from crm_sync_assets.clients.rest.source import One, Rest
@@ -66,37 +67,47 @@ class Lists:
             if given.get(flag)
         }
 
-    def page(self, step: Step, position: Position, size: int) -> tuple[Answer, list[Record]]:
+    def asked_for(self, step: Step) -> dict[str, str]:
+        """The parameters that say which records of the source a list has."""
+        source = self._source
+        return {**source.params, **step.sweep.ask, **self._filters, **step.slice.params}
+
+    def page(
+        self, step: Step, position: Position, size: int, job: str | None = None
+    ) -> tuple[Answer, list[Record]]:
         """One page of a list, as it came; no records for a 304."""
         source, sweep = self._source, step.sweep
         paging = source.paging_of(sweep)
         ask = paging.ask(position, min(size, paging.most))
-        path = ask.address or self._addresses.path(sweep.path or source.path, step.member)
+        names = {"job": job} if job is not None else None
+        path = ask.address or self._addresses.path(sweep.path or source.path, step.member, names)
         params = dict(ask.params)
-        if ask.address is None:
-            params |= {**source.params, **sweep.ask, **self._filters, **step.slice.params}
+        if ask.address is None and job is None:
+            params |= self.asked_for(step)
         where = sweep.records if sweep.records is not None else source.records
+        conditional = bool(step.slice.headers)
+        check = partial(_no_list, where=where, id_path=source.id)
         answer = self._session.get(
             path,
             params,
             headers=step.slice.headers,
-            accept=(200, 304) if step.slice.headers else (200,),
-            check=partial(_no_list, where=where, id_path=source.id)
-            if not step.slice.headers
-            else None,
+            accept=(200, 304) if conditional else (200,),
+            check=None if conditional else check,
             cost=source.cost if sweep.cost is None else sweep.cost,
         )
         if answer.status == 304:
             return answer, []
+        if conditional and (problem := check(answer.json)):
+            raise FatalError(f"{self._session.subject}: {answer.request}: {problem}")
         return answer, list(at(answer.json, where) or ())
 
     def true_page(
-        self, step: Step, position: Position, size: int
+        self, step: Step, position: Position, size: int, job: str | None = None
     ) -> tuple[Answer, list[Record], Position]:
         """A page and the position after it; asked for again while it is empty with more to come."""
         paging = self._source.paging_of(step.sweep)
         for tries in range(1, TRIES + 1):
-            answer, records = self.page(step, position, size)
+            answer, records = self.page(step, position, size, job)
             following = paging.after(position, answer, records)
             if records or following is None:
                 break
@@ -155,6 +166,7 @@ class Reading:
         self._addresses = addresses
         self._members: list[str | None] = [*addresses.members] if source.each else [None]
         self._lists = Lists(session, source, addresses, read.options)
+        self._jobs = Jobs(session, source.job, addresses) if source.job else None
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
 
     def pages(self) -> Iterator[Page]:
@@ -211,9 +223,17 @@ class Reading:
         paging = self._source.paging_of(step.sweep)
         guard = CursorGuard(self._read.entity.name)
         place = begun
+        if self._jobs is not None:
+            if place.job is None:
+                ordered = self._jobs.ordered(step.member, self._lists.asked_for(step))
+                begun = place = replace(begun, job=ordered)
+                yield self._page(step, [], place.cursor(), None)
+            self._jobs.wait_for(step.member, place.job or "")
         while True:
             try:
-                answer, records, following = self._lists.true_page(step, place.position, self._size)
+                answer, records, following = self._lists.true_page(
+                    step, place.position, self._size, place.job
+                )
             except (BadRequest, Gone) as error:
                 # Kept in a checkpoint, a position may outlive what the source remembers of it.
                 if place.position is None or place is not begun:
@@ -302,7 +322,7 @@ class Reading:
 
 def anew(place: Place) -> Place:
     """The beginning of the same list."""
-    return replace(place, position=None, seen=0, total=None)
+    return replace(place, position=None, seen=0, total=None, job=None)
 
 
 class Tally:

@@ -8,6 +8,7 @@ from string import Formatter
 
 from crm_sync_assets.clients.limits import Cost
 from crm_sync_assets.clients.rest.delta import Delta, Everything
+from crm_sync_assets.clients.rest.jobs import Job
 from crm_sync_assets.clients.rest.paging import Paging, Whole
 from crm_sync_assets.declarations.entity import Key, Record, SourceKind
 
@@ -96,6 +97,7 @@ class Rest:
 
     `path` is below the base URL, `records` where a page has them. `windowed_by` is the field that a
     window is about, if the `delta` knows windows; `modified` is the field that orders versions.
+    With a `job` the path has the pages of a report that is ordered first.
     `details` is the path of the whole record where the list has only an outline of it; `explode`
     makes several records of one. `gone` says of a listed record that it is deleted. `filters` are a
     CRM's own flags → the parameters they become. `again` lists everything a second time in pages of
@@ -114,6 +116,7 @@ class Rest:
     params: Mapping[str, str] = field(default_factory=dict)
     sweeps: tuple[Sweep, ...] = (Sweep("all"),)
     each: Each | None = None
+    job: Job | None = None
     details: One | None = None
     explode: Callable[[Record], Iterable[Record]] | None = None
     gone: Callable[[Record], bool] | None = None
@@ -141,6 +144,10 @@ class Rest:
                 f"{self.path}: windowed by {self.windowed_by}, and no delta asks for it"
             )
         known = {self.each.name} if self.each else set[str]()
+        if self.job is not None:
+            known.add("job")
+            if "{job}" not in self.path:
+                raise ValueError(f"{self.path}: {{job}} does not say whose pages they are")
         for path in (self.path, *(sweep.path or "" for sweep in self.sweeps)):
             # Names in capitals are the client's to fill: variables, prefixes of a version.
             if unknown := {name for name in _names(path) - known if not name.isupper()}:

@@ -63,7 +63,7 @@ class Api:
             rows = [r for r in rows if params["start_date"] <= r["day"] <= params["end_date"]]
         if request.headers.get("if-modified-since") and not rows:
             return httpx.Response(304, stream=httpx.ByteStream(b""))
-        return _answer(self.lie(len(self.asked), self._page(rows, params)))
+        return answer_of(self.lie(len(self.asked), self._page(rows, params)))
 
     def _page(self, rows: list[dict[str, Any]], params: dict[str, str]) -> dict[str, Any]:
         size = int(params.get("limit") or params.get("per_page") or 1000)
@@ -83,11 +83,11 @@ class Api:
         where, _, name = path.rpartition("/")
         for row in self.records.get(where, ()):
             if str(row["id"]) == name:
-                return _answer({}, 403) if row.get("closed") else _answer({"data": row})
-        return _answer({"error": "not found"}, 404)
+                return answer_of({}, 403) if row.get("closed") else answer_of({"data": row})
+        return answer_of({"error": "not found"}, 404)
 
 
-def _answer(body: Any, status: int = 200) -> httpx.Response:
+def answer_of(body: Any, status: int = 200) -> httpx.Response:
     content = msgspec.json.encode(body)
     headers = {"content-type": "application/json", "content-length": str(len(content))}
     return httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
@@ -243,7 +243,7 @@ def test_a_list_starts_anew_where_its_place_is_not_known_any_more(
             nonlocal forgotten
             if forgotten and "cursor" in str(request.url):
                 forgotten = False
-                return _answer({"error": "invalid cursor"}, status)
+                return answer_of({"error": "invalid cursor"}, status)
             return api(request)
 
     assert ids(run(Forgetful(), source).read(cursor=first.cursor)) == [1, 2, 3, 4, 5, 6, 7]
@@ -256,7 +256,7 @@ def test_a_place_that_this_reading_was_given_is_not_asked_for_in_vain(run: MakeR
         def __call__(self, request: httpx.Request) -> httpx.Response:
             if "cursor=3" in str(request.url):
                 self.asked.append(("refused", {}))
-                return _answer({"error": "no"}, 400)
+                return answer_of({"error": "no"}, 400)
             return super().__call__(request)
 
     api = Refusing(all=things(*range(1, 8)))

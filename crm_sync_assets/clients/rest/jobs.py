@@ -1,0 +1,100 @@
+"""Reports that are ordered, waited for, and then fetched page by page.
+
+Ordering one takes a moment, making it may take an hour. So its id is in the cursor before anybody
+waits for it, and a reading that is resumed takes up the report that is running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from crm_sync_assets.clients.http import Session
+from crm_sync_assets.clients.rest.addresses import Addresses
+from crm_sync_assets.clients.rest.paging import Moved
+from crm_sync_assets.clients.rest.values import at
+from crm_sync_assets.errors import Closed, Gone, TransientError
+from crm_sync_assets.log import logger
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a report is ordered and asked about; the source's own path, with `{job}`, has its pages.
+
+    `submit` is where it is ordered with the body that `order` makes of the window's parameters, and
+    `id` where the answer has its id. `status` is where it is asked about, `state` where the answer
+    has its state; one of `ready` means that it can be fetched, one of `failed` that it is ordered
+    anew. It is asked about every so many seconds, for `most_seconds` at most.
+    """
+
+    submit: str
+    order: Callable[[Mapping[str, str]], Any]
+    id: str
+    status: str
+    state: str
+    ready: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    every_seconds: float = 5.0
+    most_seconds: float = 3_600.0
+
+    def __post_init__(self) -> None:
+        if "{job}" not in self.status:
+            raise ValueError(f"{self.status}: {{job}} does not say which one is asked about")
+        if not self.ready or set(self.ready) & set(self.failed):
+            raise ValueError(f"{self.submit}: no state says that it is ready, or one says both")
+        if not 0 < self.every_seconds <= self.most_seconds:
+            raise ValueError(f"{self.submit}: it is asked about more seldom than it is waited for")
+
+
+class Jobs:
+    """The reports of one reading."""
+
+    def __init__(self, session: Session, job: Job, addresses: Addresses) -> None:
+        self._session = session
+        self._job = job
+        self._addresses = addresses
+
+    def ordered(self, member: str | None, params: Mapping[str, str]) -> str:
+        """The id of a report that was ordered just now."""
+        answer = self._session.post(
+            self._addresses.path(self._job.submit, member),
+            self._job.order(params),
+            accept=(200, 201, 202),
+            check=partial(_lacks, what=self._job.id),
+        )
+        return str(at(answer.json, self._job.id))
+
+    def wait_for(self, member: str | None, job: str) -> None:
+        """Wait until the report is ready.
+
+        Raises Moved for one that failed or is forgotten, TransientError for one that takes too
+        long: the next sync asks about it again.
+        """
+        path = self._addresses.path(self._job.status, member, {"job": job})
+        waited = 0.0
+        while (state := self._state_at(path, job)) not in self._job.ready:
+            if state in self._job.failed:
+                raise Moved(f"report {job} ended as {state}")
+            if waited >= self._job.most_seconds:
+                raise TransientError(
+                    f"{self._session.subject}: report {job} is {state} after {waited:.0f} s. The "
+                    "next sync asks about it again."
+                )
+            log.info("%s: report %s is %s", self._session.subject, job, state)
+            self._session.pause(self._job.every_seconds)
+            waited += self._job.every_seconds
+
+    def _state_at(self, path: str, job: str) -> str:
+        check = partial(_lacks, what=self._job.state)
+        try:
+            return str(at(self._session.get(path, check=check).json, self._job.state))
+        except (Closed, Gone) as error:
+            raise Moved(f"report {job} is not known any more: {error}") from None
+
+
+def _lacks(body: Any, what: str) -> str | None:
+    return None if at(body, what) not in (None, "") else f"the answer has no {what}"
