@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from crm_sync_assets.declarations import parsing as parse
@@ -109,6 +108,24 @@ def rest(name: str = "properties", *, sensitive: bool = False) -> Column:
     return Column(name, "rest", "jsonb", parse.json, sensitive=sensitive)
 
 
-def each(kind: Callable[..., Column], names: str, **options: Any) -> tuple[Column, ...]:
-    """One column of the same kind per name in `names`, which are separated by white space."""
-    return tuple(map(partial(kind, **options), names.split()))
+def camel(name: str) -> str:
+    """`first_name` as `firstName`."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def each(
+    kind: Callable[..., Column],
+    names: str,
+    *,
+    spelled: Callable[[str], str] | None = None,
+    **options: Any,
+) -> tuple[Column, ...]:
+    """One column of the same kind per name in `names`, which are separated by white space.
+
+    `spelled` makes of our name how the source spells it, as a path from the record's root.
+    """
+    return tuple(
+        kind(name, **({"at": spelled(name)} if spelled else {}), **options)
+        for name in names.split()
+    )

@@ -117,7 +117,13 @@ def command(name: str) -> tuple[Crm, str]:
 def _modules(crm: Crm) -> Iterator[ModuleType]:
     package = import_module(f"{FOLDER}.{crm.name}.entities")
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
-        yield import_module(f"{package.__name__}.{module.name}")
+        name = f"{package.__name__}.{module.name}"
+        try:
+            yield import_module(name)
+        except ValueError as error:
+            # A part of a declaration that refuses to be built does not know where it stands.
+            file = getattr(find_spec(name), "origin", None) or name
+            raise ValueError(f"{file}: {error}") from error
 
 
 def _one(crm_name: str, sync_type: str) -> Entity:
@@ -163,6 +169,10 @@ def _problem(entity: Entity, crm: Crm) -> str | None:
         return f"two columns are called {', '.join(twice)}"
     if not entity.key:
         return "no column is a key"
+    taken = {f.name for f in crm.flags if not f.entities or entity.sync_type in f.entities}
+    unknown = sorted(set(getattr(entity.source, "filters", ())) - taken)
+    if unknown:
+        return f"its source filters by {', '.join(unknown)}, which is no flag of it"
     if missing:
         return f"no column for the index on {', '.join(missing)}"
     if entity.merged_ids is not None and entity.merged_ids not in columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crm_sync_assets.declarations.columns import id_list, reference, text
+from crm_sync_assets.declarations.columns import camel, each, id_list, reference, text
 from crm_sync_assets_tests.scripted import PEOPLE
 
 
@@ -29,3 +29,10 @@ def test_a_rule_that_moves_to_another_module_changes_no_fingerprint() -> None:
     before = replace(PEOPLE, rules=(rule,)).fingerprint
     rule.__module__ = "somewhere.else"
     assert replace(PEOPLE, rules=(rule,)).fingerprint == before != PEOPLE.fingerprint
+
+
+def test_names_are_spelled_as_the_source_spells_them() -> None:
+    first, second = each(text, "first_name user_id_2", spelled=camel, sensitive=True)
+    assert (first.name, first.at, first.sensitive) == ("first_name", "firstName", True)
+    assert second.at == "userId2"
+    assert [column.at for column in each(text, "first_name")] == [None]

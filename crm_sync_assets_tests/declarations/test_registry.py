@@ -4,10 +4,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.columns import text, timestamp
 from crm_sync_assets.declarations.entity import Entity, Resweep
@@ -110,6 +112,10 @@ def broken(**changes: object) -> Entity:
         (broken(indexes=("nowhere",)), "no column for the index on nowhere"),
         (broken(merged_ids="nowhere"), "merged ids"),
         (broken(name="elsewhere.owners"), "the name must be"),
+        (
+            broken(source=Rest("/a", filters={"company": "c"})),
+            "filters by company, which is no flag",
+        ),
         (broken(resweeps=(Resweep("weekly"), Resweep("weekly"))), "the same cadence"),
         (broken(resweeps=(Resweep("weekly", timedelta(days=9)),)), "it has no windows"),
         (
@@ -150,11 +156,29 @@ def test_a_declaration_that_cannot_work_names_its_file(entity: Entity, problem: 
         registry._check(entity, registry.crm("hubspot"), module)
 
 
-def test_declarations_load_without_a_client_or_an_orchestrator() -> None:
+def test_a_part_that_refuses_to_be_built_is_told_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "declared" / "hubspot" / "entities"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    (package / "deals.py").write_text(
+        "from crm_sync_assets.clients.rest.paging import Cursor\n"
+        "PAGING = Cursor('next', 'cursor', 'limit', most=0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "FOLDER", "declared")
+    with pytest.raises(ValueError, match=r"entities/deals\.py: Cursor: a page of 0 records"):
+        list(registry._modules(registry.crm("hubspot")))
+
+
+@pytest.mark.parametrize("crm", registry.names())
+def test_declarations_load_without_a_client_or_an_orchestrator(crm: str) -> None:
     """The command line asks for names and columns long before it needs the network."""
     code = (
         "import sys; from crm_sync_assets.declarations import registry; "
-        "registry.entities('hubspot'); "
+        f"registry.entities({crm!r}); "
         "print([m for m in ('dagster', 'httpx', 'psycopg', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,48 +6,19 @@ waits for it, and a reading that is resumed takes up the report that is running.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.paging import Moved
+from crm_sync_assets.clients.rest.source import Job
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.errors import Closed, Gone, TransientError
 from crm_sync_assets.log import logger
 
 log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """How a report is ordered and asked about; the source's own path, with `{job}`, has its pages.
-
-    `submit` is where it is ordered with the body that `order` makes of the window's parameters, and
-    `id` where the answer has its id. `status` is where it is asked about, `state` where the answer
-    has its state; one of `ready` means that it can be fetched, one of `failed` that it is ordered
-    anew. It is asked about every so many seconds, for `most_seconds` at most.
-    """
-
-    submit: str
-    order: Callable[[Mapping[str, str]], Any]
-    id: str
-    status: str
-    state: str
-    ready: tuple[str, ...]
-    failed: tuple[str, ...] = ()
-    every_seconds: float = 5.0
-    most_seconds: float = 3_600.0
-
-    def __post_init__(self) -> None:
-        if "{job}" not in self.status:
-            raise ValueError(f"{self.status}: {{job}} does not say which one is asked about")
-        if not self.ready or set(self.ready) & set(self.failed):
-            raise ValueError(f"{self.submit}: no state says that it is ready, or one says both")
-        if not 0 < self.every_seconds <= self.most_seconds:
-            raise ValueError(f"{self.submit}: it is asked about more seldom than it is waited for")
 
 
 class Jobs:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
+from typing import TYPE_CHECKING, Any
 
-from crm_sync_assets.clients.limits import Cost
 from crm_sync_assets.clients.rest.delta import Delta, Everything
-from crm_sync_assets.clients.rest.jobs import Job
 from crm_sync_assets.clients.rest.paging import Paging, Whole
 from crm_sync_assets.declarations.entity import Key, Record, SourceKind
+
+if TYPE_CHECKING:
+    # It keeps its state in PostgreSQL, which a declaration has no need of.
+    from crm_sync_assets.clients.limits import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,35 @@ class One:
     gone: Callable[[Record], bool] | None = None
     hidden: tuple[int, ...] = ()
     cost: Cost = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a report is ordered and asked about; the source's own path, with `{job}`, has its pages.
+
+    `submit` is where it is ordered with the body that `order` makes of the window's parameters, and
+    `id` where the answer has its id. `status` is where it is asked about, `state` where the answer
+    has its state; one of `ready` means that it can be fetched, one of `failed` that it is ordered
+    anew. It is asked about every so many seconds, for `most_seconds` at most.
+    """
+
+    submit: str
+    order: Callable[[Mapping[str, str]], Any]
+    id: str
+    status: str
+    state: str
+    ready: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    every_seconds: float = 5.0
+    most_seconds: float = 3_600.0
+
+    def __post_init__(self) -> None:
+        if "{job}" not in self.status:
+            raise ValueError(f"{self.status}: {{job}} does not say which one is asked about")
+        if not self.ready or set(self.ready) & set(self.failed):
+            raise ValueError(f"{self.submit}: no state says that it is ready, or one says both")
+        if not 0 < self.every_seconds <= self.most_seconds:
+            raise ValueError(f"{self.submit}: it is asked about more seldom than it is waited for")
 
 
 @dataclass(frozen=True, repr=False)

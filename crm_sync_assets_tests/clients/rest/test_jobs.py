@@ -14,10 +14,9 @@ import pytest
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Since
-from crm_sync_assets.clients.rest.jobs import Job
 from crm_sync_assets.clients.rest.paging import Cursor
 from crm_sync_assets.clients.rest.reading import Reading
-from crm_sync_assets.clients.rest.source import Rest
+from crm_sync_assets.clients.rest.source import Job, Rest
 from crm_sync_assets.declarations.columns import integer, timestamp
 from crm_sync_assets.declarations.contract import Page, Read
 from crm_sync_assets.declarations.entity import Entity

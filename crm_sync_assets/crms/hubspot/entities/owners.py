@@ -9,6 +9,8 @@ from __future__ import annotations
 from crm_sync_assets.crms.hubspot import directory
 from crm_sync_assets.declarations.columns import (
     boolean,
+    camel,
+    each,
     email,
     integer,
     json,
@@ -26,13 +28,10 @@ OWNERS = Entity(
     columns=(
         object_id("id", key=True),
         email("email"),
-        text("first_name", at="firstName", sensitive=True),
-        text("last_name", at="lastName", sensitive=True),
+        *each(text, "first_name last_name", spelled=camel, sensitive=True),
         text("type"),
-        integer("user_id", at="userId"),
-        integer("user_id_including_inactive", at="userIdIncludingInactive"),
-        timestamp("created_at", at="createdAt"),
-        timestamp("updated_at", at="updatedAt"),
+        *each(integer, "user_id user_id_including_inactive", spelled=camel),
+        *each(timestamp, "created_at updated_at", spelled=camel),
         json("teams"),
         boolean("archived", default=False),
     ),

@@ -6,7 +6,15 @@ A stage's id is unique within its pipeline. `metadata` holds the probability of 
 from __future__ import annotations
 
 from crm_sync_assets.crms.hubspot import directory
-from crm_sync_assets.declarations.columns import boolean, integer, json, text, timestamp
+from crm_sync_assets.declarations.columns import (
+    boolean,
+    camel,
+    each,
+    integer,
+    json,
+    text,
+    timestamp,
+)
 from crm_sync_assets.declarations.entity import Entity
 
 PIPELINE_STAGES = Entity(
@@ -15,14 +23,12 @@ PIPELINE_STAGES = Entity(
     source=directory.STAGES,
     table="hubspot_pipeline_stage",
     columns=(
-        text("object_type", at="objectType", key=True),
-        text("pipeline_id", at="pipelineId", key=True),
+        *each(text, "object_type pipeline_id", spelled=camel, key=True),
         text("id", key=True),
         text("label"),
-        integer("display_order", at="displayOrder"),
+        *each(integer, "display_order", spelled=camel),
         json("metadata"),
-        timestamp("created_at", at="createdAt"),
-        timestamp("updated_at", at="updatedAt"),
+        *each(timestamp, "created_at updated_at", spelled=camel),
         boolean("archived", default=False),
     ),
 )

@@ -7,7 +7,7 @@ they were created in 1970.
 from __future__ import annotations
 
 from crm_sync_assets.crms.hubspot import directory
-from crm_sync_assets.declarations.columns import boolean, integer, text, timestamp
+from crm_sync_assets.declarations.columns import boolean, camel, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
 PIPELINES = Entity(
@@ -19,9 +19,8 @@ PIPELINES = Entity(
         text("object_type", at="objectType", key=True),
         text("id", key=True),
         text("label"),
-        integer("display_order", at="displayOrder"),
-        timestamp("created_at", at="createdAt"),
-        timestamp("updated_at", at="updatedAt"),
+        *each(integer, "display_order", spelled=camel),
+        *each(timestamp, "created_at updated_at", spelled=camel),
         boolean("archived", default=False),
     ),
 )
