@@ -153,5 +153,9 @@ class GeniusMachine(EngineMachine):
                     if row[column.name] != expected:
                         yield f"{key}.{column.name} is {row[column.name]!r}, not {expected!r}"
 
+    def last_syncs(self) -> None:
+        for name in sorted(self.unchecked):
+            self.settle(name, full=True)
+
     def differences(self, *, complete: bool) -> list[str]:
         return differences(self.world, self.warehouse, *self.names)
