@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.sandbox.crm import FOLDER
+from crm_sync_assets.sandbox.crm import FOLDER, entries
 from crm_sync_assets.sandbox.life import DAY_MS
 
 FOLDERS = (FOLDER, "crm_sync_assets_tests.sandbox.crms")
@@ -57,7 +57,9 @@ def _deals(api: httpx.Client, **params: object) -> list[list]:
 
 
 def test_it_is_found_by_name_and_has_options_knobs_and_variables(sandbox: Sandbox) -> None:
-    assert list(sandbox.crms) == ["github", "hubspot", "tiny"]
+    played = {entry.name for entry in entries(FOLDERS)} - {"genius"}
+    assert "tiny" in played
+    assert set(sandbox.crms) == played, "Genius needs a database"
     assert len(sandbox.tiny.ids("deals")) == 40
     assert sandbox.env()["TINY_URL"] == f"{sandbox.url}/tiny"
     assert "TINY_REFRESH" not in sandbox.env()
@@ -87,7 +89,9 @@ def test_a_life_of_all_crms_changes_it_at_its_own_pace(sandbox: Sandbox) -> None
     lines = sandbox.crms["tiny"].move(10, seed=1)
     assert len(lines) == 10
     assert list(sandbox.tiny.truth("deals")) != before
-    assert len(sandbox.move(10, seed=2)) == 10 + 10 // 2
+    paces = [crm.pace for crm in sandbox.crms.values()]
+    assert {1, 2} <= set(paces)
+    assert len(sandbox.move(10, seed=2)) == sum(10 // pace for pace in paces)
 
 
 def test_faults_speak_its_language_and_change_its_world(

@@ -1,0 +1,59 @@
+"""CallRail. https://apidocs.callrail.com"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.flags import Flag
+
+if TYPE_CHECKING:
+    from crm_sync_assets.settings import Environment, SyncSettings
+
+DAY = 86_400
+
+
+def client(environment: Environment, settings: SyncSettings) -> Client:
+    """A client for the key that the environment has; UsageError names what is missing."""
+    from crm_sync_assets.clients.rest.client import RestClient
+    from crm_sync_assets.crms.callrail.api import API
+
+    return RestClient(
+        "callrail", [API], environment, settings, database_url=environment.warehouse_url
+    )
+
+
+CRM = Crm(
+    "callrail",
+    title="CallRail",
+    client=client,
+    settings={
+        "page_size": 250,
+        # Tags, notes, values and lead statuses change later, and no list can be asked for that.
+        "overlap_seconds": 30 * DAY,
+        # Of an account, for all its keys together.
+        "rate_windows": (("hour", 1_000, 3_600), ("day", 10_000, DAY)),
+    },
+    minute=24,
+    order=(
+        "accounts",
+        "companies",
+        "trackers",
+        "tags",
+        "users",
+        "calls",
+        "form_submissions",
+        "text_messages",
+    ),
+    owners=("team:data-engineering",),
+    kinds=("callrail",),
+    flags=(
+        Flag(
+            "company_id",
+            "Only what belongs to the company of this id.",
+            filters=True,
+            entities=("calls", "trackers"),
+        ),
+    ),
+)

@@ -1,0 +1,87 @@
+"""How CallRail's API is reached, and how it says no. https://apidocs.callrail.com
+
+- A key belongs to a user and sees that user's accounts and companies: where access is missing there
+  is no error, there are fewer records.
+- No list can be asked for what changed. Parameters that a list does not know are ignored without a
+  word, and without a date a list is the last 30 days.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crm_sync_assets.clients.answers import (
+    Answer,
+    Dialect,
+    Pause,
+    Retry,
+    Verdict,
+    is_page,
+    retry_after,
+)
+from crm_sync_assets.clients.decoding import loads
+from crm_sync_assets.clients.rest.api import Api
+from crm_sync_assets.clients.rest.auth import Header
+from crm_sync_assets.clients.rest.delta import Months, Span
+from crm_sync_assets.clients.rest.paging import Numbered
+from crm_sync_assets.clients.rest.source import Each
+from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.errors import Unavailable
+from crm_sync_assets.masking import masked
+
+FIRST_WAIT: Final = 60.0
+LONGEST_WAIT: Final = 900.0
+"""Seconds: a 429 does not say how long, and the shortest limit is one of an hour."""
+
+
+class CallRailDialect(Dialect):
+    """Error bodies are not documented: {"error": …}, {"errors": […]} and plain text were seen."""
+
+    def verdict(self, answer: Answer, tries: int) -> Verdict | None:
+        if answer.status == 429:
+            told = retry_after(answer)
+            wait = min(FIRST_WAIT * 2.0 ** (tries - 1), LONGEST_WAIT)
+            said = self.explain(answer) or "too many requests"
+            return Pause(wait if told is None else told, said, "hour")
+        if 400 <= answer.status < 500 and is_page(answer):
+            # A firewall's: its 403 is about no permission, and its 404 is no deletion.
+            return Retry("a page for people came in the API's place", then=Unavailable)
+        return None
+
+    def explain(self, answer: Answer) -> str:
+        try:
+            body = loads(answer.body)
+        except ValueError:
+            return masked(answer.body)
+        found = body if isinstance(body, dict) else {}
+        said = found.get("errors") or found.get("error") or found.get("message")
+        if not said:
+            return masked(answer.body)
+        return masked("; ".join(map(str, said)) if isinstance(said, list) else str(said))
+
+
+# Some lists of trackers, tags and users came without totals: those are read until a page is empty.
+PAGED = Numbered("page", size="per_page", most=250, pages="total_pages", count="total_records")
+
+ACCOUNTS = Each("account", "/a.json", "accounts", PAGED, only="CALLRAIL_ACCOUNT_IDS")
+
+# CallRail shows 25 months; a range that reaches further back is refused, not cut.
+WINDOWS = Span("start_date", "end_date", each=Months(1), back=Months(25))
+
+API = Api(
+    "https://api.callrail.com/v3",
+    base_variable="CALLRAIL_BASE_URL",
+    auth=Header(
+        "Authorization",
+        Variable(
+            "CALLRAIL_API_KEY",
+            "the API key of a user who sees every account and company",
+            secret=True,
+        ),
+        form='Token token="{}"',
+    ),
+    probe="/a.json",
+    windows=("hour", "day"),
+    dialect=CallRailDialect(),
+    defaults={"paging": PAGED, "each": ACCOUNTS},
+)

@@ -1,0 +1,1 @@
+"""CallRail's entities, found here by the registry."""
