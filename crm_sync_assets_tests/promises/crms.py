@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 
 SUBJECTS: Mapping[str, type[Subject]] = {
-    f"{subject.crm}.{subject.entity}": subject for subject in (Contacts, Leads, JobStatuses)
+    f"{subject.crm}.{subject.entity}": subject
+    for subject in (Contacts, Leads, JobStatuses, Calls, Tags)
 }
 
 

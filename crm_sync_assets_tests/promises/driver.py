@@ -35,10 +35,11 @@ Key = tuple[str, ...]
 """A record's key as the warehouse spells it, in text."""
 Reading = Literal["full", "delta"]
 Ability = Literal[
-    "delta", "delete", "restore", "vanish", "compare", "merge", "late", "pause", "lie",
-    "credentials",
+    "delta", "versions", "delete", "restore", "vanish", "compare", "merge", "late", "pause",
+    "lie", "credentials",
 ]  # fmt: skip
-"""delta         the source can be asked for what changed
+"""delta         the source can be asked for what changed, or for what may have
+versions      a record says when it changed, and windows are about that
 delete        a record is deleted in a way that a delta sees
 restore       a deleted record comes back
 vanish        a record is gone and only its absence tells
@@ -282,7 +283,7 @@ METHODS: Mapping[Ability, str] = {
     "lie": "lie_at",
     "credentials": "give_wrong_credentials",
 }
-"""How a subject shows that it is able; `delta` and `compare` its declaration says."""
+"""How a subject shows that it is able; `delta`, `versions` and `compare` its declaration says."""
 
 
 def failed(subject: Subject, error: type[SyncError], **flags: Any) -> dict[str, Any]:

@@ -218,6 +218,7 @@ class JobStatuses(TableSubject):
     }
     lacks: ClassVar = {
         "delta": "no column of this table says when a row changed",
+        "versions": "no column of this table says when a row changed",
         "compare": "every sync of this table is a full read, none is a delta",
         "merge": "Genius merges nothing: a status that is one too many is deleted",
         "late": "whatever shows at all is read by the next sync, however it is dated",

@@ -72,7 +72,7 @@ def test_rows_changed_on_the_very_moment_of_the_watermark_arrive(crm: Subject) -
     crm.touch(keys[-5:], "late")
     crm.create(3)
     second = crm.sync()
-    assert second.strategy.since == crm.now()
+    assert second.strategy.since == crm.now() - crm.settings.overlap
     assert (second.counts.created, second.counts.updated) == (3, 5)
     assert all(crm.row(key)[crm.column] == "late" for key in keys[-5:])
     assert crm.wrong() == []

@@ -118,7 +118,7 @@ def test_merged_records_leave_one(crm: Subject, how: str) -> None:
     assert crm.wrong() == []
 
 
-@who_can("delta")
+@who_can("delta", "versions")
 def test_an_older_version_overwrites_a_newer_one_only_when_forced(crm: Subject) -> None:
     crm.sync()
     modified, key = crm.declared.modified, crm.keys()[2]

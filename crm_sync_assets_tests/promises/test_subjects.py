@@ -19,6 +19,8 @@ def test_a_subject_is_able_or_says_why_not(subject: type[Subject], ability: Abil
     entity = registry.entity(f"{subject.crm}.{subject.entity}")
     if ability == "delta":
         able = entity.tracks_changes
+    elif ability == "versions":
+        able = entity.modified is not None
     elif ability == "compare":
         able = entity.tracks_changes and entity.tombstones == "found"
     else:

@@ -1,0 +1,94 @@
+"""Is the warehouse what CallRail's sandbox holds? What a column is called there the sheet says, and
+not the declaration: a wrong path must not be right twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crm_sync_assets.declarations.columns import Column
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.sandbox.crms.callrail.world import World
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets_tests.truth import stored_rows
+
+RENAMED = {
+    "companies": {"api_created_at": "created_at"},
+    "trackers": {"api_created_at": "created_at"},
+    "form_submissions": {"submission_time": "submitted_at"},
+    "users": {"is_active": "accepted", "permissions": "companies"},
+    "text_messages": {
+        "status": "state",
+        "tracking_phone_number": "current_tracking_number",
+        "message": "content",
+        "sent_at": "created_at",
+    },
+}
+
+
+def true_rows(world: World, entity: Entity) -> Iterator[tuple[str, bool, dict[str, Any]]]:
+    """Key, whether it is live, and the record with the columns' names."""
+    name = entity.sync_type
+    for true in world.truth("conversations" if name == "text_messages" else name):
+        if not true["shown"]:
+            continue
+        for key, record in _records(true, name):
+            renamed = RENAMED.get(name, {}).items()
+            yield key, true["state"] == "live", {**record, **{o: record[w] for o, w in renamed}}
+
+
+def _records(true: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    record = dict(true["record"])
+    if name == "trackers" and not record["destination_number"]:
+        record["destination_number"] = (record["call_flow"] or {}).get("destination_number")
+    if name == "tags":
+        parts = ("tag_level", "status", "background_color", "created_at")
+        record["configuration"] = {part: record[part] for part in parts}
+    if name != "text_messages":
+        yield true["id"], record
+        return
+    times: Counter[str] = Counter()
+    for message in true["messages"]:
+        said = f"{message['created_at']}|{message['direction']}|{message['content']}"
+        times[said] += 1
+        digest = hashlib.sha256(f"{said}|{times[said]}".encode()).hexdigest()[:32]
+        yield f"{true['id']}-{digest}", {**record, **message}
+
+
+def expected(column: Column, record: Mapping[str, Any]) -> Any:
+    if column.name not in record and column.name != "id":
+        raise AssertionError(f"the sandbox has no {column.name}")
+    value = column.parse(record[column.name])
+    return column.default if value is None else value
+
+
+def differences(
+    world: World, warehouse: Warehouse, entity: Entity, *, finds_deleted: bool = True
+) -> list[str]:
+    """Every way in which a table differs from the truth.
+
+    A record that is gone may be live here where that is kept, and where nobody could notice yet.
+    """
+    stored = {key[0]: row for key, row in stored_rows(warehouse, entity).items()}
+    problems, known = [], set()
+    for key, is_live, record in true_rows(world, entity):
+        known.add(key)
+        row = stored.get(key)
+        if not is_live:
+            kept = entity.absent == "kept"
+            if row and kept and row["deleted_at"] is not None:
+                problems.append(f"{key} is marked, and what is listed no more is kept")
+            if row and not kept and finds_deleted and row["deleted_at"] is None:
+                problems.append(f"{key} is gone, but live here")
+        elif row is None or row["deleted_at"] is not None:
+            problems.append(f"{key} is {'missing' if row is None else 'marked'}")
+        else:
+            problems += [
+                f"{key}.{column.name} is {row[column.name]!r}, should be {wanted!r}"
+                for column in entity.columns
+                if column.name != "id" and row[column.name] != (wanted := expected(column, record))
+            ]
+    return problems + [f"{key} is nobody's" for key in stored.keys() - known]
