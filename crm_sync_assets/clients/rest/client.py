@@ -61,8 +61,9 @@ class RestClient(RestAccount):
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of raw records, as the API's lists have them."""
         source, session = self._source(read.entity), self._session(read, usage)
-        now = self._https[source.api].source_time()
         addresses = self._addresses(source, session)
+        # Once something has been asked for: before that nothing has told the source's clock.
+        now = self._https[source.api].source_time()
         yield from Reading(read, session, source, addresses, now).pages()
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
