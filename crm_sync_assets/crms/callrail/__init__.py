@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crm_sync_assets.crms.callrail.variables import VARIABLES
 from crm_sync_assets.declarations.contract import Client
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
 
 if TYPE_CHECKING:
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 DAY = 86_400
 
 
-def client(environment: Environment, settings: SyncSettings) -> Client:
+def client(environment: Environment, settings: SyncSettings, shared: Shared) -> Client:
     """A client for the key that the environment has; UsageError names what is missing."""
     from crm_sync_assets.clients.rest.client import RestClient
     from crm_sync_assets.crms.callrail.api import API
 
-    return RestClient(
-        "callrail", [API], environment, settings, database_url=environment.warehouse_url
-    )
+    return RestClient("callrail", [API], environment, settings, database_url=shared.database_url)
 
 
 CRM = Crm(
@@ -48,6 +47,7 @@ CRM = Crm(
     ),
     owners=("team:data-engineering",),
     kinds=("callrail",),
+    variables=VARIABLES,
     flags=(
         Flag(
             "company_id",

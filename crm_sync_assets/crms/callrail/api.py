@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from crm_sync_assets.clients.answers import (
@@ -25,7 +26,8 @@ from crm_sync_assets.clients.rest.auth import Header
 from crm_sync_assets.clients.rest.delta import Months, Span
 from crm_sync_assets.clients.rest.paging import Numbered
 from crm_sync_assets.clients.rest.source import Each
-from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.crms.callrail.variables import ACCOUNT_IDS, API_KEY, BASE_URL
+from crm_sync_assets.declarations.entity import Resweep
 from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.masking import masked
 
@@ -63,23 +65,18 @@ class CallRailDialect(Dialect):
 # Some lists of trackers, tags and users came without totals: those are read until a page is empty.
 PAGED = Numbered("page", size="per_page", most=250, pages="total_pages", count="total_records")
 
-ACCOUNTS = Each("account", "/a.json", "accounts", PAGED, only="CALLRAIL_ACCOUNT_IDS")
+ACCOUNTS = Each("account", "/a.json", "accounts", PAGED, only=ACCOUNT_IDS.name)
 
 # CallRail shows 25 months; a range that reaches further back is refused, not cut.
 WINDOWS = Span("start_date", "end_date", each=Months(1), back=Months(25))
 
+# What changes later is found in the 30 days that each delta reads again, and by these.
+RESWEEPS = (Resweep("weekly", timedelta(days=90)), Resweep("monthly"))
+
 API = Api(
-    "https://api.callrail.com/v3",
-    base_variable="CALLRAIL_BASE_URL",
-    auth=Header(
-        "Authorization",
-        Variable(
-            "CALLRAIL_API_KEY",
-            "the API key of a user who sees every account and company",
-            secret=True,
-        ),
-        form='Token token="{}"',
-    ),
+    str(BASE_URL.default),
+    base_variable=BASE_URL.name,
+    auth=Header("Authorization", API_KEY, form='Token token="{}"'),
     probe="/a.json",
     windows=("hour", "day"),
     dialect=CallRailDialect(),

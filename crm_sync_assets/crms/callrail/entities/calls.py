@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, WINDOWS
+from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
 from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
@@ -42,7 +42,7 @@ CALLS = Entity(
         delta=WINDOWS,
         windowed_by="start_time",
         filters={"company_id": "company_id"},
-        one=One(f"/a/{{account}}/calls/{{id}}.json?fields={FIELDS}"),
+        one=One("/a/{account}/calls/{id}.json", asks=({"fields": FIELDS},)),
         page="https://app.callrail.com/calls/{id}",
     ),
     table="callrail_call",
@@ -67,4 +67,5 @@ CALLS = Entity(
     ),
     indexes=("start_time", "company_id"),
     absent="kept",
+    resweeps=RESWEEPS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, WINDOWS
+from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
 from crm_sync_assets.declarations.columns import json, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
@@ -31,4 +31,5 @@ FORM_SUBMISSIONS = Entity(
     ),
     indexes=("submission_time", "company_id"),
     absent="kept",
+    resweeps=RESWEEPS,
 )

@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import Any
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, WINDOWS
+from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
 from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.columns import phone, text, timestamp
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
@@ -93,4 +93,5 @@ TEXT_MESSAGES = Entity(
     ),
     indexes=("sent_at", "company_id"),
     absent="kept",
+    resweeps=RESWEEPS,
 )
