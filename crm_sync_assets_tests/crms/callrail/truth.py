@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from crm_sync_assets.declarations.columns import Column
@@ -29,15 +30,16 @@ RENAMED = {
 }
 
 
-def true_rows(world: World, entity: Entity) -> Iterator[tuple[str, bool, dict[str, Any]]]:
-    """Key, whether it is live, and the record with the columns' names."""
+def true_rows(world: World, entity: Entity) -> Iterator[tuple[str, bool, int, dict[str, Any]]]:
+    """Key, whether it is live, when it began, and the record with the columns' names."""
     name = entity.sync_type
     for true in world.truth("conversations" if name == "text_messages" else name):
         if not true["shown"]:
             continue
         for key, record in _records(true, name):
             renamed = RENAMED.get(name, {}).items()
-            yield key, true["state"] == "live", {**record, **{o: record[w] for o, w in renamed}}
+            named = {**record, **{ours: record[theirs] for ours, theirs in renamed}}
+            yield key, true["state"] == "live", true["began"], named
 
 
 def _records(true: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,26 +68,28 @@ def expected(column: Column, record: Mapping[str, Any]) -> Any:
 
 
 def differences(
-    world: World, warehouse: Warehouse, entity: Entity, *, finds_deleted: bool = True
+    world: World, warehouse: Warehouse, entity: Entity, *, exact_from: datetime | None = None
 ) -> list[str]:
     """Every way in which a table differs from the truth.
 
-    A record that is gone may be live here where that is kept, and where nobody could notice yet.
+    A record that is gone may be live here where that is kept. Of what began before `exact_from` a
+    row has to be there, and may say what was true when it was read last.
     """
+    from_ms = exact_from.timestamp() * 1_000 if exact_from and entity.tracks_changes else 0
     stored = {key[0]: row for key, row in stored_rows(warehouse, entity).items()}
     problems, known = [], set()
-    for key, is_live, record in true_rows(world, entity):
+    for key, is_live, began, record in true_rows(world, entity):
         known.add(key)
         row = stored.get(key)
         if not is_live:
             kept = entity.absent == "kept"
             if row and kept and row["deleted_at"] is not None:
                 problems.append(f"{key} is marked, and what is listed no more is kept")
-            if row and not kept and finds_deleted and row["deleted_at"] is None:
+            if row and not kept and row["deleted_at"] is None:
                 problems.append(f"{key} is gone, but live here")
         elif row is None or row["deleted_at"] is not None:
             problems.append(f"{key} is {'missing' if row is None else 'marked'}")
-        else:
+        elif began >= from_ms:
             problems += [
                 f"{key}.{column.name} is {row[column.name]!r}, should be {wanted!r}"
                 for column in entity.columns

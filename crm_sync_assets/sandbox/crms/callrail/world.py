@@ -176,21 +176,23 @@ class World(Life[Table]):
     def truth(self, what: str) -> Iterator[Row]:
         """Every record of a kind that ever existed, as it finally is.
 
-        A record is {"id", "state", "account", "company", "shown", "record"}: `shown` is whether the
-        lists go back as far, where they are of the last 25 months. A conversation has all its
-        `messages`.
+        A record is {"id", "state", "account", "company", "began", "shown", "record"}: `began` is
+        what the dates of lists are about, epoch ms, and `shown` whether lists go back as far, where
+        they are of the last 25 months. A conversation has all its `messages`.
         """
         table = self.table(what)
         for number in range(table.next_number):
             with self.lock:
                 state, version = table.state(number, None)
                 values = table.values(number, version)
+                began = self.began(what, number, version)
                 found: Row = {
                     "id": str(table.id_of(number)),
                     "state": state,
                     "account": self.table("accounts").id_of(self.account(what, values)),
                     "company": self.company(values),
-                    "shown": self.began(what, number, version) >= self._oldest(),
+                    "began": began,
+                    "shown": began >= self._oldest(),
                     "record": self.row(what, number, version),
                 }
                 if what == "conversations":
