@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from crm_sync_assets.sandbox.process import Running
 
-CRMS = ("hubspot", "genius")
+CRMS = ("hubspot", "genius", "callrail")
 INDEX_LAG_SECONDS = 20
 
 
 def run(words: Sequence[str]) -> int:
     parser = Parser(
         prog="crm-sync demo",
-        description="A first sync and a delta of every HubSpot entity against the sandbox, in a "
+        description="A first sync and a delta of every entity against the sandbox, in a "
         "state folder of its own, compared with the sandbox's truth at the end.",
     )
     parser.add_argument("--contacts", type=positive, default=2_000, metavar="N", help="[2000]")
@@ -59,8 +59,8 @@ def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
     _own_folder()
     print(
         f"A sandbox of HubSpot with {contacts:,} contacts and everything around them, with its "
-        "real rate limits\n(190 requests per 10 s, 5 searches per second), a sandbox of Genius's "
-        "30 tables, an empty\nPostgreSQL, and Dagster."
+        "real rate limits\n(190 requests per 10 s, 5 searches per second), sandboxes of "
+        "Genius's 30 tables and of CallRail,\nan empty PostgreSQL, and Dagster."
     )
     options = ["--contacts", str(contacts), "--knob", "limits=true"]
     options += ["--knob", f"index_lag={INDEX_LAG_SECONDS}"]
@@ -88,7 +88,8 @@ def _problems(running: Running, syncs: _Syncs, moves: int) -> list[str]:
     print(f"\n2. {moves} records are created, edited, cleared, archived, merged, deleted …")
     moved = [
         line
-        for crm, share in (("hubspot", moves), ("genius", moves // 4))
+        for crm in CRMS
+        for share in (moves if crm == "hubspot" else moves // 4,)
         for line in json.loads(running.ask(f"{crm}/move", {"n": share, "seed": 1}))["result"]
     ]
     # Search shows changes late; the delta runs a while after them.

@@ -15,7 +15,7 @@ from crm_sync_assets.sandbox.crms.callrail.records import (
 from crm_sync_assets.sandbox.life import Life, Moment
 from crm_sync_assets.sandbox.store import Table, Version
 
-SMALL = {"accounts": 2, "companies": 6, "trackers": 9, "tags": 12, "users": 10}
+SMALL = {"accounts": 2, "companies": 6, "trackers": 9, "tags": 40, "users": 30}
 LATE_MS = 20 * 60_000
 TAIL = 2
 """Newest messages that the list of conversations has."""
