@@ -98,7 +98,9 @@ def choose(
         filtered=flags.filtered,
     )
     if since is not None or until is not None:
-        reaches_back = since is None or (watermark is not None and since <= watermark)
+        # The next delta begins where this one would have: what lies before that is read now.
+        owed = None if watermark is None else watermark - overlap
+        reaches_back = since is None or (owed is not None and since <= owed)
         is_told = feed_from is None or (watermark is not None and watermark >= feed_from)
         closes_gap = everything.closes_gap and until is None and reaches_back and is_told
         return replace(

@@ -143,7 +143,7 @@ def test_only_a_read_open_at_both_ends_proves_what_is_absent(
     [
         pytest.param({}, MARK - timedelta(days=30), True, id="a delta looks back"),
         pytest.param({"start_date": AFTER}, AFTER, False, id="a window is what was asked for"),
-        pytest.param({"start_date": BEFORE}, BEFORE, True, id="and reaches the true watermark"),
+        pytest.param({"start_date": BEFORE}, BEFORE, False, id="also one from the watermark on"),
         pytest.param({"full": True}, None, True, id="a full read has nothing before it"),
     ],
 )
@@ -154,6 +154,17 @@ def test_an_overlap_is_read_again_by_deltas_alone(
     expected = midnight_utc(since) if isinstance(since, str) else since
     assert (strategy.since, strategy.moves_watermark) == (expected, moves)
     assert choose(Flags(), watermark=None, overlap=timedelta(days=30)).name == "initial_full"
+
+
+@pytest.mark.parametrize(("days", "moves"), [(29, False), (31, True)])
+def test_a_window_moves_the_watermark_if_it_reads_again_what_a_delta_would(
+    days: int, moves: bool
+) -> None:
+    """Else what changed there would be behind the overlap of the next delta, and read by none."""
+    flags = Flags(start_date=f"{MARK - timedelta(days=days):%Y-%m-%d}")
+    strategy = choose(flags, watermark=MARK, overlap=timedelta(days=30))
+    assert strategy.moves_watermark == moves
+    assert choose(flags, watermark=MARK).moves_watermark
 
 
 @pytest.mark.parametrize(
