@@ -42,6 +42,12 @@ SETTINGS = {
     "CRM_SYNC_GENIUS__PAGE_SIZE": "4",
     "CRM_SYNC_GENIUS__LOAD_ROWS": "4",
     "CRM_SYNC_GENIUS__PREFETCH_PAGES": "1",
+    "CRM_SYNC_CALLRAIL__PAGE_SIZE": "5",
+    "CRM_SYNC_CALLRAIL__LOAD_ROWS": "5",
+    "CRM_SYNC_CALLRAIL__PREFETCH_PAGES": "1",
+    "CRM_SYNC_CALLRAIL__RATE_WINDOWS": "[]",
+    "CRM_SYNC_CALLRAIL__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_CALLRAIL__WAIT_SECONDS": "0",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -85,7 +91,10 @@ class Bench:
         migrate(template)
         template.close()
         counts = {"deals": DEALS, "companies": 3, "divisions": 3}
-        self.sandbox = enter(Sandbox(seed=7, contacts=CONTACTS, counts=counts, zipcodes=10))
+        callrail = {"callrail_calls": 25, "callrail_accounts": 1, "callrail_others": 6}
+        self.sandbox = enter(
+            Sandbox(seed=7, contacts=CONTACTS, counts=counts, zipcodes=10, **callrail)
+        )
         os.environ.update(self.sandbox.env())
         self.killer = Killer(self.folder / "killer.log")
         self._open.callback(self.killer.stop)

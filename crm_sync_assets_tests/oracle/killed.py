@@ -22,6 +22,8 @@ from typing import Any
 
 import psycopg
 
+from crm_sync_assets.clients.rest.client import RestClient
+from crm_sync_assets.crms.callrail.api import API as CALLRAIL
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations import registry
@@ -72,6 +74,10 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
     """The client of the environment's account; it never waits. Genius's clock is `source_time`."""
     crm, env = registry.crm(crm_name), environment()
     settings = settings_for(crm)
+    if crm_name == "callrail":
+        return RestClient(
+            crm_name, [CALLRAIL], env, settings, database_url=env.warehouse_url, sleep=no_wait
+        )
     if crm_name == "hubspot":
         return HubSpot(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     client = Genius(env, settings, sleep=no_wait)

@@ -19,11 +19,16 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from crm_sync_assets_tests.oracle.bench import Bench
+from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
 
-MACHINES: dict[str, type[EngineMachine]] = {"hubspot": HubSpotMachine, "genius": GeniusMachine}
+MACHINES: dict[str, type[EngineMachine]] = {
+    "hubspot": HubSpotMachine,
+    "genius": GeniusMachine,
+    "callrail": CallRailMachine,
+}
 
 
 def play(
@@ -56,7 +61,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10**9, help="at most")
     parser.add_argument("--examples", type=int, default=10, help="of one round (10)")
     parser.add_argument("--steps", type=int, default=40, help="at most, of one example (40)")
-    parser.add_argument("--machine", choices=[*MACHINES, "both"], default="both")
+    parser.add_argument("--machine", choices=[*MACHINES, "all"], default="all")
     parser.add_argument("--shrink", action="store_true", help="look for a shorter failure")
     parser.add_argument("--keep-going", action="store_true", help="after a failure, to the end")
     given = parser.parse_args()
@@ -64,7 +69,7 @@ def main() -> int:
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     # So that the servers are stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    names = list(MACHINES) if given.machine == "both" else [given.machine]
+    names = list(MACHINES) if given.machine == "all" else [given.machine]
     until, failures = time.monotonic() + 60 * given.minutes, 0
     with Bench() as bench:
         for turn in range(given.rounds):

@@ -10,6 +10,7 @@ import pytest
 
 from crm_sync_assets_tests.mariadb import MARIADBD
 from crm_sync_assets_tests.oracle.bench import Bench
+from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.soak import play
@@ -42,3 +43,8 @@ def test_whatever_happens_hubspot_ends_with_the_truth(bench: Bench, seed: int) -
 )
 def test_whatever_happens_genius_ends_with_the_truth(bench: Bench) -> None:
     play(GeniusMachine, bench, number=1, examples=3, steps=25)
+
+
+@pytest.mark.timeout(900)
+def test_whatever_happens_callrail_ends_with_the_truth(bench: Bench) -> None:
+    play(CallRailMachine, bench, number=1, examples=3, steps=20)

@@ -80,19 +80,32 @@ def differences(
     problems, known = [], set()
     for key, is_live, began, record in true_rows(world, entity):
         known.add(key)
-        row = stored.get(key)
-        if not is_live:
-            kept = entity.absent == "kept"
-            if row and kept and row["deleted_at"] is not None:
-                problems.append(f"{key} is marked, and what is listed no more is kept")
-            if row and not kept and row["deleted_at"] is None:
-                problems.append(f"{key} is gone, but live here")
-        elif row is None or row["deleted_at"] is not None:
-            problems.append(f"{key} is {'missing' if row is None else 'marked'}")
-        elif began >= from_ms:
-            problems += [
-                f"{key}.{column.name} is {row[column.name]!r}, should be {wanted!r}"
-                for column in entity.columns
-                if column.name != "id" and row[column.name] != (wanted := expected(column, record))
-            ]
+        row, exact = stored.get(key), began >= from_ms
+        problems += problems_of(entity, key, is_live, record, row, exact=exact)
     return problems + [f"{key} is nobody's" for key in stored.keys() - known]
+
+
+def problems_of(
+    entity: Entity,
+    key: str,
+    is_live: bool,
+    record: Mapping[str, Any],
+    row: Mapping[str, Any] | None,
+    *,
+    exact: bool,
+) -> list[str]:
+    """Every way in which a row differs from its record, in values only where they are `exact`."""
+    if not is_live:
+        kept = entity.absent == "kept"
+        if row and kept != (row["deleted_at"] is None):
+            return [f"{key} is gone there, and {'marked' if kept else 'live'} here"]
+        return []
+    if row is None or row["deleted_at"] is not None:
+        return [f"{key} is {'missing' if row is None else 'marked'}"]
+    return [
+        f"{key}.{column.name} is {row[column.name]!r}, should be {wanted!r}"
+        for column in entity.columns
+        if exact
+        and column.name != "id"
+        and row[column.name] != (wanted := expected(column, record))
+    ]

@@ -28,7 +28,8 @@ TAIL = (
 def messages_of(conversation: Record) -> Iterator[Record]:
     """Each message, with what its conversation says of it, and an id.
 
-    Where the whole conversation did not say its messages, a record that is set aside tells it.
+    Where the whole conversation did not say its messages, one of those in the list is set aside in
+    place of all that may be missing, until the conversation is read whole.
     """
     found: Any = conversation.get("messages")
     is_whole = isinstance(found, list)
@@ -40,8 +41,9 @@ def messages_of(conversation: Record) -> Iterator[Record]:
         seen[told] += 1
         digest = hashlib.sha256("|".join((*told, str(seen[told]))).encode("utf-8", "replace"))
         name = f"{conversation.get('id')}-{digest.hexdigest()[:32]}"
-        yield {**conversation, **message, "id": name}
-    if not is_whole:
+        record = {**conversation, **message, "id": name}
+        yield record if is_whole or len(seen) > 1 else {**record, UNREAD: TAIL}
+    if not is_whole and not found:
         yield {"id": f"{conversation.get('id')}-", UNREAD: TAIL}
 
 

@@ -1,0 +1,186 @@
+"""CallRail's records, what happens to them without a date that moves, and how CallRail fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.sandbox.faults import Action, Rule
+from crm_sync_assets_tests.crms.callrail.truth import expected, problems_of, true_rows
+from crm_sync_assets_tests.oracle.bench import pick
+from crm_sync_assets_tests.oracle.faults import LIES
+from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+from crm_sync_assets_tests.truth import stored_rows
+
+NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
+OVERLAP = timedelta(days=30)
+VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
+
+_actions = st.one_of(
+    st.sampled_from(["0.01", "7", "86400", None]).map(
+        lambda after: {"status": 429, "retry_after": after}
+    ),
+    st.sampled_from([500, 503, 520, 400, 401, 403, 404, 422]).map(lambda s: {"status": s}),
+    st.sampled_from([403, 404]).map(lambda status: {"status": status, "body": "html"}),
+    st.just({"drop": True}),
+    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
+    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
+    st.builds(
+        lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
+    ),
+    LIES,
+)
+SCRIPT = st.fixed_dictionaries(
+    {
+        "match": st.sampled_from(["/callrail/", r"calls\.json", r"(tags|users)\.json", "text-"]),
+        "on": st.one_of(st.integers(1, 30), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
+        "action": _actions,
+    }
+)
+KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"short_total": 3},
+        {"page_shrink": 2},
+        {"empty_pages": 2},
+        {"repeat_page": True},
+        {"callrail_no_totals": True},
+        {"callrail_utc_offset": 14},
+        {"callrail_messages": "sms"},
+    ]
+)
+
+
+class CallRailMachine(EngineMachine):
+    crm_name = "callrail"
+    names = ("calls", "tags", "text_messages", "users")
+
+    def prepare(self, opened: ExitStack) -> None:
+        self.sandbox = self.bench.sandbox
+        self.sandbox.reset()
+        self.sandbox.clock.freeze(NOON)
+        self.sandbox.faults.clear()
+        self.world = self.sandbox.callrail
+        self.script: list[dict[str, Any]] = []
+        self.odd: dict[str, Any] = {}
+        self._seen: dict[tuple[str, str], Any] = {}
+        self._settled: dict[tuple[str, str], datetime] = {}
+
+    def source_now(self) -> datetime:
+        return self.sandbox.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self.sandbox.clock.advance(seconds)
+        # Remembered for minutes: of hours that the clock has jumped nothing is remembered.
+        self.client._remembered.clear()  # type: ignore[attr-defined]
+
+    def look(self) -> None:
+        for entity in self.entities:
+            for key, live, began, record in true_rows(self.world, entity):
+                one, now = (entity.name, key), self.source_now()
+                values = {c.name: expected(c, record) for c in entity.columns if c.name != "id"}
+                told = (live, began, values)
+                if self._seen.get(one) != told:
+                    self._settled[one] = datetime.min.replace(tzinfo=UTC) if not self.begun else now
+                    self._seen[one] = told
+
+    def is_quiet(self) -> bool:
+        return not self.script and not self.odd
+
+    @contextmanager
+    def misbehaving(self, *, moving: bool = True) -> Iterator[None]:
+        lines = [line for line in self.script if moving or "mutate" not in line["action"]]
+        rules = [Rule(line["match"], line["on"], Action(**line["action"])) for line in lines]
+        self.sandbox.faults.rules[:] = rules
+        self.sandbox.knobs.turn(self.odd)
+        self.script, self.odd = [], {}
+        try:
+            yield
+        finally:
+            self.sandbox.faults.clear()
+            self.sandbox.knobs.reset()
+
+    def mend(self) -> None:
+        self.script, self.odd = [], {}
+        self.advance(2_000)
+        self.look()
+
+    # Steps
+
+    @step(value=VALUES)
+    def call(self, value: str | None) -> None:
+        self.world.begin_call(note=value, duration=30)
+
+    @step(number=NUMBER, value=VALUES)
+    def note(self, number: int, value: str | None) -> None:
+        """However old the call is."""
+        if one := pick(self.world.ids("calls"), number):
+            self.world.edit("calls", one, {"note": value})
+
+    @step(n=st.integers(1, 8), seed=NUMBER)
+    def move(self, n: int, seed: int) -> None:
+        self.sandbox.crms["callrail"].move(n, seed)
+
+    @step(number=NUMBER, content=st.sampled_from(["Hello", "Hello", "Bye"]))
+    def text(self, number: int, content: str) -> None:
+        if one := pick(self.world.ids("conversations"), number):
+            self.world.say(one, content)
+
+    @step(number=NUMBER)
+    def spam(self, number: int) -> None:
+        if one := pick(self.world.ids("calls"), number):
+            self.world.spam(one)
+
+    @step(number=NUMBER, kind=st.sampled_from(["tags", "users"]))
+    def delete(self, number: int, kind: str) -> None:
+        if one := pick(self.world.ids(kind), number):
+            self.world.purge(kind, one)
+
+    @step(line=SCRIPT)
+    def go_wrong(self, line: dict[str, Any]) -> None:
+        self.script.append(line)
+
+    @step(knobs=KNOBS)
+    def be_odd(self, knobs: dict[str, Any]) -> None:
+        self.odd |= knobs
+
+    # Truth
+
+    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
+        """A day after it began a record is in what each delta reads again, for a month."""
+        stored = {key[0]: row for key, row in stored_rows(self.warehouse, entity).items()}
+        exact_from = (watermark - OVERLAP).timestamp() * 1_000
+        aside = self._set_aside(entity)
+        for key, live, began, record in true_rows(self.world, entity):
+            if self._settled[entity.name, key] < watermark and key not in aside:
+                exact = not entity.tracks_changes or began >= exact_from
+                yield from problems_of(entity, key, live, record, stored.get(key), exact=exact)
+
+    def differences(self, *, complete: bool) -> list[str]:
+        found = []
+        for entity in self.entities:
+            stored = {key[0]: row for key, row in stored_rows(self.warehouse, entity).items()}
+            from_ms = (self.source_now() - OVERLAP).timestamp() * 1_000
+            known = set()
+            for key, live, began, record in true_rows(self.world, entity):
+                known.add(key)
+                exact = complete or not entity.tracks_changes or began >= from_ms
+                found += problems_of(entity, key, live, record, stored.get(key), exact=exact)
+            found += [f"{entity}: {key} is nobody's" for key in stored.keys() - known]
+        return found
+
+    def last_syncs(self) -> None:
+        for name in ("calls", "text_messages"):
+            self.settle(name, full=True)
+
+    def _set_aside(self, entity: Entity) -> set[str]:
+        with self.connected() as connection:
+            rows = connection.execute(
+                "SELECT record_id FROM ingestion_quarantine WHERE sync_type = %s",
+                (entity.sync_type,),
+            ).fetchall()
+        return {row[0] for row in rows}
