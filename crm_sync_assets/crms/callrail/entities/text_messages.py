@@ -36,13 +36,13 @@ def messages_of(conversation: Record) -> Iterator[Record]:
     if not is_whole:
         found = conversation.get("recent_messages") or []
     seen: Counter[tuple[str, str, str]] = Counter()
-    for message in found:
+    for place, message in enumerate(found):
         told = (_moment(message), _said(message, "direction"), _said(message, "content"))
         seen[told] += 1
         digest = hashlib.sha256("|".join((*told, str(seen[told]))).encode("utf-8", "replace"))
         name = f"{conversation.get('id')}-{digest.hexdigest()[:32]}"
         record = {**conversation, **message, "id": name}
-        yield record if is_whole or len(seen) > 1 else {**record, UNREAD: TAIL}
+        yield record if is_whole or place > 0 else {**record, UNREAD: TAIL}
     if not is_whole and not found:
         yield {"id": f"{conversation.get('id')}-", UNREAD: TAIL}
 
