@@ -6,11 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from crm_sync_assets.cli.entities import read_from_environment, with_crms
+from crm_sync_assets.clients.rest.api import Api
+from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import is_named
 from crm_sync_assets.declarations.variables import Variable, missing, optional
@@ -33,7 +37,14 @@ OWN = replace(CRM, variables=VARIABLES)
 
 
 def read_by(crm: str) -> Iterator[str]:
-    """The names that the code of a CRM gives to what reads the environment."""
+    """The names that the code of a CRM gives to what reads the environment, or declares."""
+    declared = f"crm_sync_assets.crms.{crm}.api"
+    for one in vars(import_module(declared)).values() if find_spec(declared) else ():
+        if isinstance(one, Api):
+            yield from (variable.name for variable in one.variables)
+    for entity in registry.entities(crm):
+        if isinstance(entity.source, Rest) and entity.source.each and entity.source.each.only:
+            yield entity.source.each.only
     for path in (ROOT / "crm_sync_assets" / "crms" / crm).rglob("*.py"):
         tree = ast.parse(path.read_text())
         constants = {

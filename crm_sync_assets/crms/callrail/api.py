@@ -1,14 +1,7 @@
-"""How CallRail's API is reached, and how it says no. https://apidocs.callrail.com
-
-- A key belongs to a user and sees that user's accounts and companies: where access is missing there
-  is no error, there are fewer records.
-- No list can be asked for what changed. Parameters that a list does not know are ignored without a
-  word, and without a date a list is the last 30 days.
-"""
+"""How CallRail's API is reached, and how it says no. https://apidocs.callrail.com"""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from crm_sync_assets.clients.answers import (
@@ -23,11 +16,7 @@ from crm_sync_assets.clients.answers import (
 from crm_sync_assets.clients.decoding import loads
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.auth import Header
-from crm_sync_assets.clients.rest.delta import Months, Span
-from crm_sync_assets.clients.rest.paging import Numbered
-from crm_sync_assets.clients.rest.source import Each
-from crm_sync_assets.crms.callrail.variables import ACCOUNT_IDS, API_KEY, BASE_URL
-from crm_sync_assets.declarations.entity import Resweep
+from crm_sync_assets.crms.callrail.variables import API_KEY, BASE_URL
 from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.masking import masked
 
@@ -62,17 +51,6 @@ class CallRailDialect(Dialect):
         return masked("; ".join(map(str, said)) if isinstance(said, list) else str(said))
 
 
-# Some lists of trackers, tags and users came without totals: those are read until a page is empty.
-PAGED = Numbered("page", size="per_page", most=250, pages="total_pages", count="total_records")
-
-ACCOUNTS = Each("account", "/a.json", "accounts", PAGED, only=ACCOUNT_IDS.name)
-
-# CallRail shows 25 months; a range that reaches further back is refused, not cut.
-WINDOWS = Span("start_date", "end_date", each=Months(1), back=Months(25))
-
-# What changes later is found in the 30 days that each delta reads again, and by these.
-RESWEEPS = (Resweep("weekly", timedelta(days=90)), Resweep("monthly"))
-
 API = Api(
     str(BASE_URL.default),
     base_variable=BASE_URL.name,
@@ -80,5 +58,4 @@ API = Api(
     probe="/a.json",
     windows=("hour", "day"),
     dialect=CallRailDialect(),
-    defaults={"paging": PAGED, "each": ACCOUNTS},
 )

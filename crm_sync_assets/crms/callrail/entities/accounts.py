@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API
+from crm_sync_assets.crms.callrail.sources import listed
 from crm_sync_assets.declarations.columns import boolean, each, integer, text
 from crm_sync_assets.declarations.entity import Entity
 
@@ -11,7 +11,7 @@ from crm_sync_assets.declarations.entity import Entity
 ACCOUNTS = Entity(
     "callrail.accounts",
     about="The accounts that the key's user may see.",
-    source=API.rest("/a.json", records="accounts", each=None, one=One("/a/{id}.json")),
+    source=listed("/a.json", records="accounts", each=None, one=One("/a/{id}.json")),
     table="callrail_account",
     columns=(
         text("id", key=True),

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
+from crm_sync_assets.crms.callrail.sources import RESWEEPS, WINDOWS, listed
 from crm_sync_assets.declarations.columns import (
     boolean,
     decimal,
@@ -34,7 +34,7 @@ FIELDS = (
 CALLS = Entity(
     "callrail.calls",
     about="Phone calls to and from tracking numbers, of the last 25 months and all stored before.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/calls.json",
         records="calls",
         # Oldest first, so that a call that begins meanwhile is appended.

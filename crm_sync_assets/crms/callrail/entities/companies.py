@@ -6,7 +6,7 @@ An id was a number until 2025-04-28 and is masked since, `COM…`: text, whichev
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API
+from crm_sync_assets.crms.callrail.sources import listed
 from crm_sync_assets.declarations.columns import boolean, each, integer, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
@@ -14,7 +14,7 @@ from crm_sync_assets.declarations.entity import Entity
 COMPANIES = Entity(
     "callrail.companies",
     about="The businesses of an account, those that were disabled included.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/companies.json",
         records="companies",
         one=One("/a/{account}/companies/{id}.json"),

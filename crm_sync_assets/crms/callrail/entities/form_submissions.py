@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
+from crm_sync_assets.crms.callrail.sources import RESWEEPS, WINDOWS, listed
 from crm_sync_assets.declarations.columns import json, text, timestamp
 from crm_sync_assets.declarations.entity import Entity
 
@@ -12,7 +12,7 @@ from crm_sync_assets.declarations.entity import Entity
 FORM_SUBMISSIONS = Entity(
     "callrail.form_submissions",
     about="Forms sent from websites, of the last 25 months and all stored before.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/form_submissions.json",
         records="form_submissions",
         delta=WINDOWS,

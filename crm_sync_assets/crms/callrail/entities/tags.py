@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API
+from crm_sync_assets.crms.callrail.sources import listed
 from crm_sync_assets.declarations.columns import each, json, text
 from crm_sync_assets.declarations.entity import Entity, Record
 
@@ -21,9 +21,7 @@ def configuration(record: Record) -> dict[str, Any]:
 TAGS = Entity(
     "callrail.tags",
     about="Tags that calls, forms and texts are given.",
-    source=API.rest(
-        "/a/{account}/tags.json", records="tags", one=One("/a/{account}/tags/{id}.json")
-    ),
+    source=listed("/a/{account}/tags.json", records="tags", one=One("/a/{account}/tags/{id}.json")),
     table="callrail_tag",
     columns=(
         text("id", key=True, about="a number at the source"),

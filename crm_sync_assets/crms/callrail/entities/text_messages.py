@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import Any
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API, RESWEEPS, WINDOWS
+from crm_sync_assets.crms.callrail.sources import RESWEEPS, WINDOWS, listed
 from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.columns import phone, text, timestamp
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
@@ -73,7 +73,7 @@ def _said(message: Record, name: str) -> str:
 TEXT_MESSAGES = Entity(
     "callrail.text_messages",
     about="Text messages of the last 25 months, and all stored before.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/text-messages.json",
         records="conversations",
         delta=WINDOWS,

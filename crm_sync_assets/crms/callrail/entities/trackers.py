@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API
+from crm_sync_assets.crms.callrail.sources import listed
 from crm_sync_assets.declarations.columns import boolean, each, json, phone, text, timestamp
 from crm_sync_assets.declarations.entity import Entity, Record
 
@@ -21,7 +21,7 @@ def destination_number(record: Record) -> Any:
 TRACKERS = Entity(
     "callrail.trackers",
     about="Tracking numbers, those that were disabled included.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/trackers.json",
         records="trackers",
         filters={"company_id": "company_id"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.source import One
-from crm_sync_assets.crms.callrail.api import API
+from crm_sync_assets.crms.callrail.sources import listed
 from crm_sync_assets.declarations.columns import boolean, each, email, json, text
 from crm_sync_assets.declarations.entity import Entity
 
@@ -12,7 +12,7 @@ from crm_sync_assets.declarations.entity import Entity
 USERS = Entity(
     "callrail.users",
     about="People who work with CallRail.",
-    source=API.rest(
+    source=listed(
         "/a/{account}/users.json", records="users", one=One("/a/{account}/users/{id}.json")
     ),
     table="callrail_user",
