@@ -74,6 +74,9 @@ class Listed:
         """The comparison up to this moment, with at most so many suspects. Once per list."""
         with self._connection.transaction():
             self._suspect(through)
+            if self._entity.absent == "kept":
+                # That the source does not list it any more is no difference, and nothing to mend.
+                self._connection.execute("DELETE FROM verify_suspects WHERE kind = 'extra'")
             newer = self._dropped("DELETE FROM verify_suspects WHERE newer RETURNING kind")
             # A record in quarantine is not lost, and why it is not here is known.
             explained = self._dropped(

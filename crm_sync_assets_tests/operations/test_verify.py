@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,19 @@ def test_a_record_that_is_not_shown_to_us_is_no_finding(warehouse: Warehouse) ->
     change(warehouse, *SPOIL)
     source.by_key = lambda _, keys, __: iter([Page([], {}, kept=keys)])  # type: ignore[method-assign]
     assert found(run(warehouse, source, repair=True)) == set()
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_what_is_kept_though_it_is_listed_no_more_is_no_finding(
+    warehouse: Warehouse, repair: bool
+) -> None:
+    kept = replace(PEOPLE, absent="kept")
+    source = client(30)
+    sync(warehouse, source, entity=kept)
+    source.records = source.records[5:]
+    verification = run(warehouse, source, kept, repair=repair)
+    assert (verification.status, found(verification)) == ("success", set())
+    assert len(people(warehouse)) == 30
 
 
 def test_a_repair_that_would_delete_too_much_is_refused(warehouse: Warehouse) -> None:

@@ -130,7 +130,7 @@ def test_a_call_that_was_flagged_as_spam_is_kept(bench: Bench) -> None:
     bench.sync("calls")
     one = bench.world.ids("calls")[-1]
     bench.world.spam(one)
-    for flags in ({}, {"full": True}, {"force": True}):
+    for flags in ({}, {"full": True}, {"force": True}, {"full": True, "force": True}):
         assert bench.sync("calls", **flags).counts.deleted == 0
     assert bench.rows("calls")[one]["deleted_at"] is None
     assert bench.wrong("calls") == []
