@@ -182,6 +182,11 @@ class Reading:
         if new and strategy.since is not None:
             log.info("%s: new here, read from the beginning: %s", subject, ", ".join(map(str, new)))
         left = left_of(steps_of(self._source, window, self._members, new), place, subject)
+        if not left and not place.done:
+            log.warning(
+                "%s: the source does not go back as far as this window: nothing was asked for",
+                subject,
+            )
         closed: dict[Name, Closed] = {}
         for number, step in enumerate(left):
             after = left[number + 1] if number + 1 < len(left) else None

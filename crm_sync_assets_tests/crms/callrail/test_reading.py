@@ -99,6 +99,16 @@ def test_a_delta_reads_the_last_30_days_again(bench: Bench, entity: Entity) -> N
     assert len(lists) == 2 * len(starts)
 
 
+def test_a_window_before_all_that_is_shown_asks_for_nothing_and_says_so(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sandbox.ledger.reset()
+    told = bench.sync("calls", start_date="2020-01-01", end_date="2020-02-01")
+    assert (told.status, told.counts.processed) == ("success", 0)
+    assert bench.asked("calls.json") == []
+    assert "does not go back as far as this window" in caplog.text
+
+
 def test_windows_are_by_the_clock_of_the_source(bench: Bench) -> None:
     """Wherever this machine's clock stands."""
     bench.sandbox.clock.freeze("2031-03-05T12:00:00Z")
