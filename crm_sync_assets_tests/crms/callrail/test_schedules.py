@@ -90,7 +90,8 @@ class Life:
 
     def _delete(self, world: World) -> None:
         kind = self.rng.choice(("users", "tags"))
-        if len(world.ids(kind)) > 8:
+        # More than a fifth at once would be refused, and rightly.
+        if len(world.ids(kind)) > 25:
             world.purge(kind, self.rng.choice(world.ids(kind)))
 
     def _create(self, world: World) -> None:
