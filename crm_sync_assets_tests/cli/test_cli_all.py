@@ -24,14 +24,20 @@ SMALL = {"deals": 3, "appointments": 3, "companies": 3, "tickets": 3, "line_item
 def both(database_url: str, environment: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """HubSpot and Genius; the environment names both."""
     head, _, options = database_url.partition("?")
-    name = f"{head.rpartition('/')[2]}_genius"
-    with Sandbox(seed=7, contacts=20, counts=SMALL, genius_url=beside(database_url, name)) as both:
-        for variable, value in both.env().items():
-            environment.setenv(variable, value)
+    database = f"{head.rpartition('/')[2]}_genius"
+    with Sandbox(
+        seed=7, contacts=20, counts=SMALL, genius_url=beside(database_url, database)
+    ) as both:
+        # The sandbox plays others too, which nobody names here.
+        for name in ("hubspot", "github", "genius"):
+            for variable, value in both.crms[name].env(both.url).items():
+                environment.setenv(variable, value)
         environment.setenv("CRM_SYNC_HUBSPOT__RATE_WINDOWS", "[]")
         yield both
     with psycopg.connect(f"{head}?{options}", autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database))
+        )
 
 
 def synced(warehouse: Warehouse) -> dict[str, set[str]]:

@@ -77,7 +77,8 @@ def test_every_entity_is_an_asset_that_explains_itself(
     assert spec.metadata["dagster/table_name"] == entity.table
     assert asset.op.pool == crm.name
     fields = asset.op.config_schema.config_type.fields  # type: ignore[union-attr]
-    assert set(fields) == {*Flags.model_fields, *OLD_NAMES}
+    own = {flag.name for flag in crm.flags}
+    assert set(fields) == {*Flags.model_fields, *OLD_NAMES, *own}
     days = asset.partitions_def
     if not entity.tracks_changes:
         assert days is None
