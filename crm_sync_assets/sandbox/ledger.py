@@ -63,7 +63,8 @@ class Window:
 class Quota:
     """A limit of a token or account, `key`: so much within so many seconds, or within a day.
 
-    `seconds` None is a day, named by `day` in the account's zone; `limit` None only counts.
+    `seconds` None is a day, named by `day` in the account's zone; `limit` None only counts. One
+    that counts `each` request takes no notice of what it costs.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Quota:
     limit: int | None
     seconds: float | None = None
     day: str = ""
+    each: bool = False
 
 
 class Ledger:
@@ -115,7 +117,9 @@ class Ledger:
         """
         with self._lock:
             for quota in quotas:
-                if not self._take(quota, cost, quota.limit if enforced else None):
+                if not self._take(
+                    quota, 1 if quota.each else cost, quota.limit if enforced else None
+                ):
                     return quota
         return None
 

@@ -1,0 +1,96 @@
+"""The client of Pipedrive: what any declared source is, and the labels of custom fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from crm_sync_assets.clients.rest.client import RestClient
+from crm_sync_assets.clients.rest.reading import listed
+from crm_sync_assets.clients.rest.source import Rest
+from crm_sync_assets.crms.pipedrive.api import API, BY_CURSOR, api, tokens
+from crm_sync_assets.crms.pipedrive.fields import DEFINED, LABELED, Definitions
+from crm_sync_assets.declarations.contract import Page, Read, Usage
+from crm_sync_assets.declarations.entity import Key
+from crm_sync_assets.errors import Closed
+from crm_sync_assets.log import logger
+from crm_sync_assets.settings import Environment, SyncSettings
+
+log = logger(__name__)
+
+
+class Pipedrive(RestClient):
+    """Pages from one company. The options are those of `RestAccount`."""
+
+    def __init__(self, environment: Environment, settings: SyncSettings, **options: Any) -> None:
+        super().__init__("pipedrive", [api(environment)], environment, settings, **options)
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """As any list's; where a name or a label has changed since, a delta reads everything.
+
+        What is stored would keep the old one, for no record was touched.
+        """
+        if read.entity.sync_type not in DEFINED:
+            yield from super().pages(read, usage)
+            return
+        definitions = self._definitions(read, usage)
+        strategy, memory = read.strategy, None
+        if definitions is not None and strategy.until is None:
+            before = read.memory.get("fields")
+            if before and strategy.since is not None and definitions.differ_from(before):
+                log.warning(
+                    "%s: a custom field or an option is called otherwise than at the last sync: "
+                    "reading everything, so that no row keeps the old name",
+                    read.entity,
+                )
+                read = replace(read, strategy=replace(strategy, since=None))
+            memory = {"fields": definitions.remembered()}
+        for page in super().pages(read, usage):
+            yield replace(self._labeled(page, read, definitions), memory=memory)
+
+    def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
+        if read.entity.sync_type not in DEFINED:
+            yield from super().by_key(read, keys, usage)
+            return
+        definitions = self._definitions(read, usage)
+        for page in super().by_key(read, keys, usage):
+            yield self._labeled(page, read, definitions)
+
+    def _labeled(self, page: Page, read: Read, definitions: Definitions | None) -> Page:
+        if definitions is None:
+            return replace(page, hidden_columns=(LABELED,))
+
+        def unknown(code: str, option: Any) -> None:
+            if self.first_time((read.entity.name, code, str(option))):
+                log.warning(
+                    "%s: no definition of the field %s has the option %s: it stays a number",
+                    read.entity,
+                    code,
+                    option,
+                )
+
+        records = [{**one, LABELED: definitions.labeled(one, unknown)} for one in page.records]
+        return replace(page, records=records)
+
+    def _definitions(self, read: Read, usage: Usage) -> Definitions | None:
+        """Those of the entity's custom fields; None where they are closed to the credentials."""
+        kind = DEFINED[read.entity.sync_type]
+        source = Rest(
+            f"/api/v2/{kind}Fields",
+            records="data",
+            paging=BY_CURSOR,
+            id="field_code",
+            cost=tokens(10),
+            api=API.name,
+        )
+
+        def fetch() -> Definitions | None:
+            try:
+                return Definitions(list(listed(self._session(read, usage), source)))
+            except Closed as error:
+                log.warning("%s: custom fields keep their codes: %s", read.entity, error)
+                return None
+
+        found: Definitions | None = self.remember(("fields", kind), fetch)
+        return found
