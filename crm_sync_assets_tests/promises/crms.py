@@ -10,10 +10,11 @@ from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
+from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
 
 SUBJECTS: Mapping[str, type[Subject]] = {
     f"{subject.crm}.{subject.entity}": subject
-    for subject in (Contacts, Leads, JobStatuses, Calls, Tags)
+    for subject in (Contacts, Leads, JobStatuses, Calls, Tags, Deals, Notes, Stages)
 }
 
 

@@ -236,6 +236,10 @@ class Subject(ABC):
     @abstractmethod
     def mend(self) -> None: ...
 
+    def read_by(self, pages: int) -> int:
+        """How many records so many pages hold together, the first of several."""
+        return PAGE * pages
+
     # What not every CRM has
 
     def delete(self, key: Key) -> None:

@@ -15,7 +15,12 @@ PIPELINES = Entity(
     "pipedrive.pipelines",
     about="The pipelines that deals go through.",
     source=v2(
-        "pipelines", delta=Everything(), many=None, cost=tokens(5), page=f"{PAGE}pipeline/{{id}}"
+        "pipelines",
+        delta=Everything(),
+        many=None,
+        again=True,
+        cost=tokens(5),
+        page=f"{PAGE}pipeline/{{id}}",
     ),
     table="pipedrive_pipeline",
     columns=(

@@ -14,7 +14,7 @@ from crm_sync_assets.declarations.entity import Entity
 STAGES = Entity(
     "pipedrive.stages",
     about="The stages of the pipelines.",
-    source=v2("stages", delta=Everything(), many=None, cost=tokens(5)),
+    source=v2("stages", delta=Everything(), many=None, again=True, cost=tokens(5)),
     table="pipedrive_stage",
     columns=(
         ID,
