@@ -405,7 +405,9 @@ def _with(
         place = made
         *steps, last = path.split(".")
         for step in steps:
-            place = place.setdefault(step, {})
+            if not isinstance(place.get(step), dict):
+                place[step] = {}
+            place = place[step]
         place[last] = value
     return made
 

@@ -1,4 +1,4 @@
-"""Pipedrive's deals, which have a bin and lists by cursor; its notes, by offset; its stages, whole."""
+"""Pipedrive's deals, which have a bin; its notes, paged by offset; its stages, read whole."""
 
 from __future__ import annotations
 

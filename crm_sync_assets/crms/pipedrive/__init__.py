@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crm_sync_assets.crms.pipedrive.variables import VARIABLES
 from crm_sync_assets.declarations.contract import Client
-from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.crm import Crm, Shared
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 
 
-def client(environment: Environment, settings: SyncSettings) -> Client:
+def client(environment: Environment, settings: SyncSettings, shared: Shared) -> Client:
     """A client for the company the environment names; UsageError names what is missing."""
     from crm_sync_assets.crms.pipedrive.client import Pipedrive
 
-    return Pipedrive(environment, settings, database_url=environment.warehouse_url)
+    return Pipedrive(environment, settings, database_url=shared.database_url)
 
 
 CRM = Crm(
@@ -48,4 +49,5 @@ CRM = Crm(
     ),
     owners=("team:data-engineering",),
     kinds=("pipedrive",),
+    variables=VARIABLES,
 )

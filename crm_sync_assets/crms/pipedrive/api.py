@@ -17,42 +17,31 @@ from crm_sync_assets.clients.rest.delta import Since
 from crm_sync_assets.clients.rest.grants import RefreshToken
 from crm_sync_assets.clients.rest.paging import Cursor, Offset
 from crm_sync_assets.clients.rest.source import Many, One, Rest
+from crm_sync_assets.crms.pipedrive import variables
 from crm_sync_assets.crms.pipedrive.dialect import PipedriveDialect
-from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import Environment
 
-TOKEN = Header(
-    "x-api-token",
-    Variable("PIPEDRIVE_TOKEN", "the API token of a user who sees everything", secret=True),
-)
+TOKEN = Header("x-api-token", variables.TOKEN)
 GRANT = OAuth(
     RefreshToken(
-        Variable(
-            "PIPEDRIVE_OAUTH_URL",
-            "another address than https://oauth.pipedrive.com",
-            default="https://oauth.pipedrive.com",
-            required=False,
-        ),
-        Variable("PIPEDRIVE_CLIENT_ID", "the client id"),
-        Variable("PIPEDRIVE_CLIENT_SECRET", "the client secret", secret=True),
-        Variable("PIPEDRIVE_REFRESH_TOKEN", "the refresh token", secret=True),
+        variables.OAUTH_URL,
+        variables.CLIENT_ID,
+        variables.CLIENT_SECRET,
+        variables.REFRESH_TOKEN,
         token_path="/oauth/token",
         in_header=True,
         base_url="api_domain",
         lifetime_seconds=3_600,
     )
 )
-COMPANY = Variable(
-    "PIPEDRIVE_COMPANY", "what stands before .pipedrive.com in the company's address"
-)
 API = Api(
     "https://{PIPEDRIVE_COMPANY}.pipedrive.com",
-    "PIPEDRIVE_BASE_URL",
+    variables.BASE_URL.name,
     auth=OneOf(TOKEN, GRANT),
     probe="/api/v1/users/me",
     account="data.company_id",
     named="data.company_name",
-    fills=(COMPANY,),
+    fills=(variables.COMPANY,),
     windows=("burst", "daily"),
     dialect=PipedriveDialect(),
 )
@@ -60,7 +49,7 @@ API = Api(
 
 def api(environment: Environment) -> Api:
     """Without the company's name the tokens of an app say where its requests go."""
-    if environment.get(COMPANY.name) or not GRANT.is_set(environment):
+    if environment.get(variables.COMPANY.name) or not GRANT.is_set(environment):
         return API
     return replace(API, base="https://api.pipedrive.com", auth=GRANT, fills=())
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.client import RestClient
 from crm_sync_assets.clients.rest.reading import listed
 from crm_sync_assets.clients.rest.source import Rest
@@ -70,7 +71,10 @@ class Pipedrive(RestClient):
                     option,
                 )
 
-        records = [{**one, LABELED: definitions.labeled(one, unknown)} for one in page.records]
+        records = [
+            {**one, LABELED: definitions.labeled(one, unknown)} if isinstance(one, dict) else one
+            for one in page.records
+        ]
         return replace(page, records=records)
 
     def _definitions(self, read: Read, usage: Usage) -> Definitions | None:
@@ -87,7 +91,7 @@ class Pipedrive(RestClient):
 
         def fetch() -> Definitions | None:
             try:
-                return Definitions(list(listed(self._session(read, usage), source)))
+                return Definitions(list(listed(self._session(read, usage), source, Addresses())))
             except Closed as error:
                 log.warning("%s: custom fields keep their codes: %s", read.entity, error)
                 return None

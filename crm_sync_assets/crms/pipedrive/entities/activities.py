@@ -20,7 +20,7 @@ from crm_sync_assets.declarations.columns import (
     time,
     timestamp,
 )
-from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.declarations.entity import Entity, Record, Resweep
 from crm_sync_assets.declarations.parsing import interval
 
 
@@ -38,6 +38,7 @@ ACTIVITIES = Entity(
     "pipedrive.activities",
     about="Calls, meetings, tasks: what is to be done or was.",
     source=v2("activities"),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_activity",
     columns=(
         ID,

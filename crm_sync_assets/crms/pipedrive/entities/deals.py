@@ -24,7 +24,7 @@ from crm_sync_assets.declarations.columns import (
     text,
     timestamp,
 )
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Entity, Resweep
 
 ARCHIVED = "/api/v2/deals/archived"
 DELETED = {**BY_ID, "status": "deleted"}
@@ -42,6 +42,7 @@ DEALS = Entity(
         ),
         page=f"{PAGE}deal/{{id}}",
     ),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_deal",
     columns=(
         ID,

@@ -13,7 +13,7 @@ from crm_sync_assets.clients.rest.source import Sweep
 from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, PAGE, tokens, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON
 from crm_sync_assets.declarations.columns import boolean, date, decimal, each, integer, json, text
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Entity, Resweep
 
 LEADS = Entity(
     "pipedrive.leads",
@@ -28,6 +28,7 @@ LEADS = Entity(
         ),
         page=f"{PAGE}leads/inbox/{{id}}",
     ),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_lead",
     columns=(
         text("id", key=True),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import ID, IS_DELETED, TIMES
 from crm_sync_assets.declarations.columns import boolean, each, integer, text
-from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.declarations.entity import Entity, Record, Resweep
 
 PINNED = "deal lead person organization project task"
 
@@ -24,6 +24,7 @@ NOTES = Entity(
     "pipedrive.notes",
     about="Notes to deals, leads, people and organizations.",
     source=v1("notes", delta=CHANGED_SINCE, params={"sort": "id ASC"}, gone=is_inactive),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_note",
     columns=(
         ID,

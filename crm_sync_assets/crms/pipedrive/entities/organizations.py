@@ -9,7 +9,7 @@ from __future__ import annotations
 from crm_sync_assets.crms.pipedrive.api import PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
 from crm_sync_assets.declarations.columns import decimal, each, integer, json, text
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Entity, Resweep
 
 ADDRESS = """
     value street_number route subpremise locality sublocality admin_area_level_1 admin_area_level_2
@@ -20,6 +20,7 @@ ORGANIZATIONS = Entity(
     "pipedrive.organizations",
     about="Companies and other organizations that people belong to.",
     source=v2("organizations", page=f"{PAGE}organization/{{id}}"),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_organization",
     columns=(
         ID,

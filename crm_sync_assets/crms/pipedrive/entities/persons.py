@@ -11,7 +11,7 @@ from typing import Any
 from crm_sync_assets.crms.pipedrive.api import PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
 from crm_sync_assets.declarations.columns import date, each, email, integer, json, phone, text
-from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.declarations.entity import Entity, Record, Resweep
 
 
 def primary_email(record: Record) -> Any:
@@ -34,6 +34,7 @@ PERSONS = Entity(
     "pipedrive.persons",
     about="People whom deals, leads and activities are about.",
     source=v2("persons", page=f"{PAGE}person/{{id}}"),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_person",
     columns=(
         ID,

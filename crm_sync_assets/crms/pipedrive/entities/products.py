@@ -9,12 +9,13 @@ from __future__ import annotations
 from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
 from crm_sync_assets.declarations.columns import boolean, decimal, each, integer, json, text
-from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.entity import Entity, Resweep
 
 PRODUCTS = Entity(
     "pipedrive.products",
     about="What is sold, and at which prices.",
     source=v2("products", delta=CHANGED_SINCE, page=f"{PAGE}product/{{id}}"),
+    resweeps=(Resweep("weekly"),),
     table="pipedrive_product",
     columns=(
         ID,
