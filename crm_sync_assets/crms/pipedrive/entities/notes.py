@@ -1,11 +1,13 @@
 """Notes. https://developers.pipedrive.com/docs/api/v1/Notes
 
 A list of v1, by offset; it filters by `update_time`, so the delta can be trusted for what was
-edited. A deleted note is listed with `active_flag` false, or not at all: then a full read asks for
-it.
+edited. A deleted note is listed with `active_flag` false, for thirty days at most, or not at all:
+then a full read asks for it.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import ID, IS_DELETED, TIMES
@@ -36,4 +38,5 @@ NOTES = Entity(
         *TIMES,
     ),
     indexes=("update_time", "deal_id", "person_id", "org_id", "lead_id"),
+    feed_keeps=timedelta(days=30),
 )
