@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from crm_sync_assets.sandbox.process import Running
 
-CRMS = ("hubspot", "genius", "callrail")
+CRMS = ("hubspot", "genius", "callrail", "pipedrive")
 INDEX_LAG_SECONDS = 20
 
 
@@ -60,10 +60,11 @@ def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
     print(
         f"A sandbox of HubSpot with {contacts:,} contacts and everything around them, with its "
         "real rate limits\n(190 requests per 10 s, 5 searches per second), sandboxes of "
-        "Genius's 30 tables and of CallRail,\nan empty PostgreSQL, and Dagster."
+        "Genius's 30 tables, of CallRail\nand of Pipedrive, an empty PostgreSQL, and Dagster."
     )
     options = ["--contacts", str(contacts), "--knob", "limits=true"]
     options += ["--knob", f"index_lag={INDEX_LAG_SECONDS}"]
+    options += ["--pipedrive-deals", str(max(60, contacts // 4))]
     options += ["--genius-url", beside(warehouse_url(environment()))]
     with sandbox(*options) as running:
         os.environ |= running.env
@@ -101,8 +102,8 @@ def _problems(running: Running, syncs: _Syncs, moves: int) -> list[str]:
     print(
         "   The delta missed something; see below."
         if problems
-        else "   Compared with the sandbox's truth, nothing is amiss but what HubSpot tells "
-        "nobody: records\n   deleted for good."
+        else "   Compared with the sandbox's truth, nothing is amiss but what the sources "
+        "tell nobody:\n   records deleted for good."
     )
     print("\n4. A full read, which finds those too")
     full = syncs.all(full=True)

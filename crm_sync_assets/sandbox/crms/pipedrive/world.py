@@ -144,6 +144,10 @@ class World(Life[Table]):
         return {**row, "is_deleted": is_deleted}
 
 
+TOLD = ("deals", "notes")
+"""Kinds of which a list tells what was deleted; of the others it is purged, as far as one sees."""
+
+
 class CompanyMover(Mover):
     """What people do in a company: archive, delete, merge, convert."""
 
@@ -170,7 +174,16 @@ class CompanyMover(Mover):
         if kind == "leads" or (one := self.pick(kind)) is None:
             return ""
         self.world.archive(kind, one)
-        return f"delete {kind} {one}"
+        return f"{'delete' if kind in TOLD else 'purge'} {kind} {one}"
+
+    def merge(self) -> str:
+        """The loser is deleted."""
+        kind = self.rng.choice(self.mergeable)
+        a, b = self.pick(kind), self.pick(kind)
+        if a is None or b is None or a == b:
+            return ""
+        self.world.merge(kind, a, b)
+        return f"{'delete' if kind in TOLD else 'purge'} {kind} {b} merged into {a}"
 
     def shelve(self) -> str:
         """Archived, as Pipedrive calls it."""
@@ -193,7 +206,7 @@ class CompanyMover(Mover):
         """A lead less, a deal more."""
         if (one := self.pick("leads")) is None:
             return ""
-        return f"convert leads {one} {self.world.convert(one)}"
+        return f"purge leads {one} converted into {self.world.convert(one)}"
 
 
 def day_of(milliseconds: int) -> str:
