@@ -1,22 +1,12 @@
-"""How Pipedrive is reached. https://pipedrive.readme.io/docs/core-api-concepts
-
-v2 wherever it has the list, what is left of v1 for the rest. A page is charged in tokens of the
-company's day; the burst limit counts requests.
-"""
+"""How Pipedrive is reached. https://pipedrive.readme.io/docs/core-api-concepts"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.auth import Header, OAuth, OneOf
-from crm_sync_assets.clients.rest.delta import Since
 from crm_sync_assets.clients.rest.grants import RefreshToken
-from crm_sync_assets.clients.rest.paging import Cursor, Offset
-from crm_sync_assets.clients.rest.source import Many, One, Rest
 from crm_sync_assets.crms.pipedrive import variables
 from crm_sync_assets.crms.pipedrive.dialect import PipedriveDialect
 from crm_sync_assets.settings import Environment
@@ -52,58 +42,3 @@ def api(environment: Environment) -> Api:
     if environment.get(variables.COMPANY.name) or not GRANT.is_set(environment):
         return API
     return replace(API, base="https://api.pipedrive.com", auth=GRANT, fills=())
-
-
-def tokens(number: int) -> Mapping[str, int]:
-    """What a request costs: so much of the day, and one of the burst."""
-    return {"daily": number}
-
-
-BY_ID = {"sort_by": "id", "sort_direction": "asc"}
-BY_CURSOR = Cursor("additional_data.next_cursor", "cursor", "limit", 500)
-BY_OFFSET = Offset(
-    "start",
-    "limit",
-    500,
-    more=(
-        "additional_data.pagination.more_items_in_collection",
-        "additional_data.more_items_in_collection",
-    ),
-)
-CHANGED = Since("updated_since", "updated_until")
-CHANGED_SINCE = Since("updated_since")
-PAGE = "https://{PIPEDRIVE_COMPANY}.pipedrive.com/"
-
-
-def is_deleted(record: Mapping[str, Any]) -> bool:
-    """Whether a record says of itself that it is in the bin."""
-    return record.get("is_deleted") in (True, 1)
-
-
-def _alone(path: str, cost: int) -> One:
-    # 403: the record may be there, and the token's user may not see it.
-    return One(path + "/{id}", record="data", hidden=(403,), cost=tokens(cost))
-
-
-_data = partial(API.rest, records="data", modified="update_time", gone=is_deleted)
-
-
-def v2(name: str, **declared: Any) -> Rest:
-    """A list by cursor, whose records can be asked for by a hundred ids."""
-    path = f"/api/v2/{name}"
-    given: dict[str, Any] = {
-        "paging": BY_CURSOR,
-        "params": BY_ID,
-        "delta": CHANGED,
-        "one": _alone(path, 1),
-        "many": Many(path, "ids", 100, cost=tokens(10)),
-        "cost": tokens(10),
-    }
-    return _data(path, **{**given, **declared})
-
-
-def v1(name: str, **declared: Any) -> Rest:
-    """A list by offset."""
-    path = f"/api/v1/{name}"
-    given: dict[str, Any] = {"paging": BY_OFFSET, "one": _alone(path, 2), "cost": tokens(20)}
-    return _data(path, **{**given, **declared})

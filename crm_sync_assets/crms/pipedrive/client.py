@@ -10,8 +10,9 @@ from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.client import RestClient
 from crm_sync_assets.clients.rest.reading import listed
 from crm_sync_assets.clients.rest.source import Rest
-from crm_sync_assets.crms.pipedrive.api import API, BY_CURSOR, api, tokens
+from crm_sync_assets.crms.pipedrive.api import API, api
 from crm_sync_assets.crms.pipedrive.fields import DEFINED, LABELED, Definitions
+from crm_sync_assets.crms.pipedrive.sources import BY_CURSOR, tokens
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.entity import Key
 from crm_sync_assets.errors import Closed

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from crm_sync_assets.crms.pipedrive.api import v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
+from crm_sync_assets.crms.pipedrive.sources import v2
 from crm_sync_assets.declarations.columns import (
     boolean,
     date,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from crm_sync_assets.clients.rest.source import Sweep
-from crm_sync_assets.crms.pipedrive.api import BY_ID, PAGE, tokens, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
+from crm_sync_assets.crms.pipedrive.sources import BY_ID, PAGE, tokens, v2
 from crm_sync_assets.declarations.columns import (
     boolean,
     date,

@@ -6,8 +6,8 @@ moment at which they did: they are read whole.
 
 from __future__ import annotations
 
-from crm_sync_assets.clients.rest.source import Sweep
-from crm_sync_assets.crms.pipedrive.api import API, BY_CURSOR, tokens
+from crm_sync_assets.clients.rest.source import Rest, Sweep
+from crm_sync_assets.crms.pipedrive.sources import BY_CURSOR, tokens
 from crm_sync_assets.declarations.columns import boolean, each, json, text
 from crm_sync_assets.declarations.entity import Entity
 
@@ -16,7 +16,7 @@ KINDS = ("deal", "person", "organization", "product", "activity")
 FIELDS = Entity(
     "pipedrive.fields",
     about="What fields deals, persons, organizations, products and activities have, and options.",
-    source=API.rest(
+    source=Rest(
         "/api/v2/dealFields",
         records="data",
         paging=BY_CURSOR,

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from crm_sync_assets.clients.rest.delta import Everything
 from crm_sync_assets.clients.rest.source import Sweep
-from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, PAGE, tokens, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON
+from crm_sync_assets.crms.pipedrive.sources import CHANGED_SINCE, PAGE, tokens, v1
 from crm_sync_assets.declarations.columns import boolean, date, decimal, each, integer, json, text
 from crm_sync_assets.declarations.entity import Entity, Resweep
 

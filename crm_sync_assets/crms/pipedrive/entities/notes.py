@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import ID, IS_DELETED, TIMES
+from crm_sync_assets.crms.pipedrive.sources import CHANGED_SINCE, v1
 from crm_sync_assets.declarations.columns import boolean, each, integer, text
 from crm_sync_assets.declarations.entity import Entity, Record, Resweep
 

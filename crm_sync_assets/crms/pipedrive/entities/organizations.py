@@ -6,8 +6,8 @@ full read asks for what it did not meet.
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.pipedrive.api import PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
+from crm_sync_assets.crms.pipedrive.sources import PAGE, v2
 from crm_sync_assets.declarations.columns import decimal, each, integer, json, text
 from crm_sync_assets.declarations.entity import Entity, Resweep
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from crm_sync_assets.crms.pipedrive.api import PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
+from crm_sync_assets.crms.pipedrive.sources import PAGE, v2
 from crm_sync_assets.declarations.columns import date, each, email, integer, json, phone, text
 from crm_sync_assets.declarations.entity import Entity, Record, Resweep
 

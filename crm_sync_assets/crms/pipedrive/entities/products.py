@@ -6,8 +6,8 @@ window reads to the end. No list shows what was deleted: a full read asks for wh
 
 from __future__ import annotations
 
-from crm_sync_assets.crms.pipedrive.api import CHANGED_SINCE, PAGE, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import COMMON, ID
+from crm_sync_assets.crms.pipedrive.sources import CHANGED_SINCE, PAGE, v2
 from crm_sync_assets.declarations.columns import boolean, decimal, each, integer, json, text
 from crm_sync_assets.declarations.entity import Entity, Resweep
 

@@ -6,8 +6,8 @@ There are few of them, and the list cannot be asked for what changed: it is read
 from __future__ import annotations
 
 from crm_sync_assets.clients.rest.delta import Everything
-from crm_sync_assets.crms.pipedrive.api import tokens, v2
 from crm_sync_assets.crms.pipedrive.entities.shared import ID, IS_DELETED, TIMES
+from crm_sync_assets.crms.pipedrive.sources import tokens, v2
 from crm_sync_assets.declarations.columns import boolean, each, integer, text
 from crm_sync_assets.declarations.entity import Entity
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from crm_sync_assets.clients.rest.delta import Everything
 from crm_sync_assets.clients.rest.paging import Whole
-from crm_sync_assets.crms.pipedrive.api import PAGE, v1
 from crm_sync_assets.crms.pipedrive.entities.shared import ID, IS_DELETED
+from crm_sync_assets.crms.pipedrive.sources import PAGE, v1
 from crm_sync_assets.declarations.columns import (
     boolean,
     each,
