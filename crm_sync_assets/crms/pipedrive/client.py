@@ -38,9 +38,11 @@ class Pipedrive(RestClient):
             return
         definitions = self._definitions(read, usage)
         strategy, memory = read.strategy, None
-        if definitions is not None and strategy.until is None:
+        is_delta = strategy.name == "incremental"
+        # A window that somebody asked for leaves what was renamed to the next delta.
+        if definitions is not None and (is_delta or strategy.reads_everything):
             before = read.memory.get("fields")
-            if before and strategy.since is not None and definitions.differ_from(before):
+            if is_delta and before and definitions.differ_from(before):
                 log.warning(
                     "%s: a custom field or an option is called otherwise than at the last sync: "
                     "reading everything, so that no row keeps the old name",
