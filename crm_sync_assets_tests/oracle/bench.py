@@ -48,6 +48,12 @@ SETTINGS = {
     "CRM_SYNC_CALLRAIL__RATE_WINDOWS": "[]",
     "CRM_SYNC_CALLRAIL__MAX_ATTEMPTS": "3",
     "CRM_SYNC_CALLRAIL__WAIT_SECONDS": "0",
+    "CRM_SYNC_PIPEDRIVE__PAGE_SIZE": "5",
+    "CRM_SYNC_PIPEDRIVE__LOAD_ROWS": "5",
+    "CRM_SYNC_PIPEDRIVE__PREFETCH_PAGES": "1",
+    "CRM_SYNC_PIPEDRIVE__RATE_WINDOWS": "[]",
+    "CRM_SYNC_PIPEDRIVE__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_PIPEDRIVE__WAIT_SECONDS": "0",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -92,8 +98,9 @@ class Bench:
         template.close()
         counts = {"deals": DEALS, "companies": 3, "divisions": 3}
         callrail = {"callrail_calls": 25, "callrail_accounts": 1, "callrail_others": 6}
+        pipedrive = {"pipedrive_deals": 20}
         self.sandbox = enter(
-            Sandbox(seed=7, contacts=CONTACTS, counts=counts, zipcodes=10, **callrail)
+            Sandbox(seed=7, contacts=CONTACTS, counts=counts, zipcodes=10, **callrail, **pipedrive)
         )
         os.environ.update(self.sandbox.env())
         self.killer = Killer(self.folder / "killer.log")

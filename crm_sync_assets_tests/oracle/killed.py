@@ -26,6 +26,7 @@ from crm_sync_assets.clients.rest.client import RestClient
 from crm_sync_assets.crms.callrail.api import API as CALLRAIL
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.hubspot.client import HubSpot
+from crm_sync_assets.crms.pipedrive.client import Pipedrive
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.flags import Flags
@@ -78,6 +79,8 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
         return RestClient(
             crm_name, [CALLRAIL], env, settings, database_url=env.warehouse_url, sleep=no_wait
         )
+    if crm_name == "pipedrive":
+        return Pipedrive(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "hubspot":
         return HubSpot(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     client = Genius(env, settings, sleep=no_wait)

@@ -23,11 +23,13 @@ from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
+from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 
 MACHINES: dict[str, type[EngineMachine]] = {
     "hubspot": HubSpotMachine,
     "genius": GeniusMachine,
     "callrail": CallRailMachine,
+    "pipedrive": PipedriveMachine,
 }
 
 

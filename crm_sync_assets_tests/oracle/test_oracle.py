@@ -13,6 +13,7 @@ from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
+from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 from crm_sync_assets_tests.oracle.soak import play
 
 
@@ -48,3 +49,8 @@ def test_whatever_happens_genius_ends_with_the_truth(bench: Bench) -> None:
 @pytest.mark.timeout(900)
 def test_whatever_happens_callrail_ends_with_the_truth(bench: Bench) -> None:
     play(CallRailMachine, bench, number=1, examples=3, steps=20)
+
+
+@pytest.mark.timeout(900)
+def test_whatever_happens_pipedrive_ends_with_the_truth(bench: Bench) -> None:
+    play(PipedriveMachine, bench, number=1, examples=3, steps=20)

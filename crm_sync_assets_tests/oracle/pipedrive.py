@@ -1,0 +1,168 @@
+"""Pipedrive's records, what happens to them, and how Pipedrive fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.sandbox.faults import Action, Rule
+from crm_sync_assets_tests.crms.pipedrive.truth import wrong
+from crm_sync_assets_tests.oracle.bench import pick
+from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+KINDS = ("deals", "persons", "leads", "notes")
+TEXTS = {"deals": "title", "persons": "name", "leads": "title", "notes": "content"}
+VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
+
+_moves = st.builds(
+    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
+)
+_actions = st.one_of(
+    st.sampled_from(["0.01", "7", "86400", None]).map(
+        lambda after: {"status": 429, "retry_after": after}
+    ),
+    st.just({"status": 429, "headers": {"x-daily-ratelimit-token-remaining": "0"}}),
+    st.sampled_from([500, 503, 400, 401, 402, 403, 404, 410]).map(lambda s: {"status": s}),
+    st.just({"status": 403, "body": "html"}),
+    st.sampled_from(["Request over limit", "Invalid", "Something went wrong"]).map(
+        lambda text: {"status": 200, "body": f'{{"success": false, "error": "{text}"}}'}
+    ),
+    st.just({"drop": True}),
+    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
+    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
+    _moves,
+    _moves,
+)
+SCRIPT = st.fixed_dictionaries(
+    {
+        "match": st.sampled_from(["/pipedrive/", r"/api/v1/", r"/archived\?", "cursor=", "ids="]),
+        "on": st.one_of(st.integers(1, 12), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
+        "action": _actions,
+    }
+)
+KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"page_shrink": 2},
+        {"empty_pages": 2},
+        {"pipedrive_silent_pagination": True},
+        {"pipedrive_flat_pagination": False},
+        {"pipedrive_null_lists": False},
+        {"pipedrive_fields_closed": True},
+        {"pipedrive_deleted_status": 410},
+    ]
+)
+
+
+class PipedriveMachine(EngineMachine):
+    """Its clock stands still unless it is moved, so that ties are the rule."""
+
+    crm_name = "pipedrive"
+    names = KINDS
+
+    def prepare(self, opened: ExitStack) -> None:
+        self.sandbox = self.bench.sandbox
+        self.sandbox.reset()
+        self.sandbox.clock.freeze(NOON)
+        self.sandbox.faults.clear()
+        self.world = self.sandbox.pipedrive
+        self.script: list[dict[str, Any]] = []
+        self.odd: dict[str, Any] = {}
+        self._changed: datetime | None = None
+        self._counted = -1
+
+    def source_now(self) -> datetime:
+        return self.sandbox.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self.sandbox.clock.advance(seconds)
+        # Remembered for minutes: of hours that the clock has jumped nothing is remembered.
+        self.client._remembered.clear()  # type: ignore[attr-defined]
+
+    def look(self) -> None:
+        counted = sum(table.changes for table in self.world.tables.values())
+        if self._counted != counted:
+            self._changed = self.source_now() if self._counted >= 0 else None
+            self._counted = counted
+
+    def is_quiet(self) -> bool:
+        return not self.script and not self.odd
+
+    @contextmanager
+    def misbehaving(self, *, moving: bool = True) -> Iterator[None]:
+        lines = [line for line in self.script if moving or "mutate" not in line["action"]]
+        rules = [Rule(line["match"], line["on"], Action(**line["action"])) for line in lines]
+        self.sandbox.faults.rules[:] = rules
+        self.sandbox.knobs.turn(self.odd)
+        self.script, self.odd = [], {}
+        try:
+            yield
+        finally:
+            self.sandbox.faults.clear()
+            self.sandbox.knobs.reset()
+
+    def mend(self) -> None:
+        self.script, self.odd = [], {}
+        self.advance(2_000)
+        self.look()
+
+    # Steps
+
+    @step(kind=st.sampled_from(KINDS), value=VALUES)
+    def create(self, kind: str, value: str | None) -> None:
+        self.world.create(kind, {TEXTS[kind]: value})
+
+    @step(kind=st.sampled_from(KINDS), number=NUMBER, value=VALUES)
+    def edit(self, kind: str, number: int, value: str | None) -> None:
+        if one := pick(self.world.ids(kind), number):
+            self.world.edit(kind, one, {TEXTS[kind]: value})
+
+    @step(n=st.integers(1, 8), seed=NUMBER)
+    def move(self, n: int, seed: int) -> None:
+        """Archived, deleted, back, merged, converted."""
+        self.world.move(n, seed)
+
+    @step(number=NUMBER)
+    def forget_cursors(self, number: int) -> None:
+        self.world.expire_cursors()
+
+    @step(line=SCRIPT)
+    def go_wrong(self, line: dict[str, Any]) -> None:
+        self.script.append(line)
+
+    @step(knobs=KNOBS)
+    def be_odd(self, knobs: dict[str, Any]) -> None:
+        self.odd |= knobs
+
+    # Truth
+
+    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
+        """Once nothing has changed since the watermark, the table has it all."""
+        if self._changed is None or self._changed < watermark:
+            yield from self._wrong(entity, everything=False)
+
+    def differences(self, *, complete: bool) -> list[str]:
+        return [one for entity in self.entities for one in self._wrong(entity, complete)]
+
+    def last_syncs(self) -> None:
+        for name in self.names:
+            self.settle(name, full=True)
+
+    def _wrong(self, entity: Entity, everything: bool) -> Iterator[str]:
+        aside = self._set_aside(entity)
+        for problem in wrong(self.sandbox, self.warehouse, entity, everything):
+            if not any(f"('{one}',)" in problem for one in aside):
+                yield problem
+
+    def _set_aside(self, entity: Entity) -> set[str]:
+        with self.connected() as connection:
+            rows = connection.execute(
+                "SELECT record_id FROM ingestion_quarantine WHERE sync_type = %s",
+                (entity.sync_type,),
+            ).fetchall()
+        return {row[0] for row in rows}
