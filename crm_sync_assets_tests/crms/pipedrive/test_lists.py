@@ -8,11 +8,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from psycopg import sql
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import Forbidden
-from crm_sync_assets_tests.crms.pipedrive.conftest import FULL, NOON, RECORDS, Company
+from crm_sync_assets.operations.verify import verify
+from crm_sync_assets_tests.crms.pipedrive.conftest import CRM, FULL, NOON, RECORDS, Company
 
 ALL = [entity.sync_type for entity in registry.entities("pipedrive")]
 LISTS = {"deals": 4, "leads": 2, "fields": 5}
@@ -271,3 +274,29 @@ def test_an_entity_that_is_closed_names_the_scope(company: Company) -> None:
     company.sandbox.knobs.pipedrive_fields_closed = True
     with pytest.raises(Forbidden, match="Scope and URL mismatch"):
         company.sync("fields")
+
+
+# Do I have everything?
+
+
+@pytest.mark.parametrize("name", [*RECORDS, "stages"])
+def test_a_verification_finds_what_is_missing_stale_or_too_much_and_nothing_else(
+    company: Company, name: str
+) -> None:
+    entity = registry.entity(f"pipedrive.{name}")
+    settings = settings_for(CRM, entity)
+    company.sync(name)
+    assert verify(company.warehouse, entity, company.client, settings).findings == []
+    first, second, *_ = sorted(company.rows(name))
+    with company.warehouse.connection() as connection:
+        table = sql.Identifier(entity.table)
+        connection.execute(sql.SQL("DELETE FROM {} WHERE id::text = %s").format(table), (first,))
+        connection.execute(
+            sql.SQL("UPDATE {} SET update_time = '2020-01-01' WHERE id::text = %s").format(table),
+            (second,),
+        )
+        connection.commit()
+    found = verify(company.warehouse, entity, company.client, settings, repair=True)
+    assert {finding.kind for finding in found.findings} == {"missing", "stale"}
+    assert found.left == []
+    assert company.wrong(name) == []
