@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,6 +113,3 @@ def company(running: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[Compa
     found = Company(running, environment)
     yield found
     found.close()
-
-
-Make = Callable[[], Company]
