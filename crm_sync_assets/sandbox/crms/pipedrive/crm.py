@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute, Route
 from crm_sync_assets.sandbox.auth import Tokens
 from crm_sync_assets.sandbox.calls import Answer, Door
 from crm_sync_assets.sandbox.crm import Crm, Stage
-from crm_sync_assets.sandbox.crms.pipedrive.desk import CLIENT, COMPANY, MANNER, Company
+from crm_sync_assets.sandbox.crms.pipedrive.desk import Company
+from crm_sync_assets.sandbox.crms.pipedrive.entrance import CLIENT, COMPANY, MANNER
 from crm_sync_assets.sandbox.crms.pipedrive.knobs import PipedriveKnobs
 from crm_sync_assets.sandbox.crms.pipedrive.values import CUSTOM
 from crm_sync_assets.sandbox.crms.pipedrive.world import World
