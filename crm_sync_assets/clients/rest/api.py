@@ -1,15 +1,13 @@
-"""How one web API is reached, declared; and what its sources have in common."""
+"""How one web API is reached, declared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any
 
 from crm_sync_assets.clients.answers import Dialect
 from crm_sync_assets.clients.rest.auth import Kind
-from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.declarations.variables import Variable
 
 
@@ -33,7 +31,6 @@ class Api:
     windows: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -43,10 +40,6 @@ class Api:
             raise ValueError(
                 f"{self.base}: no variable is declared for {', '.join(sorted(unknown))}"
             )
-
-    def rest(self, path: str, **declared: Any) -> Rest:
-        """A source of this API. Raises ValueError for one that cannot work."""
-        return Rest(path, api=self.name, **{**self.defaults, **declared})
 
     @property
     def variables(self) -> tuple[Variable, ...]:
