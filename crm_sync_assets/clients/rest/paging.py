@@ -29,7 +29,14 @@ class Ask:
 
 
 class Moved(Exception):
-    """The list moved under the reader: rows came or went before the place it had reached."""
+    """The list moved under the reader: rows came or went before the place it had reached.
+
+    `position` is where to go on from instead; None is the beginning.
+    """
+
+    def __init__(self, reason: str, position: Position = None) -> None:
+        super().__init__(reason)
+        self.position = position
 
 
 class Paging(Protocol):
@@ -146,7 +153,8 @@ class Offset(_Kind):
 
     A record that is deleted meanwhile moves all after it forward, and one would be passed over. So
     each page begins with the last record of the page before, by its `key`: where that is another
-    one now, the list has Moved.
+    one now, the list has Moved, and the record is looked for before that place, page by page. Where
+    it is gone itself, the list is read anew.
     """
 
     parameter: str
@@ -165,18 +173,29 @@ class Offset(_Kind):
             )
 
     def ask(self, position: Position, size: int) -> Ask:
-        start = 0 if position is None else int(position["start"]) - 1
-        return Ask({self.size: str(max(size, 2)), self.parameter: str(start)})
+        return Ask({self.size: str(max(size, 2)), self.parameter: str(self._from(position))})
 
     def new(self, position: Position, records: Sequence[Record]) -> Sequence[Record]:
         if position is None:
             return records
-        if not records or at(records[0], self.key) != position["last"]:
-            raise Moved(f"record {position['last']} is not where it was")
-        return records[1:]
+        last, start = position["last"], self._from(position)
+        keys = [at(record, self.key) for record in records]
+        if last in keys and (keys[0] == last or "look" in position):
+            return records[keys.index(last) + 1 :]
+        reason = f"record {last} is not where it was"
+        if start == 0:
+            raise Moved(reason)
+        look = max(start - max(len(records) - 1, 1), 0)
+        raise Moved(reason, {**position, "look": look})
+
+    def _from(self, position: Position) -> int:
+        """How many records come before what is asked for."""
+        if position is None:
+            return 0
+        return int(position.get("look", position["start"] - 1))
 
     def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
-        start = 0 if position is None else int(position["start"]) - 1
+        start = self._from(position)
         said = [value for place in self.more if (value := at(answer.json, place)) is not None]
         # An answer that says nothing is the last one when it has nothing new.
         goes_on = (

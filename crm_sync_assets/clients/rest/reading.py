@@ -244,7 +244,14 @@ class Reading:
                 if place.position is None or place is not begun:
                     raise
                 raise Moved(f"the source does not know the place it had reached: {error}") from None
-            fresh = paging.new(place.position, records)
+            try:
+                fresh = paging.new(place.position, records)
+            except Moved as moved:
+                if moved.position is None:
+                    raise
+                log.info("%s: %s; looking for it", self._read.entity, moved)
+                place = replace(place, position=moved.position)
+                continue
             counted.add(fresh, paging.total(answer))
             if following is not None:
                 guard.follow(repr(following), records=len(fresh))

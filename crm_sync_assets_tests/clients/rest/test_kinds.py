@@ -134,8 +134,18 @@ def test_an_offset_notices_that_a_record_before_it_went() -> None:
     assert paging.ask(position, 3).params == {"limit": "3", "start": "2"}
     assert list(paging.new(position, [{"id": 3}, {"id": 4}])) == [{"id": 4}]
     for moved in ([{"id": 4}, {"id": 5}], []):
-        with pytest.raises(Moved, match="record 3"):
+        with pytest.raises(Moved, match="record 3") as caught:
             paging.new(position, moved)
+        looking = caught.value.position
+        assert paging.ask(looking, 3).params == {"limit": "3", "start": "1"}
+    assert list(paging.new(looking, [{"id": 2}, {"id": 3}, {"id": 4}])) == [{"id": 4}]
+    with pytest.raises(Moved) as caught:
+        paging.new(looking, [{"id": 4}, {"id": 5}])
+    further = caught.value.position
+    assert paging.ask(further, 3).params["start"] == "0"
+    with pytest.raises(Moved) as caught:
+        paging.new(further, [{"id": 4}])
+    assert caught.value.position is None, "the record itself is gone: the list is read anew"
 
 
 def test_a_link_keeps_what_the_api_forgets() -> None:

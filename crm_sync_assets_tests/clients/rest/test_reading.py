@@ -268,22 +268,52 @@ def test_a_place_that_this_reading_was_given_is_not_asked_for_in_vain(run: MakeR
 # Lists that lie
 
 
-def test_a_list_that_moves_is_read_again(run: MakeRun) -> None:
-    api = Api(all=things(*range(1, 10)))
+def test_where_records_before_it_went_the_last_one_is_looked_for(run: MakeRun) -> None:
+    api = Api(all=things(*range(1, 30)))
 
     def delete(number: int) -> None:
-        if number == 3:
-            del api.records["/all"][0]
+        if number == 8:
+            del api.records["/all"][:7]
 
     api.before = delete
     reading = run(api, Rest("/all", records="data", paging=SHIFTING))
-    assert {2, 3, 4, 5, 6, 7, 8, 9} <= set(ids(reading.read()))
+    assert ids(reading.read()) == [*range(1, 30)], "and nothing is read twice"
+    assert reading.session.usage.retries == 0
+
+
+def test_a_list_that_loses_a_record_with_every_page_is_read_to_its_end(run: MakeRun) -> None:
+    api = Api(all=things(*range(1, 60)))
+    api.before = lambda _: api.records["/all"].pop(0) and None
+    found = ids(run(api, Rest("/all", records="data", paging=SHIFTING)).read())
+    assert len(found) == len(set(found))
+    assert set(found) >= {row["id"] for row in api.records["/all"]}
+
+
+def lose_the_last_one(api: Api, times: int) -> None:
+    """With each answer, the record that paging would go on from."""
+    left = times
+
+    def lose(_: int, body: dict[str, Any]) -> dict[str, Any]:
+        nonlocal left
+        if body["more"] and left:
+            left -= 1
+            api.records["/all"].remove(body["data"][-1])
+        return body
+
+    api.lie = lose
+
+
+def test_a_list_whose_last_read_record_went_is_read_again(run: MakeRun) -> None:
+    api = Api(all=things(*range(1, 10)))
+    lose_the_last_one(api, 1)
+    reading = run(api, Rest("/all", records="data", paging=SHIFTING))
+    assert set(ids(reading.read())) == {*range(1, 10)}
     assert reading.session.usage.retries == 1
 
 
 def test_a_list_that_never_stands_still_fails(run: MakeRun) -> None:
     api = Api(all=things(*range(1, 100)))
-    api.before = lambda _: api.records["/all"].pop(0) and None
+    lose_the_last_one(api, 100)
     with pytest.raises(TransientError, match=r"short read: the list moved .*4 times in a row"):
         run(api, Rest("/all", records="data", paging=SHIFTING)).read()
 
