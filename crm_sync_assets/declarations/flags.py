@@ -118,7 +118,10 @@ class Flags(BaseModel):
             )
 
     def check_for(self, entity: Entity) -> None:
-        """Raises UsageError for a flag that this entity does not take."""
+        """Raises UsageError for a flag that this entity does not take, or that is blank."""
+        for flag in self.own:
+            if isinstance(value := getattr(self, flag.name), str) and not value.strip():
+                raise UsageError(f"{flag.name} is blank: give a value, or leave it out")
         for flag in self._own_given():
             if flag.entities and entity.sync_type not in flag.entities:
                 taken = ", ".join(flag.entities)

@@ -17,7 +17,7 @@ from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.warehouse import encryption, quarantine
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
-from crm_sync_assets.warehouse.deletions import soft_delete
+from crm_sync_assets.warehouse.deletions import remove_gathered, soft_delete
 from crm_sync_assets.warehouse.loading import Rejected, Row, Table, load
 from crm_sync_assets.warehouse.vault import Vault
 
@@ -94,6 +94,8 @@ class Inlet:
         if aside:
             quarantine.add(connection, self.entity, self.sync_id, aside, self.vault)
         marked, unmarked = soft_delete(connection, self.entity, incoming.tombstones)
+        if self.target is not None:
+            remove_gathered(connection, self.entity, self.target, incoming.tombstones)
         failed = len(incoming.failures)
         counts += Counts(processed=failed, failed=failed)
         return Stored(counts, failures, marked, unmarked)

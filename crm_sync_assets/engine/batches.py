@@ -34,6 +34,10 @@ class Batches:
         records = [record for page in pages for record in page.records]
         batch = sync.processor.process(records)
         rows = sync.table.newest_per_key(batch.rows)
+        if len(pages) > 1 and self._comes_back(pages, rows):
+            for page in pages:
+                self.store([page])
+            return
         self._warn_of_the_future(rows)
         stored_from = time.monotonic()
         sync.timing.processing += stored_from - clock
@@ -54,6 +58,11 @@ class Batches:
                 len(pages),
                 1000 * seconds,
             )
+
+    def _comes_back(self, pages: Sequence[Page], rows: Sequence[Row]) -> bool:
+        """Whether one page has a row whose key another says is gone: then their order decides."""
+        gone = {tombstone.key for page in pages for tombstone in page.tombstones}
+        return bool(gone) and not gone.isdisjoint(map(self._sync.table.key_of, rows))
 
     def _transaction(self, pages: Sequence[Page], batch: Batch, rows: Sequence[Row]) -> Counts:
         sync = self._sync

@@ -5,7 +5,7 @@ The row is a trial: it never carries a watermark, and no sync resumes from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,11 +28,12 @@ from crm_sync_assets.warehouse.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`watermark` is that of the entity's newest complete sync."""
+    """`watermark` and `memory` are those of the entity's newest complete sync."""
 
     session: Session
     sync_id: int
     watermark: datetime
+    memory: Mapping[str, Any]
 
 
 @contextmanager
@@ -55,7 +56,8 @@ def trial(
     connection = session.connection
     sync_id: int | None = None
     try:
-        watermark = history.past(connection, entity).watermark
+        past = history.past(connection, entity)
+        watermark = past.watermark
         connection.commit()
         if watermark is None:
             raise UsageError(f"{entity}: it was never synced completely; do that first")
@@ -78,7 +80,7 @@ def trial(
             raise meaning.refusal
         ensure_table(connection, entity, vault)
         connection.commit()
-        yield Trial(session, sync_id, watermark)
+        yield Trial(session, sync_id, watermark, past.memory)
     except BaseException as error:
         if sync_id is not None:
             close_failed(session, sync_id, error)

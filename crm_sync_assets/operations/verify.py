@@ -26,8 +26,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.engine import measures
 from crm_sync_assets.engine.batch import Inlet
-from crm_sync_assets.engine.session import Session
-from crm_sync_assets.engine.trial import trial
+from crm_sync_assets.engine.trial import Trial, trial
 from crm_sync_assets.errors import Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations.repair import Repair
@@ -84,17 +83,17 @@ def verify(
         repair=repair,
     ) as opened:
         found = Verification(entity, opened.watermark - entity.clock_steps_back, opened.sync_id)
-        _Verifying(opened.session, client, settings, found, vault, repair=repair).run()
+        _Verifying(opened, client, settings, found, vault, repair=repair).run()
     log.info("Verified %s: %s", entity, found.summary())
     return found
 
 
 class _Verifying:
-    """One verification, with the entity's lock held by `session`."""
+    """One verification, with the entity's lock held by its session."""
 
     def __init__(
         self,
-        session: Session,
+        opened: Trial,
         client: Client,
         settings: SyncSettings,
         found: Verification,
@@ -102,6 +101,7 @@ class _Verifying:
         *,
         repair: bool,
     ) -> None:
+        session = opened.session
         self._session = session
         self._client = cast(Verifiable, client)
         self._found = found
@@ -111,6 +111,7 @@ class _Verifying:
             Strategy("full"),
             page_size=entity.source.max_page_size,
             known=session.warehouse,
+            memory=opened.memory,
             lag=settings.lag,
         )
         table = Table(entity, overwrite=False, keep_issues=False, vault=vault)

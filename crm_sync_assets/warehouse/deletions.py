@@ -56,6 +56,17 @@ def soft_delete(
     return marked, len(tombstones) - marked
 
 
+def remove_gathered(
+    connection: Connection, entity: Entity, table: sql.Identifier, tombstones: Sequence[Tombstone]
+) -> None:
+    """Remove from a shadow table what was gathered there and is gone: it must not be swapped in."""
+    if tombstones:
+        query = sql.SQL("DELETE FROM {} AS t WHERE {} = ANY (%s)").format(
+            table, sql.SQL("array_to_string({}, E'\\x1f')").format(key_array(entity, "t"))
+        )
+        connection.execute(query, (["\x1f".join(t.key) for t in tombstones],))
+
+
 FLAGS = ("archived", "is_deleted")
 """Columns of the source's own that say what `deleted_at` says, and follow it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -20,6 +21,9 @@ from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import FatalError, Forbidden, SyncError, UsageError
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""One part of a host's name."""
 
 
 class RestClient(RestAccount):
@@ -55,6 +59,12 @@ class RestClient(RestAccount):
             value = self._environment.get(variable.name) or variable.default
             if value is None and not given:
                 value = self._environment.require(variable.name, variable.about)
+            if value and not _LABEL.fullmatch(value):
+                # Anything else in the address would send the credentials to another host.
+                raise UsageError(
+                    f"{variable.name} is '{value[:60]}': give {variable.about}, in letters, "
+                    "digits and hyphens alone"
+                )
             found[variable.name] = value or ""
         return found
 
@@ -146,10 +156,13 @@ class RestClient(RestAccount):
 
     def _members(self, each: Each, source: Rest, session: Session) -> list[str]:
         """What there is of `each`, sorted, as the API lists it now."""
+        given = self._environment.get(each.only) if each.only else None
+        if not each.path:
+            given = self._environment.require(each.only or "", f"what {each.name} there are")
+            return sorted({name.strip() for name in given.split(",") if name.strip()})
         found: list[str] = self.remember(
             ("members", source.api, each.path), partial(self._listed, each, source, session)
         )
-        given = self._environment.get(each.only) if each.only else None
         wanted = sorted({name.strip() for name in (given or "").split(",") if name.strip()})
         unknown = [name for name in wanted if name not in found]
         if unknown:

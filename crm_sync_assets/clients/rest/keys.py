@@ -13,6 +13,7 @@ from crm_sync_assets.clients.rest.source import Many, One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key, Record
+from crm_sync_assets.errors import TransientError
 from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Processor
 
@@ -29,6 +30,8 @@ class ByKey:
         self._one = one
         self._addresses = addresses
         self._members: list[str | None] = [*addresses.members] if source.each else [None]
+        # A record of a member that is not shown to us any more may be there all the same.
+        self._lost = set(read.memory.get("members") or ()) - set(addresses.members)
         self._processor = Processor(outline_of(read.entity), validate=False)
 
     def pages(self, keys: Sequence[Key]) -> Iterator[Page]:
@@ -63,12 +66,22 @@ class ByKey:
                     continue
                 if self._is_gone(record):
                     return Page([], {}, [Tombstone(key)])
-                mine = [
-                    one for one in self._made(record, member, key) if self._keys([one]) == [key]
-                ]
+                made = self._made(record, member, key)
+                if made and not self._keys(made):
+                    raise TransientError(
+                        f"{self._session.subject}: asked for {'/'.join(key)}, the source answered "
+                        "with a record that does not say which it is: that proves nothing"
+                    )
+                mine = [one for one in made if self._keys([one]) == [key]]
                 if mine:
                     return Page(mine, {})
-        return Page([], {}, kept=[key]) if hidden else Page([], {}, [Tombstone(key)])
+        if hidden or (self._lost and not self._names_its_member(key)):
+            return Page([], {}, kept=[key])
+        return Page([], {}, [Tombstone(key)])
+
+    def _names_its_member(self, key: Key) -> bool:
+        each, made = self._source.each, self._one.names
+        return each is not None and made is not None and each.name in made(key)
 
     def _places(self, key: Key) -> Iterator[tuple[str | None, str]]:
         """Where a record may be: with the member that its key names, else with each."""

@@ -59,6 +59,10 @@ class Paging(Protocol):
         """How many records the list has in all, where the page says so."""
         ...
 
+    def ends_by_emptiness(self, answer: Answer) -> bool:
+        """Whether nothing but its being empty says that this page is the last."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
@@ -69,6 +73,9 @@ class _Kind:
 
     def total(self, answer: Answer) -> int | None:  # noqa: ARG002
         return None
+
+    def ends_by_emptiness(self, answer: Answer) -> bool:  # noqa: ARG002
+        return False
 
 
 def _sized(kind: object, most: int, **names: str | None) -> None:
@@ -94,12 +101,16 @@ class Whole(_Kind):
 
 @dataclass(frozen=True, slots=True)
 class Cursor(_Kind):
-    """The page names the next one: `at` is where, `parameter` how it is asked for."""
+    """The page names the next one: `at` is where, `parameter` how it is asked for.
+
+    Where the API `says_end`, the last page has null there, and one that has nothing is no page.
+    """
 
     at: str
     parameter: str
     size: str | None
     most: int
+    says_end: bool = False
 
     def __post_init__(self) -> None:
         _sized(self, self.most, at=self.at, parameter=self.parameter)
@@ -110,6 +121,10 @@ class Cursor(_Kind):
 
     def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
         following = at(answer.json, self.at)
+        parent, _, name = self.at.rpartition(".")
+        holder = at(answer.json, parent)
+        if self.says_end and not (isinstance(holder, Mapping) and name in holder):
+            raise Moved(f"a page does not say whether there is a next one, in {self.at}")
         return None if following in (None, "") else str(following)
 
 
@@ -145,6 +160,9 @@ class Numbered(_Kind):
 
     def total(self, answer: Answer) -> int | None:
         return whole(at(answer.json, self.count)) if self.count else None
+
+    def ends_by_emptiness(self, answer: Answer) -> bool:
+        return not self.pages or whole(at(answer.json, self.pages)) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +219,8 @@ class Offset(_Kind):
         goes_on = (
             any(value in (True, 1) for value in said) if said else len(records) > bool(position)
         )
+        if said and goes_on and not records:
+            raise Moved("an empty page of the list, and more to come")
         if not records or not goes_on:
             return None
         return {"start": start + len(records), "last": at(records[-1], self.key)}
@@ -270,3 +290,6 @@ class After(_Kind):
         if records and last in (None, ""):
             raise FatalError(f"{answer.request}: the last record has no {self.key} to go on from")
         return last
+
+    def ends_by_emptiness(self, answer: Answer) -> bool:  # noqa: ARG002
+        return True

@@ -36,7 +36,8 @@ class Place:
 
     `total` is how many the list said that it has, where it says so. `began` is when the reading
     began, in its first attempt. No `step` is the beginning or, once `done`, the end. `closed` are
-    lists that could not be read, and are asked for again. `job` is the report whose pages they are.
+    lists that could not be read, and are asked for again. `job` is the report whose pages they are,
+    `size` that of the list's pages so far, `members` those of the first attempt.
     """
 
     began: datetime
@@ -47,6 +48,8 @@ class Place:
     closed: tuple[Name, ...] = ()
     done: bool = False
     job: str | None = None
+    size: int | None = None
+    members: tuple[str | None, ...] | None = None
 
     @classmethod
     def of(cls, cursor: Cursor | None, now: datetime) -> Place:
@@ -62,6 +65,8 @@ class Place:
             tuple(map(tuple, cursor["closed"])),
             cursor["done"],
             cursor["job"],
+            cursor["size"],
+            None if cursor["members"] is None else tuple(cursor["members"]),
         )
 
     def cursor(self) -> dict[str, Any]:

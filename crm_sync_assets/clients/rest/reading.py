@@ -85,12 +85,14 @@ class Lists:
         if ask.address is None and job is None:
             params |= self.asked_for(step)
         where = sweep.records if sweep.records is not None else source.records
-        conditional = bool(step.slice.headers)
+        # Of a later page a 304 would say that the rest has not changed, which nobody asked.
+        headers = step.slice.headers if position is None else {}
+        conditional = bool(headers)
         check = partial(_no_list, where=where, id_path=source.id)
         answer = self._session.get(
             path,
             params,
-            headers=step.slice.headers,
+            headers=headers,
             accept=(200, 304) if conditional else (200,),
             check=None if conditional else check,
             cost=source.cost if sweep.cost is None else sweep.cost,
@@ -109,10 +111,13 @@ class Lists:
         for tries in range(1, TRIES + 1):
             answer, records = self.page(step, position, size, job)
             following = paging.after(position, answer, records)
-            if records or following is None:
+            is_end = following is None and answer.status != 304
+            if records or (is_end and not (paging.ends_by_emptiness(answer) and tries == 1)):
+                break
+            if answer.status == 304:
                 break
             if tries < TRIES:
-                why = "an empty page of the list, and more to come"
+                why = "an empty page of the list" + ("" if is_end else ", and more to come")
                 self._session.wait_to_ask_again(tries, why)
         return answer, records, following
 
@@ -173,6 +178,16 @@ class Reading:
         """Pages of records, at last what is to be remembered of the members."""
         strategy, subject = self._read.strategy, self._read.entity.name
         place = Place.of(self._read.cursor, self._now)
+        if place.members is None:
+            place = replace(place, members=tuple(self._members))
+        elif set(place.members) - set(self._members):
+            raise FatalError(
+                f"{subject}: the checkpoint is of members that are not shown any more; the next "
+                "sync starts anew"
+            )
+        else:
+            # Who came since is new to the next sync too, which reads it from its beginning.
+            self._members = list(place.members)
         window = Window(strategy.since, strategy.until, place.began, self._now)
         known = self._read.memory.get("members")
         new: list[str | None] = [m for m in self._members if known is not None and m not in known]
@@ -193,6 +208,7 @@ class Reading:
             waiting = [one.name for one in left[number + 1 :] if one.name in place.closed]
             begun = replace(
                 place if step.name == place.step else Place(place.began, step.name),
+                members=place.members,
                 closed=(*closed, *waiting),
             )
             try:
@@ -235,9 +251,10 @@ class Reading:
                 yield self._page(step, [], place.cursor(), None)
             self._jobs.wait_for(step.member, place.job or "")
         while True:
+            size = place.size or self._size
             try:
                 answer, records, following = self._lists.true_page(
-                    step, place.position, self._size, place.job
+                    step, place.position, size, place.job
                 )
             except (BadRequest, Gone) as error:
                 # Kept in a checkpoint, a position may outlive what the source remembers of it.
@@ -250,12 +267,14 @@ class Reading:
                 if moved.position is None:
                     raise
                 log.info("%s: %s; looking for it", self._read.entity, moved)
-                place = replace(place, position=moved.position)
+                place = replace(place, position=moved.position, size=size)
                 continue
             counted.add(fresh, paging.total(answer))
             if following is not None:
                 guard.follow(repr(following), records=len(fresh))
-                place = replace(begun, position=following, seen=counted.seen, total=counted.total)
+                place = replace(
+                    begun, position=following, seen=counted.seen, total=counted.total, size=size
+                )
             elif counted.problem() is not None:
                 # A list that is short is read again from its beginning, also after a crash.
                 place = anew(begun)
@@ -334,7 +353,7 @@ class Reading:
 
 def anew(place: Place) -> Place:
     """The beginning of the same list."""
-    return replace(place, position=None, seen=0, total=None, job=None)
+    return replace(place, position=None, seen=0, total=None, job=None, size=None)
 
 
 class Tally:
@@ -365,7 +384,8 @@ class Tally:
                 self._before += 1
             else:
                 self._ids.add(str(name))
-        self.total = total
+        # A page that does not say it takes nothing back.
+        self.total = self.total if total is None else total
 
     def problem(self) -> str | None:
         if self.total is None or self.seen >= self.total:

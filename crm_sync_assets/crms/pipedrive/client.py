@@ -22,6 +22,10 @@ from crm_sync_assets.settings import Environment, SyncSettings
 log = logger(__name__)
 
 
+NAMED = "fields"
+"""In a cursor: under which names and labels the rows before it were stored."""
+
+
 class Pipedrive(RestClient):
     """Pages from one company. The options are those of `RestAccount`."""
 
@@ -37,21 +41,35 @@ class Pipedrive(RestClient):
             yield from super().pages(read, usage)
             return
         definitions = self._definitions(read, usage)
-        strategy, memory = read.strategy, None
+        strategy = read.strategy
+        memory: dict[str, Any] | None = None
         is_delta = strategy.name == "incremental"
         # A window that somebody asked for leaves what was renamed to the next delta.
         if definitions is not None and (is_delta or strategy.reads_everything):
             before = read.memory.get("fields")
-            if is_delta and before and definitions.differ_from(before):
+            renamed = before is not None and definitions.differ_from(before)
+            if is_delta and (renamed or read.memory.get("closed")):
                 log.warning(
-                    "%s: a custom field or an option is called otherwise than at the last sync: "
-                    "reading everything, so that no row keeps the old name",
+                    "%s: a custom field or an option is called otherwise than at the last sync, or "
+                    "was closed to us then: reading everything, so that no row keeps an old name",
                     read.entity,
                 )
                 read = replace(read, strategy=replace(strategy, since=None))
             memory = {"fields": definitions.remembered()}
+        elif is_delta or strategy.reads_everything:
+            # Rows keep the labels they have, or get none, until the definitions are open again.
+            memory = {"closed": True}
+        named = definitions.digest() if definitions is not None else "closed"
+        if memory is not None and read.cursor is not None and read.cursor.get(NAMED) != named:
+            log.warning(
+                "%s: custom fields are called otherwise than when the interrupted sync began: "
+                "reading everything, so that no row keeps an old name",
+                read.entity,
+            )
+            read = replace(read, cursor=None, strategy=replace(strategy, since=None))
         for page in super().pages(read, usage):
-            yield replace(self._labeled(page, read, definitions), memory=memory)
+            labeled = self._labeled(page, read, definitions)
+            yield replace(labeled, memory=memory, cursor={**page.cursor, NAMED: named})
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         if read.entity.sync_type not in DEFINED:

@@ -94,6 +94,10 @@ class Definitions:
         """What tells at the next reading whether a name or a label has changed since."""
         return {code: self._mark(code, None) for code in sorted(self._fields)}
 
+    def digest(self) -> str:
+        """Of all names and labels."""
+        return hashlib.sha256(json.dumps(self.remembered()).encode()).hexdigest()[:16]
+
     def differ_from(self, before: Mapping[str, Sequence[Any]]) -> bool:
         """Whether what was known before is called otherwise now; a new option or field is not."""
         return any(

@@ -21,7 +21,7 @@ def tokens(number: int) -> Mapping[str, int]:
 
 
 BY_ID = {"sort_by": "id", "sort_direction": "asc"}
-BY_CURSOR = Cursor("additional_data.next_cursor", "cursor", "limit", 500)
+BY_CURSOR = Cursor("additional_data.next_cursor", "cursor", "limit", 500, says_end=True)
 BY_OFFSET = Offset(
     "start",
     "limit",

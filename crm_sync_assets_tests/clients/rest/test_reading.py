@@ -125,8 +125,8 @@ class Run:
         each = self.source.each
         return Addresses({}, each and each.name, {member: member for member in members})
 
-    def by_key(self, *keys: str, members: Sequence[str] = ()) -> list[Page]:
-        asked = Read(entity(self.source), FULL, 100, None)  # type: ignore[arg-type]
+    def by_key(self, *keys: str, members: Sequence[str] = (), **more: Any) -> list[Page]:
+        asked = Read(entity(self.source), FULL, 100, None, **more)  # type: ignore[arg-type]
         assert self.source.one is not None
         addresses = self._addresses(members)
         keyed = ByKey(asked, self.session, self.source, self.source.one, addresses)
@@ -196,9 +196,9 @@ def test_a_reading_goes_on_from_every_single_page(run: MakeRun, strategy: Strate
         assert len(again.api.asked) == len(whole) - number - 1, "a stored page was asked for again"
 
 
-def test_a_checkpoint_in_a_list_that_is_not_read_any_more_is_refused(run: MakeRun) -> None:
+def test_a_checkpoint_of_a_member_that_is_not_shown_any_more_is_refused(run: MakeRun) -> None:
     cursor = run(every_way(), EVERY_WAY).read(members=["a", "b"])[0].cursor
-    with pytest.raises(FatalError, match="checkpoint is in a list that is not read any more"):
+    with pytest.raises(FatalError, match="checkpoint is of members that are not shown"):
         run(every_way(), EVERY_WAY).read(cursor=cursor, members=["b"])
 
 

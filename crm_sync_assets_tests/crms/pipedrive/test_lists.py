@@ -129,7 +129,7 @@ def test_a_delta_begins_ten_minutes_before_the_watermark(company: Company) -> No
     assert told.strategy.since == first.watermark - timedelta(minutes=10)
 
 
-@pytest.mark.parametrize(("days", "strategy"), [(29, "incremental"), (31, "full")])
+@pytest.mark.parametrize(("days", "strategy"), [(28, "incremental"), (30, "full")])
 def test_a_gap_longer_than_the_bin_keeps_is_read_whole(
     company: Company, days: int, strategy: str
 ) -> None:

@@ -32,9 +32,10 @@ def messages_of(conversation: Record) -> Iterator[Record]:
     place of all that may be missing, until the conversation is read whole.
     """
     found: Any = conversation.get("messages")
-    is_whole = isinstance(found, list)
+    newest: Any = conversation.get("recent_messages") or []
+    is_whole = isinstance(found, list) and bool(found or not newest)
     if not is_whole:
-        found = conversation.get("recent_messages") or []
+        found = newest
     seen: Counter[tuple[str, str, str]] = Counter()
     for place, message in enumerate(found):
         told = (_moment(message), _said(message, "direction"), _said(message, "content"))

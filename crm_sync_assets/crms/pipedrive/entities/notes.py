@@ -38,5 +38,6 @@ NOTES = Entity(
         *TIMES,
     ),
     indexes=("update_time", "deal_id", "person_id", "org_id", "lead_id"),
-    feed_keeps=timedelta(days=30),
+    # Thirty, less a day for a sync that takes long.
+    feed_keeps=timedelta(days=29),
 )
