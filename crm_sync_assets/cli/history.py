@@ -56,9 +56,9 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="crm-sync history",
-        description="SyncHistory, the newest first. Trials (dry runs, --max-records, replays of "
-        "the quarantine) are left out unless asked for. `crm-sync history prune --help` tells how "
-        "to remove what is old.",
+        description="SyncHistory, the newest first. Trials (dry, limited and filtered runs, "
+        "replays of the quarantine) are left out unless asked for. `crm-sync history prune --help` "
+        "tells how to remove what is old.",
     )
     parser.add_argument("--crm", help="only this CRM")
     parser.add_argument("--entity", help="only this entity")

@@ -20,7 +20,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, flags_of, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
-from crm_sync_assets.declarations.overrides import client_for
+from crm_sync_assets.declarations.overrides import client_for, refuse_unknown_crms
 from crm_sync_assets.engine.measures import collecting_nothing
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.orchestration.launch import Cancelled, Outcome, Task, launch, plan
@@ -101,6 +101,7 @@ def _sync(
     *,
     whole: bool,
 ) -> int:
+    refuse_unknown_crms()
     asked, warnings = flags(given, kind)
     for warning in warnings:
         exits.say(warning)

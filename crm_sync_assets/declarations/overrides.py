@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.told import setting_up
@@ -45,6 +46,15 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
         return SyncSettings.model_validate(values)
     except ValidationError as error:
         raise UsageError(first_problem(error, lambda n: came_from[n] + n.upper())) from None
+
+
+def refuse_unknown_crms() -> None:
+    """Raises UsageError for an override of a CRM that there is not: nobody would ever read it."""
+    known = registry.names()
+    for variable in variables():
+        name, of_crm, _ = variable.removeprefix(PREFIX).lower().partition("__")
+        if variable.startswith(PREFIX) and of_crm and name not in known:
+            raise UsageError(f"{variable}: no CRM is called '{name}'{_meant(name, known)}")
 
 
 def client_for(crm: Crm, environment: Environment, shared: Shared | None = None) -> Client:

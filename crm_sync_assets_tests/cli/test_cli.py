@@ -140,14 +140,22 @@ def test_genius_without_its_zone_is_refused_before_anything_is_started(
         assert "GENIUS_TIME_ZONE" in err or "✗ Genius" in out, words
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CRM_SYNC_HUBSPOT__CONTACT__PAGE_SIZE", "contacts"),
+        ("CRM_SYNC_HUBSPTO__PAGE_SIZE", "hubspot"),
+        ("CRM_SYNC_PIPDRIVE__DEALS__PAGE_SIZE", "pipedrive"),
+    ],
+)
 def test_a_mistyped_override_is_refused(
-    run: Run, sandbox: Sandbox, environment: pytest.MonkeyPatch
+    run: Run, sandbox: Sandbox, environment: pytest.MonkeyPatch, variable: str, meant: str
 ) -> None:
-    environment.setenv("CRM_SYNC_HUBSPOT__CONTACT__PAGE_SIZE", "50")
+    environment.setenv(variable, "50")
     status, _, err = run("hubspot", "contacts")
     assert status == exits.USAGE
-    assert "CRM_SYNC_HUBSPOT__CONTACT__PAGE_SIZE" in err
-    assert "did you mean 'contacts'?" in err
+    assert variable in err
+    assert f"did you mean '{meant}'?" in err
 
 
 def test_a_first_sync_and_its_delta_as_processes(sandbox: Sandbox, warehouse: Warehouse) -> None:

@@ -343,11 +343,14 @@ class Reading:
                 f"{reasons}{advice}"
             )
         missing = [name for name in known or () if name not in self._members]
+        only = self._source.each.only if self._source.each else None
+        also = f", or name it in {only}" if only else ""
         if missing and not self._read.strategy.overwrite:
             raise Incomplete(
                 f"{self._read.entity}: not complete: {', '.join(missing)} was read at the last "
                 "sync, and is not among what is asked for now. "
-                f"{stored}. Give access to it again, or run it once with --force to go on without."
+                f"{stored}. Give access to it again{also}, or run it once with --force to go on "
+                "without: its rows stay as they are."
             )
 
 
