@@ -13,7 +13,8 @@ from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.keys import ByKey
-from crm_sync_assets.clients.rest.reading import Reading, listed, listed_again, whole
+from crm_sync_assets.clients.rest.lists import listed
+from crm_sync_assets.clients.rest.reading import Reading, listed_again, whole
 from crm_sync_assets.clients.rest.source import Each, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
@@ -71,10 +72,10 @@ class RestClient(RestAccount):
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Pages of raw records, as the API's lists have them."""
         source, session = self._source(read.entity), self._session(read, usage)
-        addresses = self._addresses(source, session)
+        where = self._addresses(source, session)
         # Once something has been asked for: before that nothing has told the source's clock.
         now = self._https[source.api].source_time()
-        yield from Reading(read, session, source, addresses, now).pages()
+        yield from Reading(read, session, source, where, now).pages()
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record, as a read of everything lists them."""

@@ -69,6 +69,10 @@ class Place:
             None if cursor["members"] is None else tuple(cursor["members"]),
         )
 
+    def anew(self) -> Place:
+        """The beginning of the same list."""
+        return replace(self, position=None, seen=0, total=None, job=None, size=None)
+
     def cursor(self) -> dict[str, Any]:
         return {**asdict(self), "began": self.began.isoformat()}
 

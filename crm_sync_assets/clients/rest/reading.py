@@ -1,9 +1,4 @@
-"""One reading of one declared source: by sweep, by member, by slice, by page.
-
-What ends a list is told by its kind of paging, and not believed at once: an empty page that is not
-the last is asked for again, a list whose records are fewer than it says is read again, and one that
-moved while it was paged starts anew. A list that stays short fails the reading.
-"""
+"""One reading of one declared source: by sweep, by member, by slice, by page."""
 
 from __future__ import annotations
 
@@ -11,23 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from crm_sync_assets.clients.ahead import in_order
-from crm_sync_assets.clients.answers import Answer, Params
+from crm_sync_assets.clients.answers import Params
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.rest.addresses import Addresses
-from crm_sync_assets.clients.rest.delta import Slice, Window
-from crm_sync_assets.clients.rest.jobs import Jobs
-from crm_sync_assets.clients.rest.paging import Moved, Position
+from crm_sync_assets.clients.rest.delta import Window
+from crm_sync_assets.clients.rest.lists import Lists, Turn
 from crm_sync_assets.clients.rest.places import Name, Place, Step, left_of, steps_of
 from crm_sync_assets.clients.rest.source import One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import (
-    BadRequest,
     Closed,
     FatalError,
     Gone,
@@ -42,98 +33,6 @@ log = logger(__name__)
 
 HIDDEN: Record = {}
 """Stands for a record that may be there, and that these credentials may not see."""
-
-TRIES = 4
-"""How often a page, or a list, that cannot be true is asked for."""
-
-
-class Lists:
-    """Pages of lists, decoded and checked, for one reading."""
-
-    def __init__(
-        self,
-        session: Session,
-        source: Rest,
-        addresses: Addresses,
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._session = session
-        self._source = source
-        self._addresses = addresses
-        given = options or {}
-        self._filters = {
-            parameter: str(given[flag])
-            for flag, parameter in source.filters.items()
-            if given.get(flag)
-        }
-
-    def asked_for(self, step: Step) -> dict[str, str]:
-        """The parameters that say which records of the source a list has."""
-        source = self._source
-        return {**source.params, **step.sweep.ask, **self._filters, **step.slice.params}
-
-    def page(
-        self, step: Step, position: Position, size: int, job: str | None = None
-    ) -> tuple[Answer, list[Record]]:
-        """One page of a list, as it came; no records for a 304."""
-        source, sweep = self._source, step.sweep
-        paging = source.paging_of(sweep)
-        ask = paging.ask(position, min(size, paging.most))
-        names = {"job": job} if job is not None else None
-        path = ask.address or self._addresses.path(sweep.path or source.path, step.member, names)
-        params = dict(ask.params)
-        if ask.address is None and job is None:
-            params |= self.asked_for(step)
-        where = sweep.records if sweep.records is not None else source.records
-        # Of a later page a 304 would say that the rest has not changed, which nobody asked.
-        headers = step.slice.headers if position is None else {}
-        conditional = bool(headers)
-        check = partial(_no_list, where=where, id_path=source.id)
-        answer = self._session.get(
-            path,
-            params,
-            headers=headers,
-            accept=(200, 304) if conditional else (200,),
-            check=None if conditional else check,
-            cost=source.cost if sweep.cost is None else sweep.cost,
-        )
-        if answer.status == 304:
-            return answer, []
-        if conditional and (problem := check(answer.json)):
-            raise FatalError(f"{self._session.subject}: {answer.request}: {problem}")
-        return answer, list(at(answer.json, where) or ())
-
-    def true_page(
-        self, step: Step, position: Position, size: int, job: str | None = None
-    ) -> tuple[Answer, list[Record], Position]:
-        """A page and the position after it; asked for again while it is empty with more to come."""
-        paging = self._source.paging_of(step.sweep)
-        for tries in range(1, TRIES + 1):
-            answer, records = self.page(step, position, size, job)
-            following = paging.after(position, answer, records)
-            is_end = following is None and answer.status != 304
-            if records or (is_end and not (paging.ends_by_emptiness(answer) and tries == 1)):
-                break
-            if answer.status == 304:
-                break
-            if tries < TRIES:
-                why = "an empty page of the list" + ("" if is_end else ", and more to come")
-                self._session.wait_to_ask_again(tries, why)
-        return answer, records, following
-
-
-def listed(session: Session, source: Rest, addresses: Addresses) -> Iterator[Record]:
-    """Every record of one small list, page by page, for who needs them beside a reading."""
-    lists, position = Lists(session, source, addresses), None
-    guard = CursorGuard(session.subject)
-    step = Step(source.sweeps[0], None, Slice("all"))
-    while True:
-        _, records, following = lists.true_page(step, position, source.max_page_size)
-        yield from source.paging.new(position, records)
-        if following is None:
-            return
-        guard.follow(repr(following), records=len(records))
-        position = following
 
 
 def listed_again(read: Read, source: Rest) -> Read:
@@ -171,7 +70,6 @@ class Reading:
         self._addresses = addresses
         self._members: list[str | None] = [*addresses.members] if source.each else [None]
         self._lists = Lists(session, source, addresses, read.options)
-        self._jobs = Jobs(session, source.job, addresses) if source.job else None
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
 
     def pages(self) -> Iterator[Page]:
@@ -204,97 +102,32 @@ class Reading:
             )
         closed: dict[Name, Closed] = {}
         for number, step in enumerate(left):
-            after = left[number + 1] if number + 1 < len(left) else None
+            after = left[number + 1].name if number + 1 < len(left) else None
             waiting = [one.name for one in left[number + 1 :] if one.name in place.closed]
             begun = replace(
                 place if step.name == place.step else Place(place.began, step.name),
                 members=place.members,
                 closed=(*closed, *waiting),
             )
+            end = replace(begun.anew(), step=after, done=after is None)
             try:
-                yield from self._list(step, begun, after)
+                for turn in self._lists.walk(step, begun, self._size):
+                    yield self._page(step, turn, turn.place or end)
             except Closed as error:
                 if len(self._members) < 2:
                     raise
                 closed[step.name] = error
         self._miss_nobody(known, closed)
 
-    def _list(self, step: Step, begun: Place, after: Step | None) -> Iterator[Page]:
-        """The pages of one list; read again while it is shorter than it says, or moves."""
-        problem: str | None = None
-        for tries in range(1, TRIES + 1):
-            counted = Tally(begun.seen, begun.total, self._source.id)
-            try:
-                yield from self._once(step, begun, after, counted)
-            except Moved as moved:
-                problem = f"the list moved while it was read ({moved})"
-            else:
-                problem = counted.problem()
-                if problem is None:
-                    return
-            begun = anew(begun)
-            if tries < TRIES:
-                self._session.wait_to_ask_again(tries, f"{problem}; reading it again")
-        raise TransientError(
-            f"{self._read.entity}: short read: {problem}, {TRIES} times in a row. The next sync "
-            "resumes at the beginning of this list."
-        )
-
-    def _once(self, step: Step, begun: Place, after: Step | None, counted: Tally) -> Iterator[Page]:
-        paging = self._source.paging_of(step.sweep)
-        guard = CursorGuard(self._read.entity.name)
-        place = begun
-        if self._jobs is not None:
-            if place.job is None:
-                ordered = self._jobs.ordered(step.member, self._lists.asked_for(step))
-                begun = place = replace(begun, job=ordered)
-                yield self._page(step, [], place.cursor(), None)
-            self._jobs.wait_for(step.member, place.job or "")
-        while True:
-            size = place.size or self._size
-            try:
-                answer, records, following = self._lists.true_page(
-                    step, place.position, size, place.job
-                )
-            except (BadRequest, Gone) as error:
-                # Kept in a checkpoint, a position may outlive what the source remembers of it.
-                if place.position is None or place is not begun:
-                    raise
-                raise Moved(f"the source does not know the place it had reached: {error}") from None
-            try:
-                fresh = paging.new(place.position, records)
-            except Moved as moved:
-                if moved.position is None:
-                    raise
-                log.info("%s: %s; looking for it", self._read.entity, moved)
-                place = replace(place, position=moved.position, size=size)
-                continue
-            counted.add(fresh, paging.total(answer))
-            if following is not None:
-                guard.follow(repr(following), records=len(fresh))
-                place = replace(
-                    begun, position=following, seen=counted.seen, total=counted.total, size=size
-                )
-            elif counted.problem() is not None:
-                # A list that is short is read again from its beginning, also after a crash.
-                place = anew(begun)
-            else:
-                name = after.name if after else None
-                place = replace(anew(begun), step=name, done=after is None)
-            yield self._page(step, fresh, place.cursor(), paging.total(answer))
-            if following is None:
-                return
-
-    def _page(
-        self, step: Step, records: Sequence[Record], cursor: Mapping[str, Any], total: int | None
-    ) -> Page:
+    def _page(self, step: Step, turn: Turn, following: Place) -> Page:
         only = len(self._source.sweeps) == 1 and len(self._members) == 1
-        page = Page([], cursor, total=total if only and not self._source.explode else None)
+        total = turn.total if only and not self._source.explode else None
+        page = Page([], following.cursor(), total=total)
         if self._source.each and self._read.strategy.until is None:
             page = replace(page, memory={"members": self._members})
         alive: list[Record] = []
         gone: list[Record] = []
-        for listed_record in records:
+        for listed_record in turn.records:
             is_told = isinstance(listed_record, dict)
             record = {**listed_record, **step.sweep.marks} if is_told else listed_record
             says_so = self._source.gone if is_told else None
@@ -354,48 +187,6 @@ class Reading:
             )
 
 
-def anew(place: Place) -> Place:
-    """The beginning of the same list."""
-    return replace(place, position=None, seen=0, total=None, job=None, size=None)
-
-
-class Tally:
-    """How many records of a list came, each counted once, and how many it says there are."""
-
-    def __init__(self, seen: int, total: int | None, id_path: str) -> None:
-        self._before = seen
-        self._id = id_path
-        self._ids: set[str] = set()
-        self.total = total
-
-    @property
-    def seen(self) -> int:
-        return self._before + len(self._ids)
-
-    def add(self, records: Sequence[Record], total: int | None) -> None:
-        """Count a page's. Raises Moved where the list has become shorter since the page before.
-
-        What went away may have been on a page that was read, and all after it moved forward: one
-        would be passed over, and still as many would come as the list says.
-        """
-        if total is not None and self.total is not None and total < self.total:
-            raise Moved(f"it had {self.total} records, and has {total}")
-        for record in records:
-            name = at(record, self._id)
-            if name in (None, ""):
-                # It cannot be told from others like it, and is none of those with a name.
-                self._before += 1
-            else:
-                self._ids.add(str(name))
-        # A page that does not say it takes nothing back.
-        self.total = self.total if total is None else total
-
-    def problem(self) -> str | None:
-        if self.total is None or self.seen >= self.total:
-            return None
-        return f"the list says that it has {self.total} records, and {self.seen} came"
-
-
 def tombstones_of(read: Read, records: Sequence[Record]) -> list[Tombstone]:
     """A tombstone for each record, dated by its modified moment where the entity has one."""
     if not records:
@@ -438,24 +229,3 @@ def one_at(session: Session, path: str, one: One, params: Params | None = None) 
     if not isinstance(record, dict):
         raise TransientError(f"{session.subject}: {answer.request} answered without a record")
     return record
-
-
-def _no_list(body: Any, where: str | None, id_path: str) -> str | None:
-    """What keeps a body from having a list of records; null stands for an empty one.
-
-    One record that says nothing of itself is passed on, to be set aside alone.
-    """
-    if where and not isinstance(body, dict):
-        return "the answer is no object"
-    parent, _, name = (where or "").rpartition(".")
-    holder = at(body, parent) if parent else body
-    if where and (not isinstance(holder, dict) or name not in holder):
-        return f"the answer has no {where}"
-    found = at(body, where)
-    if found is None:
-        return None
-    if not isinstance(found, list):
-        return f"{where or 'the answer'} is no list of records"
-    if len(found) > 1 and all(at(record, id_path) in (None, "") for record in found):
-        return f"no record of the list has {id_path}"
-    return None

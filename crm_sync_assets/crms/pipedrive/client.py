@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.client import RestClient
-from crm_sync_assets.clients.rest.reading import listed
+from crm_sync_assets.clients.rest.lists import listed
 from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.pipedrive.api import API, api
 from crm_sync_assets.crms.pipedrive.fields import DEFINED, LABELED, Definitions
