@@ -1,6 +1,7 @@
 """What the endpoints of an API have in common: credentials, limits, bodies, errors."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,7 +109,7 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class Desk:
+class Desk(ABC):
     """Where every request to one API arrives. A CRM overrides what it does in its own way.
 
     In this order: the length of the URL, `before`, the credentials, the limits, the body.
@@ -123,16 +124,16 @@ class Desk:
 
     # -- the CRM's own way -----------------------------------------------------------------------
 
+    @abstractmethod
     def refusal(self, status: int, message: str) -> Refusal:
         """400 for a bad request, 404 where nothing is, 414 and 415, as this API says it."""
-        raise NotImplementedError
 
-    def before(self, door: Door) -> None:
+    def before(self, door: Door) -> None:  # noqa: B027  nothing, unless a CRM says so
         """What may keep every request out. Refusal."""
 
+    @abstractmethod
     def admit(self, request: Request) -> Grant:
         """The grant of the credentials. Refusal when they are not right."""
-        raise NotImplementedError
 
     def quotas(self, grant: Grant, door: Door) -> Iterable[Quota]:  # noqa: ARG002  none by default
         """The limits a request counts in, in the order they are looked at."""

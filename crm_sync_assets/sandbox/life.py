@@ -2,6 +2,7 @@
 
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,7 @@ T = TypeVar("T", bound=Table)
 DAY_MS = 24 * 3600 * 1000
 
 
-class Records(Generic[T]):
+class Records(ABC, Generic[T]):
     """Records of several kinds, as they are in truth. Safe to use from any thread; every id is
     text. A CRM says in `begin` what there is in the beginning.
     """
@@ -35,9 +36,9 @@ class Records(Generic[T]):
             self._rng = random.Random(f"{self.seed}/commits")
             self.tables: Mapping[str, T] = self.begin()
 
+    @abstractmethod
     def begin(self) -> Mapping[str, T]:
         """The records of the beginning, by the name of their kind."""
-        raise NotImplementedError
 
     def table(self, type_name: str) -> T:
         """The records of a kind, by any of its names. LookupError when there is none."""

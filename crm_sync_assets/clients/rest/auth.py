@@ -6,6 +6,7 @@ request. What is missing is told by the variable's name and by what it is.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -65,14 +66,15 @@ class Kind(Protocol):
         ...
 
 
-class _Declared:
+class _Declared(ABC):
     """What the kinds have in common that have variables of their own."""
 
     __slots__ = ()
 
     @property
+    @abstractmethod
     def variables(self) -> tuple[Variable, ...]:
-        raise NotImplementedError
+        """See `Kind`."""
 
     def is_set(self, environment: Environment) -> bool:
         return not self._missing(environment)
