@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from crm_sync_assets.declarations.contract import Page, Tombstone
-from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, person, rows, sync
+import pytest
+
+from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets_tests.scripted import SETTINGS, FakeClient, people, person, sync
+
+GONE = Page([], {"n": 1}, [Tombstone(("1",))])
+BACK = Page([person(1, at=60)], {"n": 2})
 
 
 @dataclass
 class Told(FakeClient):
-    told: Any = ()
+    """A source that has these pages."""
 
-    def pages(self, read, usage):
+    told: Sequence[Page] = ()
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         yield from self.told
 
 
-def test_gone_then_back_in_one_batch(warehouse) -> None:
-    """A list read again after it moved: deleted on the first pass, restored on the second"""
+@pytest.mark.parametrize("load_rows", [1, 10_000], ids=["page by page", "in one batch"])
+@pytest.mark.parametrize(
+    ("pages", "alive"), [((GONE, BACK), True), ((BACK, GONE), False)], ids=["back", "gone"]
+)
+def test_the_order_of_the_pages_decides(
+    warehouse: Warehouse, pages: Sequence[Page], alive: bool, load_rows: int
+) -> None:
     sync(warehouse, Told(told=[Page([person(1)], {"n": 0})]))
-    back = person(1, at=60)
-    many = [person(n) for n in range(100, 3100)]
-    client = Told(
-        told=[Page(many, {"n": 1}), Page([], {"n": 2}, [Tombstone(("1",))]), Page([back], {"n": 3})]
-    )
-    sync(
-        warehouse,
-        client,
-        settings=SETTINGS.model_copy(update={"load_rows": 10_000, "prefetch_pages": 8}),
-    )
-    assert (
-        rows(warehouse, "SELECT id, deleted_at FROM test_people WHERE deleted_at IS NOT NULL") == []
-    )
+    many = Page([person(number) for number in range(100, 3_100)], {"n": 0})
+    settings = SETTINGS.model_copy(update={"load_rows": load_rows, "prefetch_pages": 8})
+    sync(warehouse, Told(told=[many, *pages]), settings=settings)
+    assert ("1" in people(warehouse)) == alive

@@ -14,6 +14,7 @@ from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.clients.rest.auth import Kind
 from crm_sync_assets.settings import Environment, SyncSettings
+from crm_sync_assets_tests.clients.rest.scripted_api import MakeRun, MakeWire, Run
 from crm_sync_assets_tests.faults.server import FaultServer
 
 Serve = Callable[..., FaultServer]
@@ -66,3 +67,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None
             monkeypatch.setenv(name, value)
 
     return give
+
+
+@pytest.fixture
+def run(wire: MakeWire) -> MakeRun:
+    """Makes readings of one source against an API that is a script."""
+    return lambda api, source: Run(wire, api, source)

@@ -23,7 +23,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets_tests.clients.conftest import Wire
-from crm_sync_assets_tests.clients.rest.test_reading import DELTA, FULL, answer_of, ids, things
+from crm_sync_assets_tests.clients.rest.scripted_api import DELTA, FULL, answer_of, ids, things
 
 JOB = Job(
     "/jobs",

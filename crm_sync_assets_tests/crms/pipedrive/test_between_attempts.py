@@ -2,233 +2,187 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
+from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.sandbox.crms.pipedrive.values import code
 from crm_sync_assets_tests.crms.pipedrive.conftest import Company
 
 TRADE = code("deal", "Trade")
+SIDING = 12
+"""The id of one of its options."""
+
+
+@pytest.fixture
+def paged(company: Company) -> Company:
+    """In small pages, and what fails is not tried again."""
+    company.configure(page_size=5, max_attempts=1)
+    company.connect()
+    return company
 
 
 def rename(company: Company, label: str) -> None:
-    company.world.directory.rename_option("deal", TRADE, 12, label)
+    company.world.directory.rename_option("deal", TRADE, SIDING, label)
     company.connect()
 
 
-def test_renamed_between_two_attempts_of_one_read(company: Company) -> None:
-    company.configure(page_size=5, max_attempts=1)
-    company.connect()
-    company.sync("deals")
-    company.sandbox.clock.advance(3_600)
-    rename(company, "First")
-    company.sandbox.faults.add("/pipedrive/api/v2/deals", on=3, status=400)
-    with pytest.raises(SyncError):
-        company.sync("deals")
-    company.sandbox.faults.clear()
-    rename(company, "Second")
-    told = company.sync("deals")
-    assert told.resumed
-    assert told.status == "success"
-    company.sandbox.clock.advance(3_600)
-    company.connect()
-    company.sync("deals")
-    assert company.wrong("deals") == []
-
-
-def test_renamed_and_back_between_two_attempts(company: Company) -> None:
-    company.configure(page_size=5, max_attempts=1)
-    company.connect()
-    company.sync("deals")
-    {d: r["custom_fields_labeled"] for d, r in company.rows("deals").items()}
+def label(company: Company) -> str:
+    """What the option is called now."""
     fields = company.world.directory.tables["fields/deal"]
-    old = next(
-        o["label"]
-        for f in fields
-        if f["field_code"] == TRADE
-        for o in f["options"]
-        if o["id"] == 12
-    )
-    company.sandbox.clock.advance(3_600)
-    rename(company, "First")
-    company.sandbox.faults.add("/pipedrive/api/v2/deals", on=3, status=400)
-    with pytest.raises(SyncError):
-        company.sync("deals")
-    company.sandbox.faults.clear()
-    rename(company, old)
-    for _ in range(3):
-        company.sandbox.clock.advance(3_600)
-        company.connect()
-        try:
-            last = company.sync("deals")
-        except SyncError as e:
-            print("FAILED", e)
-    assert last.status == "success"
-    assert company.wrong("deals") == []
+    (field,) = [one for one in fields if one["field_code"] == TRADE]
+    (found,) = [option["label"] for option in field["options"] if option["id"] == SIDING]
+    return str(found)
 
 
-def test_leads_resumed_in_the_archived_list_after_a_renaming(company: Company) -> None:
-    company.configure(page_size=5, max_attempts=1)
-    company.connect()
-    company.sync("leads")
+def interrupted(company: Company, name: str, path: str, page: int) -> None:
+    """A sync that fails at this page of a list."""
+    company.sandbox.faults.add(path, on=page, status=400)
+    with pytest.raises(SyncError):
+        company.sync(name)
+    company.sandbox.faults.clear()
+
+
+def an_hour_later(company: Company, name: str) -> Sync:
     company.sandbox.clock.advance(3_600)
     company.connect()
-    company.sandbox.faults.add("/pipedrive/api/v1/leads/archived", on=1, status=400)
-    with pytest.raises(SyncError):
-        company.sync("leads")
-    company.sandbox.faults.clear()
-    rename(company, "Other")
-    told = company.sync("leads")
+    told = company.sync(name)
     assert told.status == "success"
-    assert told.resumed
-    company.sandbox.clock.advance(3_600)
-    company.connect()
-    company.sync("leads")
-    assert company.wrong("leads") == []
+    return told
 
 
-def test_definitions_closed_for_a_while(company: Company) -> None:
+# Names and labels
+
+
+def test_an_option_is_renamed_again_between_two_attempts(paged: Company) -> None:
+    paged.sync("deals")
+    paged.sandbox.clock.advance(3_600)
+    rename(paged, "First")
+    interrupted(paged, "deals", "/pipedrive/api/v2/deals", page=3)
+    rename(paged, "Second")
+    assert paged.sync("deals").resumed
+    an_hour_later(paged, "deals")
+    assert paged.wrong("deals") == []
+
+
+def test_an_option_is_renamed_and_back_between_two_attempts(paged: Company) -> None:
+    paged.sync("deals")
+    before = label(paged)
+    paged.sandbox.clock.advance(3_600)
+    rename(paged, "First")
+    interrupted(paged, "deals", "/pipedrive/api/v2/deals", page=3)
+    rename(paged, before)
+    an_hour_later(paged, "deals")
+    an_hour_later(paged, "deals")
+    assert paged.wrong("deals") == []
+
+
+def test_leads_are_resumed_in_the_archived_list_after_a_renaming(paged: Company) -> None:
+    paged.sync("leads")
+    paged.sandbox.clock.advance(3_600)
+    paged.connect()
+    interrupted(paged, "leads", "/pipedrive/api/v1/leads/archived", page=1)
+    rename(paged, "Other")
+    assert paged.sync("leads").resumed
+    an_hour_later(paged, "leads")
+    assert paged.wrong("leads") == []
+
+
+def test_definitions_that_were_closed_at_first_are_read_when_they_open(company: Company) -> None:
+    company.sandbox.knobs.pipedrive_fields_closed = True
     company.sync("deals")
-    company.sandbox.clock.advance(3_600)
+    company.sandbox.knobs.pipedrive_fields_closed = False
+    an_hour_later(company, "deals")
+    assert company.wrong("deals") == []
+
+
+@pytest.mark.parametrize("deltas", [1, 2])
+def test_a_field_that_changes_while_definitions_are_closed(company: Company, deltas: int) -> None:
+    company.sync("deals")
     company.sandbox.knobs.pipedrive_fields_closed = True
     one = next(
-        i
-        for i, r in company.rows("deals").items()
-        if r["custom_fields_labeled"] and r["deleted_at"] is None
+        record_id
+        for record_id, row in company.rows("deals").items()
+        if (row["custom_fields_labeled"] or {}).get("Trade")
+        and row["deleted_at"] is None
+        and row["custom_fields"][TRADE] != SIDING
     )
-    company.world.edit("deals", one, {"custom_fields": {TRADE: 11}})
-    company.connect()
-    assert company.sync("deals").counts.processed == 1
+    company.world.edit("deals", one, {"custom_fields": {TRADE: SIDING}})
+    for _ in range(deltas):
+        an_hour_later(company, "deals")
     company.sandbox.knobs.pipedrive_fields_closed = False
-    for _ in range(2):
-        company.sandbox.clock.advance(3_600)
-        company.connect()
-        assert company.sync("deals").status == "success"
+    an_hour_later(company, "deals")
     assert company.wrong("deals") == []
 
 
-def test_definitions_closed_at_first(company: Company) -> None:
-    company.sandbox.knobs.pipedrive_fields_closed = True
-    company.sync("deals")
-    company.sandbox.knobs.pipedrive_fields_closed = False
-    for _ in range(2):
-        company.sandbox.clock.advance(3_600)
-        company.connect()
-        assert company.sync("deals").status == "success"
-    assert company.wrong("deals") == []
-
-
-def test_definitions_closed_while_a_field_changes(company: Company) -> None:
-    company.sync("deals")
-    company.sandbox.clock.advance(3_600)
-    company.sandbox.knobs.pipedrive_fields_closed = True
-    one = next(
-        i
-        for i, r in company.rows("deals").items()
-        if (r["custom_fields_labeled"] or {}).get("Trade")
-        and r["deleted_at"] is None
-        and r["custom_fields"][TRADE] != 12
-    )
-    company.world.edit("deals", one, {"custom_fields": {TRADE: 12}})
-    company.connect()
-    assert company.sync("deals").counts.processed == 1
-    company.sandbox.clock.advance(3_600)
-    company.connect()
-    company.sync("deals")
-    company.sandbox.knobs.pipedrive_fields_closed = False
-    for _ in range(2):
-        company.sandbox.clock.advance(3_600)
-        company.connect()
-        assert company.sync("deals").status == "success"
-    assert company.wrong("deals") == []
+# Answers that say too little
 
 
 def test_an_answer_that_says_nothing_of_a_next_page(company: Company) -> None:
-    import json
-
     company.configure(page_size=5)
     company.connect()
 
     def cut(body: bytes) -> bytes:
         page = json.loads(body)
-        page.pop("additional_data")
+        del page["additional_data"]
         return json.dumps(page).encode()
 
     company.sandbox.faults.add("/pipedrive/api/v2/persons", on=2, rewrite=cut)
-    told = company.sync("persons")
-    assert told.status == "success"
+    assert company.sync("persons").status == "success"
     assert company.wrong("persons") == []
 
 
-def test_leads_first_page_empty(company: Company) -> None:
+def test_a_first_page_that_is_empty_and_says_that_more_comes(company: Company) -> None:
     company.configure(page_size=5)
     company.connect()
     company.sandbox.faults.add("/pipedrive/api/v1/leads", on=1, lie="empty")
-    told = company.sync("leads")
-    assert told.status == "success"
+    assert company.sync("leads").status == "success"
     assert company.wrong("leads") == []
 
 
-@pytest.mark.parametrize("name", ["deals", "leads"])
-def test_unarchived_between_the_sweeps_of_a_first_read(company: Company, name: str) -> None:
-    path = {
-        "deals": "/pipedrive/api/v2/deals/archived",
-        "leads": "/pipedrive/api/v1/leads/archived",
-    }[name]
-    company.world.table(name)
-    done = []
+# Between two lists
 
-    def un(_):
-        if not done:
-            for i in company.world.ids(name):
-                from contextlib import suppress
 
-                with suppress(Exception):
-                    company.world.unshelve(name, i)
-                    done.append(i)
+@pytest.mark.parametrize(("name", "version"), [("deals", "v2"), ("leads", "v1")])
+def test_all_come_back_from_the_archive_between_the_lists_of_a_first_read(
+    company: Company, name: str, version: str
+) -> None:
+    ids = company.world.ids(name)
+    archived = [one for one in ids if company.world.get(name, one)["properties"]["is_archived"]]
+    assert archived
 
-    company.sandbox.faults.add(path, on=1, callback=un)
+    def bring_back(_: Any) -> None:
+        while archived:
+            company.world.unshelve(name, archived.pop())
+
+    company.sandbox.faults.add(
+        f"/pipedrive/api/{version}/{name}/archived", on=1, callback=bring_back
+    )
     company.sync(name)
-    for _ in range(2):
-        company.sandbox.clock.advance(3_600)
-        company.connect()
-        company.sync(name)
+    an_hour_later(company, name)
+    assert not archived
     assert company.wrong(name) == []
 
 
-def test_replaced_while_a_deal_is_deleted_between_sweeps(company: Company) -> None:
+@pytest.mark.parametrize("deltas", [0, 1])
+def test_a_deal_that_is_deleted_between_two_lists_of_a_replacement_is_not_put_back(
+    company: Company, deltas: int
+) -> None:
     company.sync("deals")
     company.sandbox.clock.advance(3_600)
     company.connect()
-    one = company.world.ids("deals")[0]
-    done = []
+    left = company.world.ids("deals")[:1]
 
-    def gone(_):
-        if not done:
-            done.append(1)
-            company.world.archive("deals", one)
+    def delete(_: Any) -> None:
+        while left:
+            company.world.archive("deals", left.pop())
 
-    company.sandbox.faults.add("/pipedrive/api/v2/deals/archived", on=1, callback=gone)
+    company.sandbox.faults.add("/pipedrive/api/v2/deals/archived", on=1, callback=delete)
     company.sync("deals", full=True, force=True)
-    assert company.wrong("deals") == []
-
-
-def test_replaced_while_a_note_is_deleted(company: Company) -> None:
-    """the same, and the delta after it"""
-    company.sync("deals")
-    company.sandbox.clock.advance(3_600)
-    company.connect()
-    one = company.world.ids("deals")[0]
-    done = []
-
-    def gone(_):
-        if not done:
-            done.append(1)
-            company.world.archive("deals", one)
-
-    company.sandbox.faults.add("/pipedrive/api/v2/deals/archived", on=1, callback=gone)
-    company.sync("deals", full=True, force=True)
-    company.sandbox.clock.advance(3_600)
-    company.connect()
-    company.sync("deals")
+    for _ in range(deltas):
+        an_hour_later(company, "deals")
+    assert not left
     assert company.wrong("deals") == []
