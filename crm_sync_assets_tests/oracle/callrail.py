@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.crms.callrail.truth import expected, problems_of, true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LIES
-from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+from crm_sync_assets_tests.oracle.machine import NUMBER, step
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -55,28 +55,15 @@ KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
-class CallRailMachine(EngineMachine):
+class CallRailMachine(SandboxMachine):
     crm_name = "callrail"
+    began_at = NOON
     names = ("calls", "tags", "text_messages", "users")
 
     def prepare(self, opened: ExitStack) -> None:
-        self.sandbox = self.bench.sandbox
-        self.sandbox.reset()
-        self.sandbox.clock.freeze(NOON)
-        self.sandbox.faults.clear()
-        self.world = self.sandbox.callrail
-        self.script: list[dict[str, Any]] = []
-        self.odd: dict[str, Any] = {}
+        super().prepare(opened)
         self._seen: dict[tuple[str, str], Any] = {}
         self._settled: dict[tuple[str, str], datetime] = {}
-
-    def source_now(self) -> datetime:
-        return self.sandbox.clock.now()
-
-    def advance(self, seconds: float) -> None:
-        self.sandbox.clock.advance(seconds)
-        # Remembered for minutes: of hours that the clock has jumped nothing is remembered.
-        self.client._remembered.clear()  # type: ignore[attr-defined]
 
     def look(self) -> None:
         for entity in self.entities:
@@ -87,27 +74,6 @@ class CallRailMachine(EngineMachine):
                 if self._seen.get(one) != told:
                     self._settled[one] = datetime.min.replace(tzinfo=UTC) if not self.begun else now
                     self._seen[one] = told
-
-    def is_quiet(self) -> bool:
-        return not self.script and not self.odd
-
-    @contextmanager
-    def misbehaving(self, *, moving: bool = True) -> Iterator[None]:
-        lines = [line for line in self.script if moving or "mutate" not in line["action"]]
-        rules = [Rule(line["match"], line["on"], Action(**line["action"])) for line in lines]
-        self.sandbox.faults.rules[:] = rules
-        self.sandbox.knobs.turn(self.odd)
-        self.script, self.odd = [], {}
-        try:
-            yield
-        finally:
-            self.sandbox.faults.clear()
-            self.sandbox.knobs.reset()
-
-    def mend(self) -> None:
-        self.script, self.odd = [], {}
-        self.advance(2_000)
-        self.look()
 
     # Steps
 
@@ -154,7 +120,7 @@ class CallRailMachine(EngineMachine):
         """A day after it began a record is in what each delta reads again, for a month."""
         stored = {key[0]: row for key, row in stored_rows(self.warehouse, entity).items()}
         exact_from = (watermark - OVERLAP).timestamp() * 1_000
-        aside = self._set_aside(entity)
+        aside = self.set_aside(entity)
         for key, live, began, record in true_rows(self.world, entity):
             if self._settled[entity.name, key] < watermark and key not in aside:
                 exact = not entity.tracks_changes or began >= exact_from
@@ -176,11 +142,3 @@ class CallRailMachine(EngineMachine):
     def last_syncs(self) -> None:
         for name in ("calls", "text_messages"):
             self.settle(name, full=True)
-
-    def _set_aside(self, entity: Entity) -> set[str]:
-        with self.connected() as connection:
-            rows = connection.execute(
-                "SELECT record_id FROM ingestion_quarantine WHERE sync_type = %s",
-                (entity.sync_type,),
-            ).fetchall()
-        return {row[0] for row in rows}

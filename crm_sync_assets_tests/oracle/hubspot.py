@@ -19,7 +19,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import KNOBS, SCRIPT
-from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+from crm_sync_assets_tests.oracle.machine import NUMBER, step
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
 from crm_sync_assets_tests.truth import as_sent, row_differences, stored_rows, true_records
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -38,19 +39,15 @@ POISONS = st.sampled_from([*NAMELESS, "too deep", "refused"])
 Id = tuple[str, str]
 
 
-class HubSpotMachine(EngineMachine):
+class HubSpotMachine(SandboxMachine):
     crm_name = "hubspot"
+    began_at = NOON
     names = ("contacts", "deals", "associations_contact_deal", "contacts_removal")
 
     # The source
 
     def prepare(self, opened: ExitStack) -> None:
-        self.sandbox = self.bench.sandbox
-        self.sandbox.reset()
-        self.sandbox.clock.freeze(NOON)
-        self.world = self.sandbox.hubspot
-        self.script: list[dict[str, Any]] = []
-        self.odd: dict[str, Any] = {}
+        super().prepare(opened)
         self.poisoned: dict[Id, str] = {}
         self.once_nameless: set[Id] = set()
         self.refusals = 0
@@ -60,9 +57,6 @@ class HubSpotMachine(EngineMachine):
         self._stamps: dict[Id, list[str]] = defaultdict(list)
         self._sandbox_rules = [Rule("/objects/", "all", Action(rewrite=self._rewrite))]
         self.sandbox.faults.rules[:] = self._sandbox_rules
-
-    def source_now(self) -> datetime:
-        return self.sandbox.clock.now()
 
     def advance(self, seconds: float) -> None:
         self.sandbox.clock.advance(seconds)
@@ -291,7 +285,7 @@ class HubSpotMachine(EngineMachine):
         if not isinstance(entity.source, Objects):
             return
         mark = _ms(watermark)
-        stored, aside = stored_rows(self.warehouse, entity), self._set_aside(entity)
+        stored, aside = stored_rows(self.warehouse, entity), self.set_aside(entity)
         assert entity.modified is not None
         for true in true_records(self.sandbox, entity):
             one = (entity.source.type, true["id"])
@@ -338,7 +332,7 @@ class HubSpotMachine(EngineMachine):
             if complete:
                 found += [
                     f"{entity}: {key} is still set aside"
-                    for key in self._set_aside(entity)
+                    for key in self.set_aside(entity)
                     if not key.startswith("sha256:")
                     and pairs is False
                     and self.world.get(entity.source.type, key)["state"] == "live"  # type: ignore[attr-defined]
@@ -357,14 +351,6 @@ class HubSpotMachine(EngineMachine):
         while kind and (true := self._seen[kind, record_id])["state"] == "merged":
             record_id = true["merged_into"]
         return bool(kind) and self._seen[kind, record_id]["state"] == "purged"
-
-    def _set_aside(self, entity: Entity) -> set[str]:
-        with self.connected() as connection:
-            rows = connection.execute(
-                "SELECT record_id FROM ingestion_quarantine WHERE sync_type = %s",
-                (entity.sync_type,),
-            ).fetchall()
-        return {row[0] for row in rows}
 
     def _is_aside(self, one: Id, aside: set[str]) -> bool:
         """Whether the quarantine has the record, or one without a name as this one is."""

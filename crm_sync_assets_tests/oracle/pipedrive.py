@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.oracle.bench import pick
-from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+from crm_sync_assets_tests.oracle.machine import NUMBER, step
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS = ("deals", "persons", "leads", "notes")
@@ -59,57 +59,21 @@ KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
-class PipedriveMachine(EngineMachine):
-    """Its clock stands still unless it is moved, so that ties are the rule."""
-
+class PipedriveMachine(SandboxMachine):
     crm_name = "pipedrive"
+    began_at = NOON
     names = KINDS
 
     def prepare(self, opened: ExitStack) -> None:
-        self.sandbox = self.bench.sandbox
-        self.sandbox.reset()
-        self.sandbox.clock.freeze(NOON)
-        self.sandbox.faults.clear()
-        self.world = self.sandbox.pipedrive
-        self.script: list[dict[str, Any]] = []
-        self.odd: dict[str, Any] = {}
+        super().prepare(opened)
         self._changed: datetime | None = None
         self._counted = -1
-
-    def source_now(self) -> datetime:
-        return self.sandbox.clock.now()
-
-    def advance(self, seconds: float) -> None:
-        self.sandbox.clock.advance(seconds)
-        # Remembered for minutes: of hours that the clock has jumped nothing is remembered.
-        self.client._remembered.clear()  # type: ignore[attr-defined]
 
     def look(self) -> None:
         counted = sum(table.changes for table in self.world.tables.values())
         if self._counted != counted:
             self._changed = self.source_now() if self._counted >= 0 else None
             self._counted = counted
-
-    def is_quiet(self) -> bool:
-        return not self.script and not self.odd
-
-    @contextmanager
-    def misbehaving(self, *, moving: bool = True) -> Iterator[None]:
-        lines = [line for line in self.script if moving or "mutate" not in line["action"]]
-        rules = [Rule(line["match"], line["on"], Action(**line["action"])) for line in lines]
-        self.sandbox.faults.rules[:] = rules
-        self.sandbox.knobs.turn(self.odd)
-        self.script, self.odd = [], {}
-        try:
-            yield
-        finally:
-            self.sandbox.faults.clear()
-            self.sandbox.knobs.reset()
-
-    def mend(self) -> None:
-        self.script, self.odd = [], {}
-        self.advance(2_000)
-        self.look()
 
     # Steps
 
@@ -154,15 +118,7 @@ class PipedriveMachine(EngineMachine):
             self.settle(name, full=True)
 
     def _wrong(self, entity: Entity, everything: bool) -> Iterator[str]:
-        aside = self._set_aside(entity)
+        aside = self.set_aside(entity)
         for problem in wrong(self.sandbox, self.warehouse, entity, everything):
             if not any(f"('{one}',)" in problem for one in aside):
                 yield problem
-
-    def _set_aside(self, entity: Entity) -> set[str]:
-        with self.connected() as connection:
-            rows = connection.execute(
-                "SELECT record_id FROM ingestion_quarantine WHERE sync_type = %s",
-                (entity.sync_type,),
-            ).fetchall()
-        return {row[0] for row in rows}
