@@ -380,8 +380,8 @@ def reap(connection: Connection, *, stale_after: timedelta = STALE_AFTER) -> lis
             continue
         why = DIED if holder is None else HUNG
         if holder is not None:
-            # First: stopped within a batch, it has the row locked.
-            connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
+            # First, and until it is gone: stopped within a batch, it has the row locked.
+            connection.execute("SELECT pg_terminate_backend(%s, 10000)", (holder,))
             connection.commit()
         if close_failed(connection, sync_id, why, reason="system"):
             log.warning("%s.%s: sync %s (run %s): %s", crm, sync_type, sync_id, run_id, why)
