@@ -59,6 +59,11 @@ class SyncSettings(BaseModel):
     )
     checkpoint_hours: float = Field(72.0, gt=0, description="an older checkpoint is dropped")
     fresh_hours: float = Field(26.0, gt=0, description="without a complete sync it is overdue")
+    slow_factor: float = Field(3.0, gt=1, description="a sync of so many baselines is slow")
+    slow_seconds: float = Field(60.0, ge=0, description="and of at least so many more seconds")
+    expected_days: int = Field(
+        7, ge=0, le=90, description="after so many days with records one without is odd; 0: never"
+    )
 
     @field_validator("rate_windows", mode="before")
     @classmethod
@@ -92,6 +97,9 @@ class Environment(BaseSettings):
     retention_days: int | None = Field(None, ge=7)
     alert_repeat_hours: float = Field(24.0, gt=0)
     alert_silence_hours: float = Field(26.0, gt=0)
+    alert_rate_limit_hits: int = Field(50, ge=1)
+    alert_failure_rate: float = Field(0.05, gt=0, lt=1)
+    alert_failure_syncs: int = Field(20, ge=2)
 
     @field_validator("log_level")
     @classmethod

@@ -41,8 +41,8 @@ def run(words: Sequence[str]) -> int:
 def _check(as_json: bool) -> int:
     """0 if nothing is open and everything told, else 1."""
     from crm_sync_assets.declarations import registry
-    from crm_sync_assets.operations.alert_rules import minute, shown
     from crm_sync_assets.operations.alerts import watch
+    from crm_sync_assets.operations.findings import minute, shown
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.settings import environment
 

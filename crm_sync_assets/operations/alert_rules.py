@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.masking import masked, without_excerpts
+from crm_sync_assets.operations.findings import EVERYTHING, Finding, minute, shown
 from crm_sync_assets.operations.health import not_suddenly_empty
-from crm_sync_assets.redaction import one_line, redact
+from crm_sync_assets.operations.measured_rules import Limits, measured
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
 from crm_sync_assets.warehouse.kinds import REAL
 
-EVERYTHING = "everything"
 SETTLES = timedelta(hours=1)
 """After a silence everything is overdue for a while: the first syncs are given this long."""
 
@@ -29,19 +28,12 @@ RULES: Mapping[str, str] = {
     "silence": "nothing was written to the history for `CRM_SYNC_ALERT_SILENCE_HOURS`",
     "empty": "a full read found nothing, and the one before it did",
     "stuck": "syncs succeed, and the watermark does not move",
+    "unrepeated": "a full read, re-sweep or window failed, and only deltas ended well since",
+    "slow": "the newest sync took `slow_factor` times its baseline, and `slow_seconds` longer",
+    "nothing": "a day of deltas brought no record, and so did none of `expected_days` before",
+    "throttled": "`CRM_SYNC_ALERT_RATE_LIMIT_HITS` answers 429 within a day",
+    "failure_rate": "over `CRM_SYNC_ALERT_FAILURE_RATE` of a day's syncs failed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule finds wrong now; `size` is how many records or attempts it is about."""
-
-    rule: str
-    subject: str
-    since: datetime
-    what: str
-    advice: str
-    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +52,7 @@ def look(
     entities: Mapping[str, Entity],
     *,
     silence: timedelta,
+    limits: Limits,
     now: datetime,
     settings: Callable[[Entity], SyncSettings],
 ) -> Look:
@@ -82,6 +75,7 @@ def look(
             held.add(("overdue", name))
         elif overdue:
             findings.append(overdue)
+    findings += measured(connection, entities, limits=limits, now=now, settings=settings)
     connection.commit()
     return Look(findings, frozenset(held))
 
@@ -269,15 +263,6 @@ def _stuck(entity: Entity, past: _Past, fresh: timedelta) -> Finding | None:
         f"its syncs end well, but the watermark stays at {minute(watermark)}",
         f"crm-sync history --crm {entity.crm} --entity {entity.sync_type}",
     )
-
-
-def minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def shown(error: str) -> str:
-    """A reason as a message may carry it: no secret, no personal value, nothing a source sent."""
-    return masked(one_line(redact(without_excerpts(error))), most=300)
 
 
 def declared_settings(entity: Entity) -> SyncSettings:

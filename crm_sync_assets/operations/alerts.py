@@ -17,9 +17,11 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError, Unavailable, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations import channels
-from crm_sync_assets.operations.alert_rules import declared_settings, look, shown
+from crm_sync_assets.operations.alert_rules import declared_settings, look
 from crm_sync_assets.operations.channels import Channels
+from crm_sync_assets.operations.findings import shown
 from crm_sync_assets.operations.incidents import Incident, incidents, record, tell
+from crm_sync_assets.operations.measured_rules import Limits
 from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Warehouse, message_of
@@ -46,6 +48,7 @@ def evaluate(
     entities: Mapping[str, Entity],
     *,
     silence: timedelta,
+    limits: Limits,
     repeat: timedelta,
     settings: Callable[[Entity], SyncSettings],
     now: datetime | None = None,
@@ -58,7 +61,9 @@ def evaluate(
     ):
         if not alone:
             return Evaluation(incidents(connection), skipped=True)
-        found = look(connection, entities, silence=silence, now=now, settings=settings)
+        found = look(
+            connection, entities, silence=silence, limits=limits, now=now, settings=settings
+        )
         record(connection, found, now=now)
         told, untold = tell(connection, targets, repeat=repeat, now=now)
         return Evaluation(incidents(connection), told, untold)
@@ -85,6 +90,7 @@ def watch(
             targets,
             entities,
             silence=timedelta(hours=environment.alert_silence_hours),
+            limits=Limits.of(environment),
             repeat=repeat,
             settings=settings or declared_settings,
         )

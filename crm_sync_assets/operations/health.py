@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.operations.owed import owed
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
@@ -106,7 +107,11 @@ def examine(
     """
     crms = _crms(connection, crm, now - WINDOW)
     states = _states(connection, entities, crm)
-    problems = [*_overdue(entities, states, now), *_violations(connection, entities, crm)]
+    problems = [
+        *_overdue(entities, states, now),
+        *_owed(connection, entities, crm),
+        *_violations(connection, entities, crm),
+    ]
     if not any(state.newest_status for state in states):
         problems.append(Problem("nothing was ever synced" + (f" from {crm}" if crm else "")))
     return Report(crms, states, problems)
@@ -184,6 +189,17 @@ def _overdue(
             since = f"{state.last_success:%Y-%m-%d %H:%M}" if state.last_success else "ever"
             problems.append(Problem(f"{state.entity}: no successful sync since {since}"))
     return problems
+
+
+def _owed(connection: Connection, entities: Mapping[str, Entity], crm: str | None) -> list[Problem]:
+    chosen = [entity for entity in entities.values() if crm is None or entity.crm == crm]
+    return [
+        Problem(
+            f"{name}: sync {one.sync_id}, which was to read {one.span}, failed, and only deltas "
+            f"ended well since; repeat it: `{one.command(entities[name])}`"
+        )
+        for name, one in owed(connection, chosen).items()
+    ]
 
 
 _RULES: Mapping[str, str] = {

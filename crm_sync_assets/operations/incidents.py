@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_sync_assets.operations.alert_rules import Look, minute
+from crm_sync_assets.operations.alert_rules import Look
 from crm_sync_assets.operations.channels import Channels
+from crm_sync_assets.operations.findings import minute
 from crm_sync_assets.warehouse.connection import Connection
 
 MOST_SHOWN = 20

@@ -20,3 +20,6 @@ One that was refused before it read anything leaves that to the sync before it.
 
 TRIAL = "kind NOT IN ('sync', 'mirrored')"
 """SQL: the row is a trial, or work beside the syncs."""
+
+WIDE = "kind = 'sync' AND configuration ->> 'strategy' <> 'incremental'"
+"""SQL: a real sync that reads more than a delta: everything, or a window. There is an index."""

@@ -35,8 +35,9 @@ from crm_sync_assets.errors import (
     UsageError,
 )
 from crm_sync_assets.masking import excerpt
-from crm_sync_assets.operations import alert_rules, alerts, channels
+from crm_sync_assets.operations import alerts, channels, findings
 from crm_sync_assets.operations.alerts import Evaluation
+from crm_sync_assets.operations.measured_rules import Limits
 from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import SyncSettings
@@ -148,6 +149,7 @@ def check(
         channels.channels(env),
         entities,
         silence=timedelta(hours=env.alert_silence_hours),
+        limits=Limits.of(env),
         repeat=timedelta(hours=env.alert_repeat_hours),
         settings=lambda _: settings,
         now=datetime.now(UTC) + after,
@@ -224,9 +226,9 @@ def test_what_a_source_sent_instead_of_data_stays_out_of_the_message() -> None:
         "Check the base URL, and whether …"
     )
     assert "Jane" in error
-    assert "Jane" not in alert_rules.shown(error)
-    assert "555" not in alert_rules.shown("call +1 415 555 0132")
-    assert alert_rules.shown(error).endswith("not JSON. Check the base URL, and whether …")
+    assert "Jane" not in findings.shown(error)
+    assert "555" not in findings.shown("call +1 415 555 0132")
+    assert findings.shown(error).endswith("not JSON. Check the base URL, and whether …")
 
 
 @pytest.mark.parametrize(
