@@ -17,7 +17,7 @@ from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sens
 
 
 def build() -> dg.Definitions:
-    """Everything the registry knows."""
+    """Everything the registry knows and the environment does not switch off."""
     crms = tuple(registry.crms().values())
     assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
@@ -25,7 +25,7 @@ def build() -> dg.Definitions:
     schedules: list[dg.ScheduleDefinition] = []
     known: list[Entity] = []
     for crm in crms:
-        entities = registry.entities(crm.name)
+        entities = registry.active(crm.name)
         known += entities
         assets += assets_of(crm, entities)
         checks += [build_checks(entity) for entity in entities]

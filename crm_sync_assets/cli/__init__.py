@@ -6,14 +6,17 @@ crm-sync history --crm hubspot
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from crm_sync_assets import __version__
 from crm_sync_assets.cli import exits, streams
+
+if TYPE_CHECKING:
+    from crm_sync_assets.declarations.crm import Crm
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "what was synced, and how it ended; prune what is old"),
@@ -108,10 +111,32 @@ def _dispatch(words: list[str]) -> int:
             file=sys.stderr,
         )
         return sync.run(crm, [selected, *rest])
+    raise UsageError(f"'{name}' is neither a CRM nor a command{_meant(name)}")
+
+
+def _meant(name: str) -> str:
+    """What was meant: the commands that sync an entity of this name, else the nearest word."""
+    from crm_sync_assets.declarations import registry
+    from crm_sync_assets.declarations.nearest import meant, nearest
+
+    entity = name.replace("-", "_")
+    whose = [crm for crm in registry.crms().values() if entity in names_of(crm)]
+    if whose:
+        return f": write {' or '.join(f'`crm-sync {crm.name} {entity}`' for crm in whose)}"
     known = [*registry.names(), registry.ALL, *COMMANDS]
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(known)}"
-    raise UsageError(f"'{name}' is neither a CRM nor a command{meant}")
+    if nearest(name, known) is None:
+        for crm in registry.crms().values():
+            close = nearest(entity, names_of(crm))
+            if close:
+                return f"; did you mean `crm-sync {crm.name} {close}`?"
+    return meant(name, known)
+
+
+def names_of(crm: Crm) -> list[str]:
+    """What of a CRM a sync may be asked for: its entities and groups."""
+    from crm_sync_assets.declarations import registry
+
+    return [*(entity.sync_type for entity in registry.entities(crm.name)), *crm.groups]
 
 
 def _refuse_what_is_no_text(words: Sequence[str]) -> None:

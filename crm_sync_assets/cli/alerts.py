@@ -46,7 +46,7 @@ def _check(as_json: bool) -> int:
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.settings import environment
 
-    done = watch(open_warehouse, environment(), registry.all_entities())
+    done = watch(open_warehouse, environment(), registry.all_active())
     if as_json:
         print_json({**asdict(done), "healthy": not done.open})
     else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar, get_args
 
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
+from crm_sync_assets.declarations.nearest import nearest
 from crm_sync_assets.errors import UsageError
 
 Kind = TypeVar("Kind", bound=Flags)
@@ -32,8 +32,8 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             word = unknown[0].partition("=")[0]
             known = [name for action in self._actions for name in action.option_strings]
-            close = difflib.get_close_matches(word, known, n=1)
-            meant = f"; did you mean {close[0]}?" if close else ""
+            close = nearest(word, known)
+            meant = f"; did you mean {close}?" if close else ""
             what = "flag" if word.startswith("-") else "argument"
             self.error(f"there is no {what} '{word}' here{meant}")
         return found

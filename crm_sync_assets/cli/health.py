@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
 
     warehouse = open_for_reading()
     with warehouse.connection() as connection:
-        report = examine(connection, registry.all_entities(), crm=given.crm, now=datetime.now(UTC))
+        report = examine(connection, registry.all_active(), crm=given.crm, now=datetime.now(UTC))
     warehouse.close()
     if given.json:
         print_json(report.as_json())

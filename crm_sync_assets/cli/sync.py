@@ -166,6 +166,10 @@ def _works(
     undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
     if undated and not quiet:
         exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
+    for crm, _ in wanted if whole and not quiet else ():
+        for entity, unset in registry.left_out(crm.name):
+            names = ", ".join(variable.name for variable in unset)
+            exits.say(f"{entity} is left out: {names} is not set")
     return works
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from pydantic import ValidationError
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, Shared
+from crm_sync_assets.declarations.nearest import meant
+from crm_sync_assets.declarations.switches import SWITCHES, switched_on
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.told import setting_up
 
@@ -37,6 +38,8 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
     for of in heads:
         for variable, value in variables().items():
             name = variable[len(of) :].lower()
+            if of == head and name in SWITCHES:
+                continue
             if variable.startswith(of) and "__" not in name:
                 values[name], came_from[name] = value, of
     for name in values:
@@ -54,7 +57,7 @@ def refuse_unknown_crms() -> None:
     for variable in variables():
         name, of_crm, _ = variable.removeprefix(PREFIX).lower().partition("__")
         if variable.startswith(PREFIX) and of_crm and name not in known:
-            raise UsageError(f"{variable}: no CRM is called '{name}'{_meant(name, known)}")
+            raise UsageError(f"{variable}: no CRM is called '{name}'{meant(name, known)}")
 
 
 def client_for(crm: Crm, environment: Environment, shared: Shared | None = None) -> Client:
@@ -76,20 +79,26 @@ def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -
             continue
         crm, *path = variable[len(PREFIX) :].lower().split("__")
         if crm not in crms:
-            problems.append(f"{variable}: no CRM is called '{crm}'{_meant(crm, crms)}")
+            problems.append(f"{variable}: no CRM is called '{crm}'{meant(crm, crms)}")
         elif len(path) == 2 and f"{crm}.{path[0]}" not in entities:
             names = [e.partition(".")[2] for e in entities if e.startswith(f"{crm}.")]
-            problems.append(f"{variable}: {crm} has no entity '{path[0]}'{_meant(path[0], names)}")
+            problems.append(f"{variable}: {crm} has no entity '{path[0]}'{meant(path[0], names)}")
+        elif len(path) == 1 and path[0] in SWITCHES:
+            problems += _misspelt(crms[crm], entities)
         elif path[-1] not in SyncSettings.model_fields:
             problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
     return problems
 
 
+def _misspelt(crm: Crm, entities: Mapping[str, Entity]) -> list[str]:
+    """What is wrong with the variables that switch this CRM's entities."""
+    try:
+        switched_on(crm, [entity for entity in entities.values() if entity.crm == crm.name])
+    except UsageError as error:
+        return [str(error)]
+    return []
+
+
 def _unknown_setting(head: str, name: str) -> str:
-    meant = _meant(name, SyncSettings.model_fields)
-    return f"{head}{name.upper()}: there is no setting '{name}'{meant}"
-
-
-def _meant(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(known))}"
+    said = meant(name, [*SyncSettings.model_fields, *SWITCHES])
+    return f"{head}{name.upper()}: there is no setting '{name}'{said}"

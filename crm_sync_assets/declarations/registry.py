@@ -5,7 +5,6 @@ Only what is asked for is imported: one CRM's folder, not all of them.
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -16,7 +15,10 @@ from types import ModuleType
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.readers import client_kind
+from crm_sync_assets.declarations.switches import is_in_all, lacking, switch_of, switched_on
+from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.errors import UsageError
 
 ALL = "all"
@@ -40,7 +42,7 @@ def crms() -> dict[str, Crm]:
 def crm(name: str) -> Crm:
     """The CRM of that name. Raises UsageError with the nearest name there is."""
     if name not in names():
-        raise UsageError(f"no CRM is called '{name}'{_meant(name, names())}")
+        raise UsageError(f"no CRM is called '{name}'{meant(name, names())}")
     module = import_module(f"{FOLDER}.{name}")
     found = getattr(module, "CRM", None)
     if not isinstance(found, Crm) or found.name != name:
@@ -66,6 +68,9 @@ def entities(name: str) -> tuple[Entity, ...]:
     _check_names(first, found, f"the order of {name}")
     for flag in crm(name).flags:
         _check_names([f"{name}.{e}" for e in flag.entities], found, f"flag '{flag.name}' of {name}")
+    for variable in crm(name).variables:
+        needed_by = [f"{name}.{e}" for e in variable.needed_by]
+        _check_names(needed_by, found, f"variable {variable.name} of {name}")
     for group, members in crm(name).groups.items():
         _check_names([f"{name}.{m}" for m in members], found, f"group '{group}' of {name}")
     return tuple(_ordered([*first, *sorted(set(found) - set(first))], found))
@@ -74,6 +79,22 @@ def entities(name: str) -> tuple[Entity, ...]:
 def all_entities() -> dict[str, Entity]:
     """Every entity of every CRM by its full name."""
     return {entity.name: entity for name in names() for entity in entities(name)}
+
+
+def active(name: str) -> tuple[Entity, ...]:
+    """The entities of one CRM that the environment does not switch off, in their order."""
+    return switched_on(crm(name), entities(name))
+
+
+def all_active() -> dict[str, Entity]:
+    """The entities of every CRM that are not switched off, by their full name."""
+    return {entity.name: entity for name in names() for entity in active(name)}
+
+
+def left_out(name: str) -> list[tuple[Entity, list[Variable]]]:
+    """What a run of the whole CRM would take if these variables of its own were set."""
+    found = [(entity, lacking(crm(name), entity)) for entity in active(name) if entity.in_all]
+    return [(entity, unset) for entity, unset in found if unset]
 
 
 def entity(name: str) -> Entity:
@@ -87,16 +108,24 @@ def entity(name: str) -> Entity:
 def selection(crm_name: str, name: str = ALL) -> tuple[Entity, ...]:
     """What a run takes for an entity's name, a group's, or `all`, in run order.
 
-    An old command name (`sync_hubspot_contacts`) counts as the entity it meant.
+    An old command name (`sync_hubspot_contacts`) counts as the entity it meant. Raises UsageError
+    for what is not there, or is switched off.
     """
-    known = entities(crm(crm_name).name)
+    source = crm(crm_name)
+    known = active(source.name)
     name = (name or ALL).replace("-", "_").removeprefix(f"sync_{crm_name}_")
     if name == ALL:
-        return tuple(entity for entity in known if entity.in_all)
-    members = crm(crm_name).groups.get(name)
-    if members is None:
-        return (_one(crm_name, name),)
-    return tuple(entity for entity in known if entity.sync_type in members)
+        return tuple(entity for entity in known if is_in_all(source, entity))
+    members = source.groups.get(name, (name,))
+    found = tuple(entity for entity in known if entity.sync_type in members)
+    if not found:
+        every = entities(crm_name)
+        off = next((e for e in every if e.sync_type in members), None) or _one(crm_name, name)
+        raise UsageError(
+            f"{crm_name}.{name} is switched off by {switch_of(source, every, off)}: change that "
+            "to sync it"
+        )
+    return found
 
 
 def command(name: str) -> tuple[Crm, str]:
@@ -111,7 +140,7 @@ def command(name: str) -> tuple[Crm, str]:
             selection(source, rest)
             return crm(source), rest
     known = [f"sync_{e.crm}_{e.sync_type}" for e in all_entities().values()]
-    raise UsageError(f"'{name}' is no command{_meant(name, known)}")
+    raise UsageError(f"'{name}' is no command{meant(name, known)}")
 
 
 def _modules(crm: Crm) -> Iterator[ModuleType]:
@@ -129,8 +158,8 @@ def _modules(crm: Crm) -> Iterator[ModuleType]:
 def _one(crm_name: str, sync_type: str) -> Entity:
     known = {entity.sync_type: entity for entity in entities(crm_name)}
     if sync_type not in known:
-        meant = _meant(sync_type, [*known, *crm(crm_name).groups])
-        raise UsageError(f"{crm_name} has no entity '{sync_type}'{meant}")
+        said = meant(sync_type, [*known, *crm(crm_name).groups])
+        raise UsageError(f"{crm_name} has no entity '{sync_type}'{said}")
     return known[sync_type]
 
 
@@ -199,8 +228,3 @@ def _check_names(wanted: Iterable[str], found: dict[str, Entity], where: str) ->
     unknown = [name for name in wanted if name not in found]
     if unknown:
         raise ValueError(f"{where} names what nobody declared: {', '.join(unknown)}")
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(known))}"

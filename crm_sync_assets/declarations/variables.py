@@ -15,7 +15,7 @@ class Variable:
     `about` says what it is, as a message does that begins with "give". All can also come from a
     file, NAME_FILE; the value of a `secret` one is shown nowhere. Without what is `required` the
     CRM cannot be reached; where there are several ways to reach it, a variable names the `way` it
-    belongs to, and one way is enough.
+    belongs to, and one way is enough. Entities that alone are `needed_by` cannot do without it.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Variable:
     example: str = ""
     required: bool = True
     way: str = ""
+    needed_by: tuple[str, ...] = ()
 
     @property
     def is_set(self) -> bool:
@@ -33,10 +34,15 @@ class Variable:
 
 
 def optional(
-    name: str, about: str, default: str | None = None, *, secret: bool = False
+    name: str,
+    about: str,
+    default: str | None = None,
+    *,
+    secret: bool = False,
+    needed_by: tuple[str, ...] = (),
 ) -> Variable:
-    """A variable that nobody has to give."""
-    return Variable(name, about, default, secret, required=False)
+    """A variable that nobody has to give, at most who wants the entities it is `needed_by`."""
+    return Variable(name, about, default, secret, required=False, needed_by=needed_by)
 
 
 def missing(of: Sequence[Variable]) -> list[Variable]:

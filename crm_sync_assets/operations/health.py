@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.operations.owed import owed
 from crm_sync_assets.warehouse import locks
@@ -103,7 +104,7 @@ def examine(
 ) -> Report:
     """The report on one CRM, or on all. Trials (dry runs, limited runs, replays) do not count.
 
-    `entities` are all that are declared, by name; `now` is an aware moment.
+    `entities` are all that are to be synced, by name; `now` is an aware moment.
     """
     crms = _crms(connection, crm, now - WINDOW)
     states = _states(connection, entities, crm)
@@ -242,7 +243,7 @@ def _violations(
     chosen = "(%(crm)s::text IS NULL OR crm_source = %(crm)s)"
     values: dict[str, Any] = {
         "crm": crm,
-        "names": list(entities),
+        "names": [*entities, *registry.all_entities()],
         "stale": STALE_AFTER,
     }
     rules = {

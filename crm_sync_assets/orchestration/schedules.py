@@ -14,6 +14,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Cadence, Entity, Resweep
+from crm_sync_assets.declarations.switches import is_in_all, lacking
 from crm_sync_assets.orchestration.assets import asset_key
 
 
@@ -21,7 +22,7 @@ def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefin
     """The job `<crm>_all`: every entity that a run of the whole CRM takes, one run for all."""
     return dg.define_asset_job(
         f"{crm.name}_all",
-        selection=dg.AssetSelection.assets(*(asset_key(e) for e in entities if e.in_all)),
+        selection=dg.AssetSelection.assets(*(asset_key(e) for e in entities if is_in_all(crm, e))),
         description=f"A delta of every {crm.title} entity; one that fails stops no other.",
         executor_def=dg.in_process_executor,
     )
@@ -46,8 +47,9 @@ def build_resweeps(crm: Crm, entities: tuple[Entity, ...]) -> Iterator[dg.Schedu
     """
     minute = (crm.minute + 15) % 60
     crons: dict[Cadence, str] = {"weekly": f"{minute} 4 * * 0", "monthly": f"{minute} 5 1 * *"}
+    readable = [entity for entity in entities if not lacking(crm, entity)]
     for cadence, cron in crons.items():
-        swept = [(e, sweep) for e in entities for sweep in e.resweeps if sweep.cadence == cadence]
+        swept = [(e, sweep) for e in readable for sweep in e.resweeps if sweep.cadence == cadence]
         if swept:
             yield _resweep(crm, cadence, cron, swept)
 

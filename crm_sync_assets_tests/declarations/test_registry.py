@@ -21,7 +21,10 @@ def test_every_crm_is_found_by_its_folder() -> None:
     assert set(registry.crms()) == set(registry.names())
 
 
-def test_a_whole_run_takes_entities_in_the_order_the_crm_gives() -> None:
+def test_a_whole_run_takes_entities_in_the_order_the_crm_gives(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("ZIPCODES_OWNER", "acme")
     names = [entity.sync_type for entity in registry.selection("hubspot")]
     assert names[:6] == [
         "divisions",

@@ -55,7 +55,7 @@ def test_every_crm_has_an_hourly_schedule_that_is_off_until_switched_on() -> Non
         assert schedule.execution_timezone == "UTC"
         taken = definitions.resolve_job_def(f"{crm.name}_all").asset_layer.executable_asset_keys
         assert {key.path[1] for key in taken} == {
-            entity.sync_type for entity in registry.entities(crm.name) if entity.in_all
+            entity.sync_type for entity in registry.selection(crm.name)
         }
 
 
@@ -64,7 +64,7 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
 ) -> None:
     assert tick(runs).success
     first = history(warehouse)
-    expected = {entity.sync_type for entity in registry.entities("hubspot") if entity.in_all}
+    expected = {entity.sync_type for entity in registry.selection("hubspot")}
     assert {row["sync_type"] for row in first} == expected
     assert {row["status"] for row in first} == {"success"}
     assert all(row["watermark"] is not None for row in first)
@@ -102,7 +102,7 @@ def test_one_entity_that_fails_stops_no_other_and_the_run_is_a_failure(
     assert run.status == dg.DagsterRunStatus.FAILURE
     ended = {row["sync_type"]: row["status"] for row in history(warehouse)}
     assert [name for name, status in ended.items() if status != "success"] == ["products"]
-    assert len(ended) == sum(entity.in_all for entity in registry.entities("hubspot"))
+    assert len(ended) == len(registry.selection("hubspot"))
 
 
 # What is read again now and then

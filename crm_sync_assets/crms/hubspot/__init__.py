@@ -65,7 +65,7 @@ VARIABLES = (
     ),
     optional("HUBSPOT_API_VERSION", "The version of the API: v3, or a date.", "v3"),
     optional("HUBSPOT_BASE_URL", "Where HubSpot is.", "https://api.hubapi.com"),
-    optional("ZIPCODES_OWNER", ZIPCODES),
+    optional("ZIPCODES_OWNER", ZIPCODES, needed_by=("zipcodes",)),
     optional("ZIPCODES_REPO", ZIPCODES, "Zipcodes"),
     optional("ZIPCODES_BRANCH", ZIPCODES, "main"),
     optional("ZIPCODES_GITHUB_TOKEN", ZIPCODES, secret=True),

@@ -12,6 +12,7 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.declarations.switches import lacking
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
@@ -113,8 +114,15 @@ class EachEntity:
 
 
 def wanted(crm: Crm, entities: tuple[Entity, ...], names: list[str]) -> list[Entity]:
-    """The entities of these names, all for none. Raises UsageError with the nearest name."""
-    chosen = [entity for entity in entities if not names or entity.sync_type in names]
+    """The entities of these names, for none all that have the variables of their own.
+
+    Raises UsageError with the nearest name.
+    """
+    chosen = [
+        entity
+        for entity in entities
+        if entity.sync_type in names or not (names or lacking(crm, entity))
+    ]
     unknown = set(names) - {entity.sync_type for entity in chosen}
     if unknown:
         registry.entity(f"{crm.name}.{min(unknown)}")
