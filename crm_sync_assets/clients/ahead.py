@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -17,7 +17,7 @@ AT_ONCE = 4
 """Calls under way at once, unless a reader says otherwise; the rate budget still paces them."""
 
 
-def in_order(calls: Iterable[Call[T]], at_once: int = AT_ONCE) -> Iterator[T]:
+def in_order(calls: Iterable[Call[T]], at_once: int = AT_ONCE) -> Generator[T]:
     """What the calls return, in their order; up to `at_once` are under way or wait to be taken.
 
     `calls` is drawn from as there is room, by the reader's own thread. The first error, of a call

@@ -19,9 +19,10 @@ from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Slice
 from crm_sync_assets.clients.rest.jobs import Jobs
-from crm_sync_assets.clients.rest.paging import Moved, Position
+from crm_sync_assets.clients.rest.paging import Ask, Moved, Position
 from crm_sync_assets.clients.rest.places import Place, Step
 from crm_sync_assets.clients.rest.source import Rest
+from crm_sync_assets.clients.rest.speculative import Speculative
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.entity import Record
 from crm_sync_assets.errors import BadRequest, FatalError, Gone, TransientError
@@ -46,7 +47,10 @@ class Turn:
 
 
 class Lists:
-    """Pages of lists, decoded and checked, for one reading."""
+    """Pages of lists, decoded and checked, for one reading.
+
+    Up to `at_once` pages of a list are under way, where it can be told what they will be.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,9 @@ class Lists:
         source: Rest,
         addresses: Addresses,
         options: Mapping[str, Any] | None = None,
+        at_once: int = 1,
     ) -> None:
+        self._ahead: Speculative[tuple[Answer, list[Record]]] = Speculative(at_once)
         self._session = session
         self._source = source
         self._addresses = addresses
@@ -75,9 +81,16 @@ class Lists:
         self, step: Step, position: Position, size: int, job: str | None = None
     ) -> tuple[Answer, list[Record]]:
         """One page of a list, as it came; no records for a 304."""
+        paging = self._source.paging_of(step.sweep)
+        size = min(size, paging.most)
+        foreseen = (paging.ask(one, size) for one in paging.foreseen(position, size))
+        fetch = partial(self._fetched, step, job, position is None)
+        return self._ahead.take(paging.ask(position, size), foreseen, fetch)
+
+    def _fetched(
+        self, step: Step, job: str | None, is_first: bool, ask: Ask
+    ) -> tuple[Answer, list[Record]]:
         source, sweep = self._source, step.sweep
-        paging = source.paging_of(sweep)
-        ask = paging.ask(position, min(size, paging.most))
         names = {"job": job} if job is not None else None
         path = ask.address or self._addresses.path(sweep.path or source.path, step.member, names)
         params = dict(ask.params)
@@ -85,7 +98,7 @@ class Lists:
             params |= self.asked_for(step)
         where = sweep.records if sweep.records is not None else source.records
         # Of a later page a 304 would say that the rest has not changed, which nobody asked.
-        headers = step.slice.headers if position is None else {}
+        headers = step.slice.headers if is_first else {}
         conditional = bool(headers)
         check = partial(_no_list, where=where, id_path=source.id)
         answer = self._session.get(
@@ -139,6 +152,8 @@ class Lists:
                 problem = counted.problem()
                 if problem is None:
                     return
+            finally:
+                self._ahead.drop()
             begun = begun.anew()
             if tries < TRIES:
                 self._session.wait_to_ask_again(tries, f"{problem}; reading it again")

@@ -7,7 +7,7 @@ a page leads to; None is the end, and a page is taken for the last only where th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -63,6 +63,12 @@ class Paging(Protocol):
         """Whether nothing but its being empty says that this page is the last."""
         ...
 
+    def foreseen(self, position: Position, size: int) -> Iterator[Position]:
+        """The positions after this one, if its page and theirs are full; they need only be enough
+        to `ask`. None where they depend on what the pages say.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
@@ -76,6 +82,9 @@ class _Kind:
 
     def ends_by_emptiness(self, answer: Answer) -> bool:  # noqa: ARG002
         return False
+
+    def foreseen(self, position: Position, size: int) -> Iterator[Position]:  # noqa: ARG002
+        yield from ()
 
 
 def _sized(kind: object, most: int, **names: str | None) -> None:

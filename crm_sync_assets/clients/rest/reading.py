@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.answers import Params
@@ -30,6 +31,9 @@ from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.rows.processor import Processor
 
 log = logger(__name__)
+
+AT_ONCE: Final = "concurrent_pages"
+"""The flag that says how many pages of a list may be under way at once."""
 
 HIDDEN: Record = {}
 """Stands for a record that may be there, and that these credentials may not see."""
@@ -69,7 +73,9 @@ class Reading:
         self._source = source
         self._addresses = addresses
         self._members: list[str | None] = [*addresses.members] if source.each else [None]
-        self._lists = Lists(session, source, addresses, read.options)
+        # With a limit nothing is asked for that may not be needed.
+        at_once = 1 if read.limit else int(read.options.get(AT_ONCE) or 1)
+        self._lists = Lists(session, source, addresses, read.options, at_once)
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
 
     def pages(self) -> Iterator[Page]:
@@ -135,9 +141,16 @@ class Reading:
             (gone if is_gone else alive).append(record)
         return replace(
             page,
-            records=list(self._whole(alive, step.member)),
+            records=list(self._wanted(self._whole(alive, step.member))),
             tombstones=tombstones_of(self._read, gone),
         )
+
+    def _wanted(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Those that the flags leave in; what is no record is passed on, to be set aside alone."""
+        wanted, options = self._source.wanted, self._read.options
+        for one in records:
+            if wanted is None or not isinstance(one, dict) or wanted(one, options):
+                yield one
 
     def _whole(self, records: Sequence[Record], member: str | None) -> Iterator[Record]:
         """The records with their details, and made into several where they are."""
@@ -152,6 +165,8 @@ class Reading:
 
         def detailed(record: Record) -> Record:
             if at(record, self._source.id) in (None, ""):
+                return record
+            if self._source.detailed and not self._source.detailed(record, self._now):
                 return record
             names = {"id": str(at(record, self._source.id))}
             path = self._addresses.path(details.path, member, names)
@@ -225,7 +240,7 @@ def one_at(session: Session, path: str, one: One, params: Params | None = None) 
         return HIDDEN
     if answer.status != 200:
         return None
-    record = at(answer.json, one.record)
+    record = one.picked(answer.json) if one.picked else at(answer.json, one.record)
     if not isinstance(record, dict):
         raise TransientError(f"{session.subject}: {answer.request} answered without a record")
     return record

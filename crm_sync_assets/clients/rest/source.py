@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -79,15 +80,17 @@ class One:
     what the path needs of a key; `record` is where the answer has it.
 
     It is asked for with each of `asks` in turn, until it is found. `names` may say which member it
-    belongs to. `shaped` makes of the answer what a list's record becomes, where that is another
-    shape, and `gone` says of the answer what the source's `gone` says of listed ones. A status in
-    `hidden` says that the record may be there, but not for us to see: its row stays.
+    belongs to. `picked` finds the record in an answer of any shape, and says None where there is
+    none. `shaped` makes of it what a list's record becomes, where that is another shape, and `gone`
+    says of the answer what the source's `gone` says of listed ones. A status in `hidden` says that
+    the record may be there, but not for us to see: its row stays.
     """
 
     path: str
     record: str | None = None
     names: Callable[[Key], Mapping[str, str]] | None = None
     asks: tuple[Mapping[str, str], ...] = ({},)
+    picked: Callable[[Any], Record | None] | None = None
     shaped: Callable[[Record, Key], Record] | None = None
     gone: Callable[[Record], bool] | None = None
     hidden: tuple[int, ...] = ()
@@ -130,11 +133,13 @@ class Rest:
     `path` is below the base URL, `records` where a page has them. `windowed_by` is the field that a
     window is about, if the `delta` knows windows; `modified` is the field that orders versions.
     With a `job` the path has the pages of a report that is ordered first.
-    `details` is the path of the whole record where the list has only an outline of it; `explode`
+    `details` is the path of the whole record where the list has only an outline of it; only of
+    those that `detailed`, if given, says so of, at the moment by which windows are cut. `explode`
     makes several records of one. `gone` says of a listed record that it is deleted. `filters` are a
-    CRM's own flags → the parameters they become. `again` lists everything a second time in pages of
-    another size, to find what one list left out; for small lists that nobody counts. `page` is the
-    address of a record's page for people.
+    CRM's own flags → the parameters they become; where the source has none, `wanted` says whether
+    the flags' values leave a record in. `again` lists everything a second time in pages of another
+    size, to find what one list left out; for small lists that nobody counts. `page` is the address
+    of a record's page for people.
     """
 
     path: str
@@ -150,9 +155,11 @@ class Rest:
     each: Each | None = None
     job: Job | None = None
     details: One | None = None
+    detailed: Callable[[Record, datetime], bool] | None = None
     explode: Callable[[Record], Iterable[Record]] | None = None
     gone: Callable[[Record], bool] | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
+    wanted: Callable[[Record, Mapping[str, Any]], bool] | None = None
     one: One | None = None
     many: Many | None = None
     again: bool = False

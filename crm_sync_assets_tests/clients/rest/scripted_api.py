@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -130,15 +130,19 @@ class Run:
         self.wire, self.api, self.source = make(api), api, source
         self.session: Session = self.wire.session(max_attempts=2)
 
-    def read(
+    def read(self, *args: Any, **more: Any) -> list[Page]:
+        """All pages; the arguments are those of `read_on`."""
+        return list(self.read_on(*args, **more))
+
+    def read_on(
         self,
         strategy: Strategy = FULL,
         cursor: Any = None,
         members: Sequence[str] = (),
         **more: Any,
-    ) -> list[Page]:
+    ) -> Iterator[Page]:
         asked = Read(entity(self.source), strategy, 100, None, cursor=cursor, **more)  # type: ignore[arg-type]
-        return list(Reading(asked, self.session, self.source, self._addresses(members)).pages())
+        return Reading(asked, self.session, self.source, self._addresses(members)).pages()
 
     def _addresses(self, members: Sequence[str]) -> Addresses:
         each = self.source.each
