@@ -150,7 +150,7 @@ class _Syncs:
         self._bars = bars and sys.stderr.isatty()
         configure_log(debug=False, quiet=False, bars=True)
         self._environment = environment()
-        self._instance = open_instance(self._environment)
+        self._instance = open_instance(self._environment, to_run=True)
         self.warehouse = open_warehouse()
 
     def all(self, *, full: bool = False) -> list[Outcome]:
@@ -158,10 +158,11 @@ class _Syncs:
         return [outcome for crm in CRMS for outcome in self._crm(crm, Flags(full=full))]
 
     def _crm(self, name: str, flags: Flags) -> list[Outcome]:
-        from crm_sync_assets.cli.display import Bars, describe
+        from crm_sync_assets.cli.bars import Bars
+        from crm_sync_assets.cli.display import describe
 
         crm, entities = registry.crm(name), registry.selection(name)
-        with Bars(len(entities)) if self._bars else nullcontext():
+        with Bars(entities, {}) if self._bars else nullcontext():
             outcomes = launch(
                 crm,
                 plan(crm, entities, flags),

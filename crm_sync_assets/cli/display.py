@@ -5,18 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO, cast
+from typing import TextIO, cast
 
 from crm_sync_assets import log, redaction
 from crm_sync_assets.cli.exits import say
-from crm_sync_assets.engine import progress
 from crm_sync_assets.orchestration.launch import Outcome
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from crm_sync_assets.engine.sync import Sync
+ROWS = "crm_sync_assets.rows."
 
 
 def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") -> None:
@@ -28,6 +23,8 @@ def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") 
     # Dagster sets the level of the project's loggers again when a run starts.
     handler.setLevel(level)
     handler.filters.insert(0, _without_dagster)
+    if not debug:
+        handler.filters.insert(0, _without_rollbacks)
     if bars and not debug:
         handler.filters.insert(0, _no_single_values)
 
@@ -42,9 +39,14 @@ def _without_dagster(record: logging.LogRecord) -> bool:
     return True
 
 
+def _without_rollbacks(record: logging.LogRecord) -> bool:
+    """What psycopg could not roll back on Ctrl-C, the server does when the session ends."""
+    return record.levelno >= logging.ERROR or not record.name.startswith("psycopg")
+
+
 def _no_single_values(record: logging.LogRecord) -> bool:
     """One line per odd value belongs in a log file, not between progress bars."""
-    return record.levelno >= logging.ERROR or not record.name.endswith(".processor")
+    return record.levelno >= logging.ERROR or not record.name.startswith(ROWS)
 
 
 class _StandardError:
@@ -57,68 +59,20 @@ class _StandardError:
         sys.stderr.flush()
 
 
-class Bars:
-    """One line per entity while it is synced, on standard error."""
+def report(
+    outcomes: Sequence[Outcome], *, quiet: bool, dry_run: bool, cancelled: bool = False
+) -> None:
+    """A line per entity on standard output; what went wrong, and what to do, on standard error.
 
-    def __init__(self, entities: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._progress = Progress(
-            SpinnerColumn(finished_text="•"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[counts]}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
+    What a person `cancelled` is one line: how much was done before.
+    """
+    if cancelled:
+        done = [outcome for outcome in outcomes if not _was_cancelled(outcome)]
+        say(
+            f"cancelled: {len(done)} of {len(outcomes)} entities were synced; the next sync "
+            "resumes from the checkpoint"
         )
-        self._tasks: dict[int, TaskID] = {}
-        self._overall = self._progress.add_task("starting", total=entities, counts="")
-        self._done: set[int] = set()
-        self._listening = progress.listening(self._show)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        self._listening.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listening.__exit__(kind, error, trace)
-        self._progress.remove_task(self._overall)
-        self._progress.stop()
-
-    def _show(self, sync: Sync) -> None:
-        if sync.sync_id not in self._tasks:
-            self._tasks[sync.sync_id] = self._progress.add_task(
-                f"{sync.entity} {sync.strategy.name}", total=sync.total, counts=""
-            )
-        counts = sync.counts
-        rate = counts.processed / max(sync.timing.elapsed, 1e-6)
-        ended = sync.status != "running"
-        if ended:
-            self._done.add(sync.sync_id)
-        self._progress.update(
-            self._tasks[sync.sync_id],
-            completed=counts.processed,
-            total=counts.processed if ended else sync.total,
-            counts=f"{counts.processed:,} records, {rate:,.0f}/s: {counts.created:,} created, "
-            f"{counts.updated:,} updated, {counts.unchanged:,} unchanged, {counts.failed:,} failed",
-        )
-        self._progress.update(
-            self._overall,
-            description="entities",
-            completed=len(self._done),
-            counts=f"{len(self._done)} done",
-        )
-
-
-def report(outcomes: Sequence[Outcome], *, quiet: bool, dry_run: bool) -> None:
-    """A line per entity on standard output; what went wrong, and what to do, on standard error."""
+        outcomes = done
     width = max((len(outcome.entity.name) for outcome in outcomes), default=0)
     if not quiet:
         for outcome in outcomes:
@@ -140,24 +94,25 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, dry_run: bool) -> None:
 
 
 def describe(outcome: Outcome) -> str:
-    """One line of counts."""
-    parts = [
-        f"{outcome.processed:,} processed",
-        f"{outcome.created:,} created",
-        f"{outcome.updated:,} updated",
-        f"{outcome.unchanged:,} unchanged",
-        f"{outcome.failed:,} failed",
-    ]
-    if outcome.deleted:
-        parts.append(f"{outcome.deleted:,} deleted")
-    line = f"{outcome.status:<7}  {outcome.strategy or '':<12}  {', '.join(parts)}"
+    """One line: status, strategy, and of the counts those that are not zero."""
+    counts = {
+        "created": outcome.created,
+        "updated": outcome.updated,
+        "unchanged": outcome.unchanged,
+        "deleted": outcome.deleted,
+        "failed": outcome.failed,
+    }
+    parts = [f"{number:,} {name}" for name, number in counts.items() if number]
+    line = f"{outcome.status:<7}  {outcome.strategy or '':<12}  {', '.join(parts) or 'nothing new'}"
     line += f" in {outcome.seconds:.1f} s"
-    if outcome.per_second:
-        line += f" ({outcome.per_second:,.0f}/s)"
     odd = outcome.metrics.get("warnings")
     if odd:
         line += f"; {odd:,} odd values noted in sync_issues"
     return line
+
+
+def _was_cancelled(outcome: Outcome) -> bool:
+    return outcome.sync_id is None or outcome.reason == "cancelled"
 
 
 def _named(outcome: Outcome) -> str:

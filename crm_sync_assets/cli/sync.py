@@ -9,7 +9,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
@@ -131,7 +131,7 @@ def _sync(
         exits.explain(error, debug=asked.debug, about=name)
     if len(works) == len(closed):
         return exits.FAILED
-    bars = display.Bars(sum(len(w.tasks) for w in works)) if show_bars else nullcontext()
+    bars = _bars([w for w in works if w.crm.name not in closed], asked, warehouse, show=show_bars)
     outcomes: list[Outcome] = []
     cancelled = False
     with open_instance(env, to_run=True) as instance:
@@ -149,10 +149,23 @@ def _sync(
         except Cancelled as error:
             outcomes += error.outcomes
             cancelled = True
-    display.report(outcomes, quiet=given.quiet, dry_run=asked.dry_run)
+    display.report(outcomes, quiet=given.quiet, dry_run=asked.dry_run, cancelled=cancelled)
     if cancelled:
         return exits.CANCELLED
     return exits.FAILED if closed else status(outcomes)
+
+
+def _bars(
+    works: Sequence[Work], asked: Flags, warehouse: Warehouse, *, show: bool
+) -> AbstractContextManager[object]:
+    if not show:
+        return nullcontext()
+    from crm_sync_assets.cli.bars import Bars
+    from crm_sync_assets.operations.expected import expected
+
+    entities = [task.entity for work in works for task in work.tasks]
+    with warehouse.connection() as connection:
+        return Bars(entities, expected(connection, entities, asked))
 
 
 def _works(

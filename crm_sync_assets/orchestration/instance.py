@@ -52,10 +52,12 @@ def instance_folder(environment: Environment) -> Path:
 def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterInstance:
     """The instance; the caller disposes of it. Raises FatalError naming what to check.
 
-    `to_run` says that it is opened for a run in this process: SQLite is written faster then.
+    `to_run` says that it is opened for a run in this process: SQLite is written faster then, and
+    what the process prints is shown, not captured into files.
     """
     import dagster as dg
     from dagster._core.instance.ref import InstanceRef
+    from dagster._serdes import ConfigurableClassData
     from dagster_shared.error import DagsterError
 
     folder = instance_folder(environment)
@@ -68,7 +70,12 @@ def open_instance(environment: Environment, *, to_run: bool = False) -> DagsterI
                 # Dagster's storages import its daemon, and that structlog.
                 from crm_sync_assets.orchestration.run_storage import with_run_storage
 
-            ref = with_run_storage(ref)
+            # Capturing takes the terminal from the progress bars, and its helper processes print a
+            # traceback each on Ctrl-C. The run's log, which the UI shows, has our lines.
+            quiet = ConfigurableClassData(
+                "dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager", "{}"
+            )
+            ref = with_run_storage(ref)._replace(compute_logs_data=quiet)
         return dg.DagsterInstance.from_ref(ref)
     except DagsterError as error:
         reason = str(error).strip().splitlines()[0]

@@ -252,7 +252,7 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
             metrics.get("records_per_second", 0.0),
             metrics,
             f"its history row is still {status}" if unfinished else why,
-            reason,
+            reason=reason,
         )
     return outcomes
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -154,6 +155,9 @@ class Gate:
         reply = _Reply()
         try:
             await self._app(scope, receive, reply.take)
+        except ClientDisconnect:
+            # A client that was stopped is nobody's mistake.
+            log.info("sandbox: whoever asked for %s is gone", scope["path"])
         except Exception:
             # Nobody scripted this one: it is a mistake of the sandbox itself.
             log.exception("sandbox: %s %s", scope["method"], scope["path"])
