@@ -396,6 +396,7 @@ class Session:
         with self._booking:
             booked, self._booked = self._booked, None
         http = self._http
+        self.usage.add(quota_units=http.budget.units(windows, cost))
         lease = http.budget.lease()
         if booked == (tuple(windows), cost):
             if lease is None:

@@ -272,6 +272,13 @@ class Budget:
         self._store = store or Memory()
         self._at_once = at_once
 
+    def units(self, names: Sequence[str], cost: Cost) -> int:
+        """What a request of this cost takes of the longest of the named windows; 0 without one."""
+        windows = [self._windows[name] for name in names if name in self._windows]
+        if not windows:
+            return 0
+        return cost_in(cost, max(windows, key=lambda window: window.seconds).name)
+
     def lease(self) -> str | None:
         """A name under which one request runs; None where any number may."""
         return uuid4().hex[:12] if self._at_once else None

@@ -121,9 +121,13 @@ _counting = threading.Lock()
 
 @dataclass(slots=True)
 class Usage:
-    """What a reading cost the source; the seconds are the sum over its requests."""
+    """What a reading cost the source; the seconds are the sum over its requests.
+
+    `quota_units` are what its requests took of the longest window of the account's budget.
+    """
 
     api_calls: int = 0
+    quota_units: int = 0
     retries: int = 0
     rate_limit_hits: int = 0
     rate_limit_wait_seconds: float = 0.0

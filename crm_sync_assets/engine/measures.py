@@ -51,7 +51,9 @@ def common(
         "deleted": counts.deleted,
         "warnings": counts.warnings,
     }
-    return told | ({"api_calls": usage.api_calls} if usage is not None else {})
+    if usage is None:
+        return told
+    return told | {"api_calls": usage.api_calls, "quota_units": usage.quota_units}
 
 
 def metrics(counts: Counts, *, carried: Counts, usage: Usage, timing: Timing) -> dict[str, Any]:

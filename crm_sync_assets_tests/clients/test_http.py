@@ -310,6 +310,19 @@ def test_a_place_booked_ahead_is_the_next_requests_and_no_other_is_taken(wire: M
     assert (len(server.requests), server.waits) == (3, [])
 
 
+def test_each_try_counts_what_it_takes_of_the_longest_window(wire: MakeWire) -> None:
+    server = wire(reply(500), reply(200, {}), reply(200, {}), reply(200, {}))
+    session = server.session(
+        windows={"burst": Window("burst", 9, 1.0), "day": Window("day", 900, 86_400)}
+    )
+    session.get("/things", windows=["burst", "day"], cost={"day": 20})
+    assert session.usage.quota_units == 40
+    session.book_ahead(["burst", "day"], cost={"day": 20})
+    session.get("/things", windows=["burst", "day"], cost={"day": 20})
+    session.get("/things", windows=["burst"])
+    assert session.usage.quota_units == 61
+
+
 def test_a_full_window_is_not_waited_for_ahead(wire: MakeWire) -> None:
     server = wire(reply(200, {}))
     session = server.session(

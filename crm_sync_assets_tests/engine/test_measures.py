@@ -33,7 +33,8 @@ def test_any_work_tells_of_its_time_its_records_and_its_calls() -> None:
         "warnings": 3,
     }
     assert common(COUNTS, 4.0) == told
-    assert common(COUNTS, 4.0, usage=Usage(api_calls=7)) == {**told, "api_calls": 7}
+    asked = common(COUNTS, 4.0, usage=Usage(api_calls=7, quota_units=30))
+    assert asked == {**told, "api_calls": 7, "quota_units": 30}
     assert common(Counts(), 0.0)["success_rate"] == 1.0
 
 
