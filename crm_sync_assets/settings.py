@@ -94,6 +94,7 @@ class Environment(BaseSettings):
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
     log_level: str = "INFO"
+    dashboard_url: str | None = None
     retention_days: int | None = Field(None, ge=7)
     alert_repeat_hours: float = Field(24.0, gt=0)
     alert_silence_hours: float = Field(26.0, gt=0)

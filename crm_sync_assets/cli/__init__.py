@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "what was synced, and how it ended; prune what is old"),
     "health": ("health", "the last day, and whether the history itself is sound"),
+    "dashboard": ("dashboard", "one page over it all, served or as a file; /metrics beside it"),
     "verify": ("verify", "compare entities with the source, and repair what differs"),
     "refresh": ("refresh", "store what the source calculates anew, which no delta sees"),
     "alerts": ("alerts", "who is told when something goes wrong: check, list, test"),

@@ -1,5 +1,5 @@
 """`crm-sync dev`: the project on one machine, together: sandbox, embedded PostgreSQL, Dagster's UI
-and daemon.
+and daemon, and the dashboard.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MODULE = "crm_sync_assets.definitions"
 def run(words: Sequence[str]) -> int:
     parser = Parser(
         prog="crm-sync dev",
-        description="Dagster's UI and daemon, the embedded PostgreSQL, and the sandbox unless "
-        "the environment has variables of a CRM. Ctrl-C stops all of them.",
+        description="Dagster's UI and daemon, the dashboard, the embedded PostgreSQL, and the "
+        "sandbox unless the environment has variables of a CRM. Ctrl-C stops all of them.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
     parser.add_argument(
@@ -70,6 +70,8 @@ def dev(*, port: int = 3000, host: str = "127.0.0.1", contacts: int = 500, every
         # other's way.
         open_instance(env).dispose()
         port = free_port(port, host)
+        board = free_port(port + 100)
+        shared["CRM_SYNC_DASHBOARD_URL"] = f"http://127.0.0.1:{board}"
         workspace = CONFIGURATION.with_name("workspace.yaml")
         code = ["-w", str(workspace)] if workspace.exists() else ["-m", MODULE]
         commands = {
@@ -81,6 +83,7 @@ def dev(*, port: int = 3000, host: str = "127.0.0.1", contacts: int = 500, every
                 *("-m", "dagster._daemon", "run", *code),
                 *("--log-level", "warning"),
             ],
+            "dashboard": ["-m", "crm_sync_assets.cli", "dashboard", "--port", str(board)],
         }
         children = {
             name: _start(name, [sys.executable, *arguments], shared)

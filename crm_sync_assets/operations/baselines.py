@@ -8,7 +8,7 @@ from datetime import datetime
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.warehouse.connection import Connection
-from crm_sync_assets.warehouse.kinds import REAL
+from crm_sync_assets.warehouse.kinds import REAL, WIDE
 
 SYNCS = 20
 """The baseline is the median of so many syncs of the same strategy, the newest that ended well."""
@@ -27,27 +27,36 @@ class Pace:
     baseline_seconds: float | None
 
 
+_OF_ENTITY = f"crm_source = w.crm AND sync_type = w.type AND {REAL}"
+_SECONDS = "extract(epoch FROM end_time - start_time)::float8"
+# Full reads are few among deltas, and have an index of their own.
+_BEFORE = (
+    "(SELECT " + _SECONDS + " AS seconds FROM ingestion_sync_history "  # noqa: S608  constants
+    f"WHERE {_OF_ENTITY} AND {{}} AND status IN ('success', 'partial') "
+    "AND configuration ->> 'strategy' = n.strategy AND start_time < n.start_time "
+    "ORDER BY start_time DESC LIMIT %(syncs)s)"
+)
+_PACES = (
+    "SELECT w.crm || '.' || w.type, coalesce(n.strategy, ''), n.start_time, n.running, "  # noqa: S608
+    "coalesce(n.seconds, extract(epoch FROM %(now)s - n.start_time)::float8), "
+    "CASE WHEN b.syncs >= %(least)s THEN b.seconds END "
+    "FROM unnest(%(crms)s::text[], %(types)s::text[]) AS w(crm, type) "
+    "CROSS JOIN LATERAL (SELECT configuration ->> 'strategy' AS strategy, start_time, "
+    f"status = 'running' AS running, {_SECONDS} AS seconds FROM ingestion_sync_history "
+    f"WHERE {_OF_ENTITY} AND status <> 'failed' ORDER BY start_time DESC, id DESC LIMIT 1) AS n "
+    "CROSS JOIN LATERAL (SELECT count(*) AS syncs, "
+    "percentile_cont(0.5) WITHIN GROUP (ORDER BY past.seconds) AS seconds FROM ("
+    + _BEFORE.format("n.strategy = 'incremental'")
+    + " UNION ALL "
+    + _BEFORE.format(f"n.strategy <> 'incremental' AND {WIDE}")
+    + ") AS past) AS b"
+)
+
+
 def paces(connection: Connection, entities: Sequence[Entity], now: datetime) -> dict[str, Pace]:
     """By name, of the entities that have such a sync. One that runs has taken the time so far."""
-    rows = connection.execute(
-        "SELECT w.crm || '.' || w.type, coalesce(n.strategy, ''), n.start_time, n.running, "  # noqa: S608
-        "n.seconds, CASE WHEN b.syncs >= %(least)s THEN b.seconds END "
-        "FROM unnest(%(crms)s::text[], %(types)s::text[]) AS w(crm, type) "
-        "CROSS JOIN LATERAL (SELECT configuration ->> 'strategy' AS strategy, start_time, "
-        "status = 'running' AS running, "
-        "extract(epoch FROM coalesce(end_time, %(now)s) - start_time)::float8 AS seconds "
-        "FROM ingestion_sync_history WHERE crm_source = w.crm AND sync_type = w.type "
-        f"AND {REAL} AND status <> 'failed' ORDER BY start_time DESC, id DESC LIMIT 1) AS n "
-        "CROSS JOIN LATERAL (SELECT count(*) AS syncs, "
-        "percentile_cont(0.5) WITHIN GROUP (ORDER BY past.seconds) AS seconds FROM "
-        "(SELECT extract(epoch FROM end_time - start_time)::float8 AS seconds "
-        "FROM ingestion_sync_history WHERE crm_source = w.crm AND sync_type = w.type "
-        f"AND {REAL} AND status IN ('success', 'partial') "
-        "AND configuration ->> 'strategy' = n.strategy AND start_time < n.start_time "
-        "ORDER BY start_time DESC LIMIT %(syncs)s) AS past) AS b",
-        {**named(entities), "now": now, "least": LEAST_SYNCS, "syncs": SYNCS},
-    ).fetchall()
-    return {name: Pace(*values) for name, *values in rows}
+    values = {**named(entities), "now": now, "least": LEAST_SYNCS, "syncs": SYNCS}
+    return {name: Pace(*rest) for name, *rest in connection.execute(_PACES, values)}
 
 
 def named(entities: Sequence[Entity]) -> dict[str, list[str]]:

@@ -44,9 +44,10 @@ sys.exit(dev(port=int(sys.argv[1]), contacts=100, every=3600))
 
 @dataclass(frozen=True)
 class Project:
-    """Sandbox, PostgreSQL, webserver and daemon, running."""
+    """Sandbox, PostgreSQL, webserver, daemon and dashboard, running."""
 
     url: str
+    board_url: str
     warehouse_url: str
     dagster_home: Path
 
@@ -64,12 +65,18 @@ class Project:
         return [row for (row,) in found]
 
 
-@pytest.fixture(scope="session")
-def project() -> Iterator[Project]:
+def chromium() -> str:
+    """Where it is; what needs it is skipped without it, but not in CI."""
     if CHROMIUM is None:
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail("no chromium is installed, and in CI the UI must be tested")
         pytest.skip("no chromium is installed")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+def project() -> Iterator[Project]:
+    chromium()
     with tempfile.TemporaryDirectory(prefix="crm_sync_ui_", ignore_cleanup_errors=True) as folder:
         # PostgreSQL runs as an unprivileged user when the tests run as root.
         home = Path(folder)
@@ -105,11 +112,12 @@ def _ready(process: subprocess.Popen[bytes], home: Path) -> Project:
     while True:
         text = (home / "log").read_text()
         ready = re.search(r"ready: (\S+)", text)
-        if ready:
+        board = re.search(r"the dashboard is at (\S+);", text)
+        if ready and board:
             url = re.search(r"CRM_SYNC_WAREHOUSE_URL='([^']+)'", text)
             assert url, text
             _no_welcome(ready[1])
-            return Project(ready[1], url[1], home / "state" / "dagster")
+            return Project(ready[1], board[1], url[1], home / "state" / "dagster")
         assert process.poll() is None, text
         assert time.monotonic() < deadline, text
         time.sleep(0.5)

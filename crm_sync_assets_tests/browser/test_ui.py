@@ -69,3 +69,14 @@ def test_the_daemons_sensor_mirrors_a_report_from_outside(project: Project) -> N
         )
     (row,) = project.history("sync_type = 'products'")
     assert (row["endpoint"], row["status"], row["watermark"]) == ("mirrored", "success", None)
+
+
+def test_the_dashboard_runs_beside_it_and_shows_what_was_synced(
+    page: Page, project: Project
+) -> None:
+    materialize(page, project, "hubspot/line_items")
+    project.history("sync_type = 'line_items' AND status = 'success'")
+    page.goto(f"{project.board_url}/#hubspot/line_items", wait_until="domcontentloaded")
+    expect(page.get_by_role("status")).to_have_text("Shown: hubspot.line_items, 1 synced, 30 days.")
+    row = page.get_by_role("region", name="Entities").get_by_role("row", name="hubspot.line_items")
+    expect(row).to_contain_text("fresh")

@@ -1,0 +1,1 @@
+"""The dashboard: what it reads, what it shows, and to whom."""
