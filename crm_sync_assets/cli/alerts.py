@@ -8,7 +8,7 @@ from dataclasses import asdict
 from crm_sync_assets import log, redaction
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
-from crm_sync_assets.cli.tables import open_for_reading, print_json, print_table
+from crm_sync_assets.cli.tables import add_output, open_for_reading, print_json, print_table
 from crm_sync_assets.errors import UsageError
 
 
@@ -26,13 +26,14 @@ def run(words: Sequence[str]) -> int:
         ("test", "send a message to every channel, and say which took it"),
     ):
         action = actions.add_parser(name, help=about, description=about, allow_abbrev=False)
-        if name != "test":
+        if name == "check":
             action.add_argument("--json", action="store_true", help="for programs")
         if name == "list":
+            add_output(action)
             action.add_argument("--limit", type=positive, default=20, metavar="N", help="[20]")
     given = parser.parse(words)
     if given.action == "list":
-        return _list(given.limit, given.json)
+        return _list(given.limit, given.json, wide=given.wide)
     # What a channel had against a message is in the log.
     log.configure("WARNING")
     return _check(given.json) if given.action == "check" else _test()
@@ -63,7 +64,7 @@ def _check(as_json: bool) -> int:
     return exits.FAILED if done.open or done.untold else exits.SUCCESS
 
 
-def _list(limit: int, as_json: bool) -> int:
+def _list(limit: int, as_json: bool, *, wide: bool) -> int:
     from crm_sync_assets.operations.incidents import incidents
     from crm_sync_assets.warehouse.migrations import migrate
 
@@ -76,13 +77,15 @@ def _list(limit: int, as_json: bool) -> int:
         print_json([asdict(one) for one in found])
         return exits.SUCCESS
     print_table(
-        "Incidents (UTC), the newest first",
-        ["id", "rule", "subject", "since", "told", "over", "recovery told", "what"],
+        "Incidents, the newest first",
+        ["id", "rule", "subject", "since", "over", "what", "told", "recovery told"],
         [
-            (str(o.id), o.rule, o.subject, o.since, o.told_at, o.closed_at, o.recovery_told_at,
-             o.what)
+            (str(o.id), o.rule, o.subject, o.since, o.closed_at, o.what, o.told_at,
+             o.recovery_told_at)
             for o in found
         ],
+        nothing="no incident yet",
+        wide=wide,
     )  # fmt: skip
     return exits.SUCCESS
 

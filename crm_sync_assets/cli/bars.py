@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from crm_sync_assets.cli.times import span
 from crm_sync_assets.engine import progress
 
 if TYPE_CHECKING:
@@ -121,11 +122,3 @@ def whole_left(left: Mapping[str, float | None]) -> str:
     if not seconds or len(seconds) < len(left):
         return ""
     return f"~{span(sum(seconds))} left"
-
-
-def span(seconds: float) -> str:
-    """A span of time in one unit: 8 s, 3 min, 2 h, 5 d."""
-    for unit, size, most in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 36)):
-        if seconds < most * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.0f} d"

@@ -23,6 +23,7 @@ END = "# End of the CRMs."
 def run(words: Sequence[str]) -> int:
     parser = Parser(prog="crm-sync entities", description="Every entity that can be synced.")
     parser.add_argument("crm", nargs="?", help="only this CRM")
+    parser.add_argument("--wide", action="store_true", help="all columns")
     parser.add_argument(
         "--markdown", action="store_true", help=f"write {PAGE} and {EXAMPLE} instead"
     )
@@ -41,11 +42,10 @@ def run(words: Sequence[str]) -> int:
     listed = registry.entities(given.crm) if given.crm else registry.all_entities().values()
     print_table(
         "Entities",
-        ["entity", "table", "key", "columns", "changes noticed by", "in all"],
-        [
-            (e.name, e.table, _key(e), len(e.columns), noticed(e), "yes" if e.in_all else "no")
-            for e in listed
-        ],
+        ["entity", "table", "columns", "changes noticed by", "key", "in all"],
+        [(e.name, e.table, len(e.columns), noticed(e), _key(e), e.in_all) for e in listed],
+        nothing="no entity is declared",
+        wide=given.wide,
     )
     return exits.SUCCESS
 

@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
-from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
+from crm_sync_assets.cli.tables import (
+    add_output,
+    check_crm,
+    open_for_reading,
+    print_json,
+    print_prose,
+    print_table,
+)
+
+FEW = 5
+"""So many entities are named without --wide."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -18,7 +28,7 @@ def run(words: Sequence[str]) -> int:
         "of SyncHistory keep its contract. Exit status 1 when something is off.",
     )
     parser.add_argument("crm", nargs="?", help="only this CRM")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_output(parser)
     given = parser.parse(words)
     check_crm(given.crm)
     from crm_sync_assets.declarations import registry
@@ -34,25 +44,31 @@ def run(words: Sequence[str]) -> int:
     print_table(
         "The last 24 hours",
         ["crm", "syncs", "success", "partial", "failed", "running", "success %", "records",
-         "records failed", "in quarantine"],
+         "in quarantine", "records failed"],
         [
             (c.crm, c.syncs, c.success, c.partial, c.failed, c.running, _percent(c.success_rate),
-             c.records_processed, c.records_failed, c.quarantined_now)
+             c.records_processed, c.quarantined_now, c.records_failed)
             for c in report.crms
         ],
+        nothing="no sync in the last 24 hours",
+        wide=given.wide,
     )  # fmt: skip
     synced = [state for state in report.entities if state.newest_status]
     print_table(
-        "Entities (UTC)",
-        ["entity", "newest sync", "ended", "last success", "complete up to", "in quarantine"],
+        "Entities",
+        ["entity", "newest", "ended", "complete up to", "in quarantine", "last success"],
         [
-            (s.entity, s.newest_status, s.newest_end, s.last_success, s.watermark, s.quarantined)
+            (s.entity, s.newest_status, s.newest_end, s.watermark, s.quarantined, s.last_success)
             for s in synced
         ],
+        nothing="no entity was ever synced",
+        wide=given.wide,
     )
     never = [state.entity for state in report.entities if not state.newest_status]
-    if never:
-        print(f"never synced: {', '.join(never)}")
+    if never and synced:
+        few = given.wide or len(never) <= FEW
+        named = ", ".join(never) if few else f"{len(never)} entities; --wide names them"
+        print_prose(f"never synced: {named}")
     for problem in report.problems:
         exits.say(str(problem))
     if report.healthy:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
 from crm_sync_assets.cli.tables import (
+    add_output,
     check_crm,
+    check_entity,
     moment,
     open_for_reading,
     print_json,
+    print_prose,
     print_table,
 )
 from crm_sync_assets.redaction import one_line, redact
@@ -38,16 +42,22 @@ def run(words: Sequence[str]) -> int:
     if given.json:
         print_json(rows)
         return exits.SUCCESS
-    columns = (
-        "id", "entity", "strategy", "status", "started", "seconds", "processed", "created",
-        "updated", "unchanged", "failed", "records/s", "complete up to",
-    )  # fmt: skip
-    print_table("SyncHistory (UTC)", columns, [_shown(row) for row in rows])
+    shown = [_shown(row) for row in rows]
+    if given.trials:
+        # Nothing else tells a trial from a sync.
+        shown = [{name: one[name] for name in ("id", "entity", "what")} | one for one in shown]
+    print_table(
+        "SyncHistory, the newest first",
+        list(shown[0]) if shown else [],
+        [list(one.values()) for one in shown],
+        nothing="no sync of this kind yet",
+        wide=given.wide,
+    )
     for row in rows:
         if row["error_message"]:
             name = f"{row['crm_source']}.{row['sync_type']}"
             reason = f" ({row['reason']})" if row["reason"] else ""
-            print(f"{row['id']} {name}{reason}: {one_line(redact(row['error_message']))}")
+            print_prose(f"{row['id']} {name}{reason}: {one_line(redact(row['error_message']))}")
     if hidden and not given.trials:
         print(f"{hidden} trials are not shown; --trials shows them")
     return exits.SUCCESS
@@ -66,7 +76,7 @@ def _parser() -> Parser:
     parser.add_argument("--since", metavar="WHEN", help="24h, 7d, 2025-01-31, 2025-01-31T12:00")
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="most rows [20]")
     parser.add_argument("--trials", action="store_true", help="with trials")
-    parser.add_argument("--json", action="store_true", help="all columns, for programs")
+    add_output(parser)
     return parser
 
 
@@ -82,14 +92,13 @@ def _found(given: Namespace, *, since: datetime | None) -> tuple[list[dict[str, 
     )
     values = {
         "crm": given.crm,
-        "entity": given.entity and given.entity.replace("-", "_"),
         "status": given.status,
         "since": since,
         "trials": given.trials,
         "limit": given.limit,
     }
-    warehouse = open_for_reading()
-    with warehouse.connection() as connection:
+    with closing(open_for_reading()) as warehouse, warehouse.connection() as connection:
+        values["entity"] = check_entity(connection, given.crm, given.entity)
         cursor = connection.execute(
             f"SELECT {COLUMNS} FROM ingestion_sync_history "  # noqa: S608  constants
             f"WHERE {conditions} AND (%(trials)s OR NOT {TRIAL}) "
@@ -103,27 +112,27 @@ def _found(given: Namespace, *, since: datetime | None) -> tuple[list[dict[str, 
             f"AND {TRIAL}",
             values,
         ).fetchone()
-    warehouse.close()
     return rows, trials[0] if trials else 0
 
 
-def _shown(row: dict[str, Any]) -> tuple[object, ...]:
+def _shown(row: dict[str, Any]) -> dict[str, object]:
+    """What is shown of a row, by column: what matters most comes first."""
     metrics, configuration = row["performance_metrics"], row["configuration"]
     seconds = (row["end_time"] - row["start_time"]).total_seconds() if row["end_time"] else None
     strategy = configuration.get("strategy") or ""
     kind = "" if row["kind"] == "sync" else row["kind"].replace("_", " ")
-    return (
-        str(row["id"]),
-        f"{row['crm_source']}.{row['sync_type']}",
-        f"{kind} {strategy}".strip(),
-        row["status"],
-        row["start_time"],
-        seconds,
-        row["records_processed"],
-        row["records_created"],
-        row["records_updated"],
-        metrics.get("unchanged"),
-        row["records_failed"],
-        metrics.get("records_per_second"),
-        row["watermark"],
-    )
+    return {
+        "id": str(row["id"]),
+        "entity": f"{row['crm_source']}.{row['sync_type']}",
+        "status": row["status"],
+        "started": row["start_time"],
+        "records": row["records_processed"],
+        "created": row["records_created"],
+        "updated": row["records_updated"],
+        "failed": row["records_failed"],
+        "what": f"{kind} {strategy}".strip(),
+        "seconds": seconds,
+        "unchanged": metrics.get("unchanged"),
+        "records/s": metrics.get("records_per_second"),
+        "complete up to": row["watermark"],
+    }

@@ -10,13 +10,21 @@ from itertools import groupby
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, positive
-from crm_sync_assets.cli.tables import check_crm, open_for_reading, print_json, print_table
+from crm_sync_assets.cli.tables import (
+    add_output,
+    check_crm,
+    check_entity,
+    open_for_reading,
+    print_json,
+    print_table,
+)
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.encryption import open_vault
 from crm_sync_assets.warehouse.quarantine import MOST_TRIES, Entry, entries
 
 ALL_ENTRIES = 1_000_000
+NOTHING = "the quarantine holds nothing of that kind"
 
 
 def run(words: Sequence[str]) -> int:
@@ -36,16 +44,16 @@ def run(words: Sequence[str]) -> int:
         action.add_argument("--entity", help="only this entity")
         action.add_argument("--id", dest="record_id", help="only the record of this id")
         action.add_argument("--limit", type=positive, metavar="N", help="most entries")
-        if name != "replay":
-            action.add_argument("--json", action="store_true", help="for programs")
+        if name == "list":
+            add_output(action)
+        elif name == "show":
+            action.add_argument("--json", action="store_true", help="what it prints anyway")
         else:
             action.add_argument(
                 "--skip-validation", action="store_true", help="no checks and no business rules"
             )
     given = parser.parse(words)
     check_crm(given.crm)
-    if given.entity:
-        given.entity = given.entity.replace("-", "_")
     if given.action == "show" and not (given.record_id or given.entity or given.crm):
         raise UsageError("say which: --id of a record, or --crm and --entity")
     return _replay(given) if given.action == "replay" else _print(given)
@@ -62,13 +70,15 @@ def _print(given: argparse.Namespace) -> int:
         print_json(listed)
         return exits.SUCCESS
     print_table(
-        "Quarantine (UTC), the newest first",
-        ["id", "entity", "record", "stage", "field", "reason", "tries", "last seen", "sync"],
+        "Quarantine, the newest first",
+        ["id", "entity", "record", "reason", "tries", "last seen", "field", "stage", "sync"],
         [
-            (str(e.id), f"{e.crm}.{e.sync_type}", e.record_id, e.stage, e.field, e.reason, e.tries,
-             e.last_seen, None if e.sync_id is None else str(e.sync_id))
+            (str(e.id), f"{e.crm}.{e.sync_type}", e.record_id, e.reason, e.tries, e.last_seen,
+             e.field, e.stage, None if e.sync_id is None else str(e.sync_id))
             for e in found
         ],
+        nothing=NOTHING,
+        wide=given.wide,
     )  # fmt: skip
     return exits.SUCCESS
 
@@ -115,7 +125,7 @@ def _replay(given: argparse.Namespace) -> int:
             "--id of a record tries that one"
         )
     if not found:
-        print("the quarantine holds nothing of that kind")
+        print(NOTHING)
     return exits.PARTIAL if refused or tired else exits.SUCCESS
 
 
@@ -124,7 +134,7 @@ def _entries(warehouse: Warehouse, given: argparse.Namespace, limit: int) -> lis
         return entries(
             connection,
             crm=given.crm,
-            sync_type=given.entity,
+            sync_type=check_entity(connection, given.crm, given.entity),
             record_id=given.record_id,
             limit=limit,
             vault=open_vault(connection, warehouse.encryption_keys),

@@ -40,6 +40,7 @@ def run(words: Sequence[str]) -> int:
         f"Rows with sensitive values; the newest key is {done.newest}",
         ["table", "encrypted now", "not under the newest key"],
         [(p.name, p.encrypted, p.left) for p in done.places],
+        nothing="no table has sensitive values",
     )
     if done.left:
         exits.say(

@@ -33,7 +33,7 @@ def test_the_history_names_the_reason_and_hides_trials(
 ) -> None:
     environment.setenv("CRM_SYNC_WAREHOUSE_URL", warehouse.url)
     add_some(warehouse)
-    out = told(capsys)
+    out = told(capsys, "--wide")
     assert "1 hubspot.contacts (auth): no" in out
     assert "2 trials are not shown" in out
     assert "mirrored" in out
