@@ -73,7 +73,7 @@ def test_no_line_is_longer_than_the_terminal_and_nothing_is_cut(
     _, out, _ = run(*command.split())
     assert max(len(line) for line in out.splitlines()) <= 80
     assert "…" not in out
-    assert "ago" in out or command in ("entities", "quarantine list")
+    assert "ago" in out or command not in ("history", "health", "alerts list")
     assert LONGEST.name in out, "the name stands first and whole"
     if command.startswith("history"):
         assert f"{COUNT:,}" in out or "dry run" in out
