@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -24,6 +24,8 @@ class Flag:
 
     One that `filters` makes the source show a part of its records; it has no default, so that a
     sync is whole unless somebody asked for less. `entities` are those that take it, all if empty.
+    `check` says what is wrong with a value, if anything is. One that `is_pace` says how fast to
+    read and not what: a sync that was interrupted resumes at any pace.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Flag:
     default: str | int | bool | None = None
     filters: bool = False
     entities: tuple[str, ...] = ()
+    check: Callable[[Any], str | None] | None = None
+    is_pace: bool = False
 
     @property
     def unset(self) -> str | int | bool | None:
@@ -126,6 +130,9 @@ class Flags(BaseModel):
             if flag.entities and entity.sync_type not in flag.entities:
                 taken = ", ".join(flag.entities)
                 raise UsageError(f"{entity} takes no {flag.name}: it is a flag of {taken}")
+            value = getattr(self, flag.name)
+            if flag.check is not None and (problem := flag.check(value)):
+                raise UsageError(f"{flag.name} is {value}: {problem}")
 
     @property
     def filtered(self) -> bool:
@@ -136,6 +143,11 @@ class Flags(BaseModel):
         """The values of the flags that only this CRM has."""
         universal = Flags.model_fields
         return {name: value for name, value in self.given().items() if name not in universal}
+
+    def own_terms(self) -> dict[str, Any]:
+        """Of those, what decides what is read."""
+        pace = {flag.name for flag in self.own if flag.is_pace}
+        return {name: value for name, value in self.own_options().items() if name not in pace}
 
     def _own_given(self) -> list[Flag]:
         return [flag for flag in self.own if getattr(self, flag.name) != flag.unset]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.pace import paced
 from crm_sync_assets.log import logger
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.kinds import Kind
@@ -34,6 +35,10 @@ class Request:
     def stored(self) -> Entity:
         """The entity whose table is written."""
         return self.marked_entity or self.entity
+
+    def paced(self) -> Request:
+        """The same with the pace that its flags and the account's limit come to."""
+        return replace(self, flags=paced(self.entity, self.flags, self.settings))
 
     def page_size(self) -> int:
         """Records a page, as the flags or the settings have it, or the most the source allows."""

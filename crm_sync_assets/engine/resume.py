@@ -34,7 +34,7 @@ def terms(
         "replaces": strategy.replaces,
         "skip_validation": flags.skip_validation,
         "mode": settings.mode,
-        **flags.own_options(),
+        **flags.own_terms(),
         **(meaning or {}),
     }
     return " ".join(f"{name}={value}" for name, value in values.items())

@@ -52,6 +52,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
     flags.check_for(entity)
     # Refuses what no watermark could make right, before anything is locked.
     choose(flags, watermark=None, tracks_changes=entity.tracks_changes)
+    request = request.paced()
     waits = request.waits or flags.start_date or flags.end_date
     wait = request.settings.wait_seconds if waits else 0.0
     session: Session | None = None

@@ -37,7 +37,7 @@ HTML = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><
 class Manner:
     """How a CRM's answers look, as far as the fault script makes or changes them.
 
-    lists      keys of a page's body below which its records may be
+    lists      keys of a page's body below which its records may be; a page that is a list has them
     bodies     refusals by name: a text, or anything JSON-able
     usual      the name of the body that comes with a status when the script names none
     otherwise  and with any other status
@@ -69,6 +69,8 @@ class Manner:
             page = json.loads(body)
         except ValueError:
             return body
+        if isinstance(page, list):
+            return json.dumps(LIES[lie](page)).encode()
         found = self.lists.intersection(page) if isinstance(page, dict) else ()
         told = {key: LIES[lie](page[key]) for key in found if isinstance(page[key], list)}
         return json.dumps({**page, **told}).encode() if told else body

@@ -93,8 +93,9 @@ class Gate:
             )
 
         try:
-            await self._sleep(self._knobs.latency)
-            await self._serve(scope, receive, send, action, number, write)
+            with self._ledger.counted(_first(scope["path"])):
+                await self._sleep(self._knobs.latency)
+                await self._serve(scope, receive, send, action, number, write)
         finally:
             write(0)
 

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,12 +93,26 @@ class Ledger:
             self.windows: dict[tuple[str, str], Window] = {}
             self.daily: Counter[tuple[str, str]] = Counter()
             self.refused: Counter[tuple[str, str]] = Counter()
+            self.running: Counter[str] = Counter()
+            self.most_at_once: Counter[str] = Counter()
 
     def next_number(self) -> int:
         """The number of the request that begins now, from 1."""
         with self._lock:
             self._number += 1
             return self._number
+
+    @contextmanager
+    def counted(self, crm: str) -> Iterator[None]:
+        """A request of this CRM's runs; `most_at_once` is how many did at the same time."""
+        with self._lock:
+            self.running[crm] += 1
+            self.most_at_once[crm] = max(self.most_at_once[crm], self.running[crm])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.running[crm] -= 1
 
     def write(self, entry: Entry) -> None:
         """Add a finished request."""

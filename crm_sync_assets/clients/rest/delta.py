@@ -19,11 +19,15 @@ Written = Callable[[datetime], str]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of a window: `name` tells it from the others in the checkpoint."""
+    """A part of a window: `name` tells it from the others in the checkpoint.
+
+    One that `overlaps` may have records that the slice before it had.
+    """
 
     name: str
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    overlaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

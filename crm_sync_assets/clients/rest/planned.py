@@ -57,4 +57,4 @@ class Planned:
     def _slice(self, name: str, first: date, last: date) -> Slice:
         start, end = first - self.widened, last + self.widened
         params = {self.start: f"{start}T00:00:00Z", self.end: f"{end}T00:00:00Z"}
-        return Slice(name, params)
+        return Slice(name, params, overlaps=True)

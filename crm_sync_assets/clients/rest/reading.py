@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.answers import Params
@@ -15,10 +14,12 @@ from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.delta import Window
 from crm_sync_assets.clients.rest.lists import Lists, Turn
 from crm_sync_assets.clients.rest.places import Name, Place, Step, left_of, steps_of
+from crm_sync_assets.clients.rest.repeats import Repeats
 from crm_sync_assets.clients.rest.source import One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.declarations.pace import CONCURRENT_PAGES
 from crm_sync_assets.errors import (
     Closed,
     FatalError,
@@ -31,9 +32,6 @@ from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.rows.processor import Processor
 
 log = logger(__name__)
-
-AT_ONCE: Final = "concurrent_pages"
-"""The flag that says how many pages of a list may be under way at once."""
 
 HIDDEN: Record = {}
 """Stands for a record that may be there, and that these credentials may not see."""
@@ -74,8 +72,9 @@ class Reading:
         self._addresses = addresses
         self._members: list[str | None] = [*addresses.members] if source.each else [None]
         # With a limit nothing is asked for that may not be needed.
-        at_once = 1 if read.limit else int(read.options.get(AT_ONCE) or 1)
+        at_once = 1 if read.limit else int(read.options.get(CONCURRENT_PAGES.name) or 1)
         self._lists = Lists(session, source, addresses, read.options, at_once)
+        self._repeats = Repeats(source.id)
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
 
     def pages(self) -> Iterator[Page]:
@@ -116,6 +115,7 @@ class Reading:
                 closed=(*closed, *waiting),
             )
             end = replace(begun.anew(), step=after, done=after is None)
+            self._repeats.begin(step)
             try:
                 for turn in self._lists.walk(step, begun, self._size):
                     yield self._page(step, turn, turn.place or end)
@@ -133,7 +133,7 @@ class Reading:
             page = replace(page, memory={"members": self._members})
         alive: list[Record] = []
         gone: list[Record] = []
-        for listed_record in turn.records:
+        for listed_record in self._repeats.without(turn.records):
             is_told = isinstance(listed_record, dict)
             record = {**listed_record, **step.sweep.marks} if is_told else listed_record
             says_so = self._source.gone if is_told else None

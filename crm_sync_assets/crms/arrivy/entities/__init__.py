@@ -1,0 +1,1 @@
+"""Arrivy's entities, found here by the registry."""
