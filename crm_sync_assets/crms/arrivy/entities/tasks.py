@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from crm_sync_assets.clients.rest.delta import Everything
 from crm_sync_assets.clients.rest.source import One, Sweep
@@ -53,6 +54,11 @@ def _is(status: str) -> Callable[[Record], bool]:
     return found
 
 
+def own_id(record: Record) -> Any:
+    """The key once more, under the name that reports know."""
+    return record.get("id")
+
+
 def is_sold(record: Record) -> bool:
     """Whether its status has that label."""
     return str(record.get("status_title") or "").strip().lower() == "demo sold"
@@ -89,7 +95,7 @@ TASKS = Entity(
         *each(text, "customer_city customer_country"),
         state("customer_state"),
         zip_code("customer_zipcode"),
-        text("task_id", at="id"),
+        text("task_id", at=own_id),
         text("task_title", at="title"),
         *each(text, "first_name last_name", spelled=_customers, sensitive=True),
         *each(text, "city country", spelled=_customers),
