@@ -13,11 +13,11 @@ from crm_sync_assets.dashboard.states import State, states
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.operations.alert_rules import declared_settings
+from crm_sync_assets.operations.alert_rules import declared_settings, look
 from crm_sync_assets.operations.baselines import named
-from crm_sync_assets.operations.findings import shown
-from crm_sync_assets.operations.incidents import Incident, incidents
-from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.operations.findings import EVERYTHING, Finding, shown
+from crm_sync_assets.operations.measured_rules import Limits
+from crm_sync_assets.settings import SyncSettings, environment
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.kinds import REAL
 
@@ -59,7 +59,7 @@ class Board:
     states: Sequence[State]
     days: Sequence[Day]
     quotas: Sequence[Quota]
-    incidents: Sequence[Incident]
+    findings: Sequence[Finding]
     failures: Sequence[Failure]
     set_aside: Sequence[SetAside]
 
@@ -88,7 +88,7 @@ def read(
         states(connection, entities, now=now, settings=settings),
         days(connection, since, listed["crms"], listed["types"]),
         quotas(connection, _windows(entities), now),
-        _incidents(connection, entities),
+        _findings(connection, entities, now, settings),
         _failures(connection, entities, since),
         _set_aside(connection, entities),
     )
@@ -103,13 +103,27 @@ def _windows(entities: Sequence[Entity]) -> dict[str, Sequence[tuple[str, int, f
     return {crm: settings_for(registry.crm(crm)).rate_windows for crm in crms}
 
 
-def _incidents(connection: Connection, entities: Sequence[Entity]) -> list[Incident]:
-    names = {entity.name for entity in entities}
+def _findings(
+    connection: Connection,
+    entities: Sequence[Entity],
+    now: datetime,
+    settings: Callable[[Entity], SyncSettings],
+) -> Sequence[Finding]:
+    """What the alert rules find now, whether or not anybody has set up a channel to be told."""
+    env = environment()
+    found = look(
+        connection,
+        {entity.name: entity for entity in entities},
+        silence=timedelta(hours=env.alert_silence_hours),
+        limits=Limits.of(env),
+        now=now,
+        settings=settings,
+    )
     crms = {entity.crm for entity in entities}
     return [
         one
-        for one in incidents(connection)
-        if one.subject in names or one.subject in crms or "." not in one.subject
+        for one in found.findings
+        if one.subject == EVERYTHING or one.subject.partition(".")[0] in crms
     ]
 
 

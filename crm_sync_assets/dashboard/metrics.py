@@ -44,7 +44,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "crm_sync_today_rate_limit_hits": ("Answers 429 to them", ENTITY),
     "crm_sync_quota_used_units": ("Taken of the longest rate window", ("crm", "window")),
     "crm_sync_quota_limit_units": ("What that window holds", ("crm", "window")),
-    "crm_sync_open_alerts": ("Incidents that are open", ("rule",)),
+    "crm_sync_open_alerts": ("What the alert rules find wrong now", ("rule",)),
 }
 """Name → meaning, labels. All are gauges: history is pruned, so that no total only grows."""
 
@@ -89,7 +89,7 @@ def _samples(board: Board) -> Iterator[Sample]:
     for quota in board.quotas:
         yield "crm_sync_quota_used_units", (quota.crm, quota.window), quota.used
         yield "crm_sync_quota_limit_units", (quota.crm, quota.window), quota.limit
-    for rule, count in Counter(one.rule for one in board.incidents).items():
+    for rule, count in Counter(one.rule for one in board.findings).items():
         yield "crm_sync_open_alerts", (rule,), count
 
 

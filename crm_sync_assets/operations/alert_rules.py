@@ -76,7 +76,6 @@ def look(
         elif overdue:
             findings.append(overdue)
     findings += measured(connection, entities, limits=limits, now=now, settings=settings)
-    connection.commit()
     return Look(findings, frozenset(held))
 
 
@@ -110,9 +109,10 @@ def _past(connection: Connection, entity: Entity) -> _Past | None:
     if newest is None:
         return None
     others = connection.execute(
-        "SELECT min(start_time), coalesce(bool_or(status = 'running' "  # noqa: S608
-        "AND coalesce(heartbeat, start_time) > clock_timestamp() - %(stale)s), false) "
-        f"FROM ingestion_sync_history WHERE {_COUNTS}",
+        "SELECT (SELECT start_time FROM ingestion_sync_history "  # noqa: S608  constants
+        f"WHERE {_COUNTS} ORDER BY start_time LIMIT 1), "
+        f"EXISTS (SELECT FROM ingestion_sync_history WHERE {_COUNTS} AND status = 'running' "
+        "AND coalesce(heartbeat, start_time) > clock_timestamp() - %(stale)s)",
         {**values, "stale": STALE_AFTER},
     ).fetchone()
     assert others is not None

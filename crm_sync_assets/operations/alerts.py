@@ -64,6 +64,7 @@ def evaluate(
         found = look(
             connection, entities, silence=silence, limits=limits, now=now, settings=settings
         )
+        connection.commit()
         record(connection, found, now=now)
         told, untold = tell(connection, targets, repeat=repeat, now=now)
         return Evaluation(incidents(connection), told, untold)

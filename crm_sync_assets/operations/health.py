@@ -17,7 +17,7 @@ from crm_sync_assets.operations.owed import owed
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import REAL
+from crm_sync_assets.warehouse.kinds import REAL, WIDE
 
 WINDOW = timedelta(hours=24)
 
@@ -282,13 +282,14 @@ def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, st
     counts = [
         row[0]
         for row in connection.execute(
-            "SELECT records_processed FROM (SELECT *, configuration -> 'source_state' AS state, "
-            "lag(configuration -> 'source_state') OVER (ORDER BY end_time, id) AS state_before "
-            "FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s "
+            "SELECT records_processed FROM (SELECT records_processed, start_time, id, "  # noqa: S608
+            "configuration -> 'source_state' AS state, lead(configuration -> 'source_state') "
+            "OVER (ORDER BY start_time DESC, id DESC) AS state_before "
+            f"FROM ingestion_sync_history WHERE crm_source = %s AND sync_type = %s AND {WIDE} "
             "AND watermark IS NOT NULL "
             "AND configuration ->> 'strategy' IN ('full', 'initial_full')) AS reads "
             "WHERE records_processed > 0 OR (state = state_before) IS NOT TRUE "
-            "ORDER BY end_time DESC, id DESC LIMIT 2",
+            "ORDER BY start_time DESC, id DESC LIMIT 2",
             (entity.crm, entity.sync_type),
         )
     ]

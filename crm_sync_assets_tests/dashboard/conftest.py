@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.dashboard.board import Board, read
-from crm_sync_assets.operations import alerts
-from crm_sync_assets.operations.channels import Channels
-from crm_sync_assets.operations.measured_rules import Limits
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests import past
@@ -86,16 +83,6 @@ def filled(warehouse: Warehouse) -> Warehouse:
                 (record, "is no date <b>bold</b>", '{"name": "Jane Doe"}'),
             )
         connection.commit()
-    alerts.evaluate(
-        warehouse,
-        Channels(),
-        {entity.name: entity for entity in ENTITIES},
-        silence=timedelta(hours=1000),
-        limits=Limits(50, 0.05, 20),
-        repeat=timedelta(hours=24),
-        settings=lambda _: SETTINGS,
-        now=NOW,
-    )
     return warehouse
 
 

@@ -100,6 +100,12 @@ def test_reasons_are_counted_and_errors_carry_no_personal_value(board: Board) ->
     assert failure.error.startswith("answered 401")
 
 
+def test_alerts_are_what_is_wrong_now_whoever_is_told(board: Board) -> None:
+    found = {(one.rule, one.subject) for one in board.findings}
+    assert found == {("failed", "test.things"), ("quarantine", "test.calls"),
+                     ("overdue", "test.calls")}  # fmt: skip
+
+
 def test_only_the_entities_asked_for_are_on_it(filled: Warehouse) -> None:
     with filled.connection() as connection:
         board = read(connection, ENTITIES[:1], days_back=30, now=NOW, settings=lambda _: SETTINGS)
@@ -107,7 +113,7 @@ def test_only_the_entities_asked_for_are_on_it(filled: Warehouse) -> None:
     assert {day.sync_type for day in board.days} == {"people"}
     assert not board.failures
     assert not board.set_aside
-    assert not [one for one in board.incidents if one.subject == "test.things"]
+    assert not [one for one in board.findings if one.subject == "test.things"]
 
 
 def test_rows_of_a_table_are_told_before_and_after_it_was_analysed(warehouse: Warehouse) -> None:

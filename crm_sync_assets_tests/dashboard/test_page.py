@@ -111,7 +111,7 @@ def test_a_file_offers_no_period_that_is_not_in_it(board: Board) -> None:
 def test_a_warehouse_without_any_sync_is_a_page_too(warehouse: Warehouse) -> None:
     text = page(board_of(warehouse), days_back=7, served=True)
     assert "Never synced: test.people, test.things, test.calls, other.calls." in text
-    assert "No alert is open." in text
+    assert "The alert rules find nothing wrong." in text
 
 
 @pytest.mark.parametrize(
