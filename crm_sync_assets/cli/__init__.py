@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "alerts": ("alerts", "who is told when something goes wrong: check, list, test"),
     "quarantine": ("quarantine", "records that could not be stored: list, show, replay"),
     "entities": ("entities", "every entity, its table and how changes are noticed"),
+    "sql": ("sql", "a question to the warehouse, in SQL that only reads"),
     "doctor": ("doctor", "check credentials, warehouse, clocks and settings"),
     "migrate": ("migrate", "bring the warehouse's core tables up to date"),
     "rotate-keys": ("rotate_keys", "encrypt what is stored, or move it to the newest key"),
@@ -37,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-REPORTS = ("history", "health", "entities", "alerts", "quarantine", "doctor", "blind-index")
+REPORTS = ("history", "health", "entities", "alerts", "quarantine", "sql", "doctor", "blind-index")
 """Commands whose work is what they print; the others have done theirs whoever reads of it."""
 
 _AND_THEN = ("prune", "replay", "--markdown", "test", "check")

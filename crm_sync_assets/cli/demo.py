@@ -9,14 +9,19 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
 from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.cli.shell import from_here, write_exports
+from crm_sync_assets.cli.tables import print_table
+from crm_sync_assets.cli.world import World
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.crm import Crm, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.truth import Live, live
@@ -27,91 +32,117 @@ from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.embedded import warehouse_url
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from crm_sync_assets.sandbox.process import Running
 
-CRMS = ("hubspot", "genius", "callrail", "pipedrive")
 INDEX_LAG_SECONDS = 20
+QUESTION = "SELECT lifecyclestage, count(*) FROM hubspot_contact GROUP BY 1"
 
 
 def run(words: Sequence[str]) -> int:
     parser = Parser(
         prog="crm-sync demo",
-        description="A first sync and a delta of every entity against the sandbox, in a "
-        "state folder of its own, compared with the sandbox's truth at the end.",
+        description="A first sync, a delta and a full read of every entity against the sandbox, in "
+        "a state folder of its own, compared with the sandbox's truth at the end.",
     )
     parser.add_argument("--contacts", type=positive, default=2_000, metavar="N", help="[2000]")
     parser.add_argument(
         "--moves", type=positive, default=400, metavar="N", help="changes before the delta [400]"
     )
+    parser.add_argument("--details", action="store_true", help="every sync and every table")
     parser.add_argument("--no-progress", action="store_true", help="Plain lines, no bars.")
     given = parser.parse(words)
-    return demo(contacts=given.contacts, moves=given.moves, bars=not given.no_progress)
+    return demo(
+        contacts=given.contacts,
+        moves=given.moves,
+        bars=not given.no_progress,
+        details=given.details,
+    )
 
 
-def demo(*, contacts: int = 2_000, moves: int = 400, bars: bool = True) -> int:
-    """Run it, print what SyncHistory says; 0 only if all went well and the warehouse is right."""
+def demo(
+    *, contacts: int = 2_000, moves: int = 400, bars: bool = True, details: bool = False
+) -> int:
+    """Run it, tell it; 0 only if all went well and the warehouse is what the sources are.
+
+    Its state folder stays: `crm-sync dev` goes on with it.
+    """
     from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.sandbox.process import sandbox
 
-    began = time.monotonic()
-    _own_folder()
-    print(
-        f"A sandbox of HubSpot with {contacts:,} contacts and everything around them, with its "
-        "real rate limits\n(190 requests per 10 s, 5 searches per second), sandboxes of "
-        "Genius's 30 tables, of CallRail\nand of Pipedrive, an empty PostgreSQL, and Dagster."
-    )
-    options = ["--contacts", str(contacts), "--knob", "limits=true"]
-    options += ["--knob", f"index_lag={INDEX_LAG_SECONDS}"]
-    options += ["--pipedrive-deals", str(max(60, contacts // 4))]
-    options += ["--genius-url", beside(warehouse_url(environment()))]
-    with sandbox(*options) as running:
+    began, here = time.monotonic(), Path.cwd()
+    folder = _own_folder()
+    sizes = ["--contacts", str(contacts), "--pipedrive-deals", str(max(60, contacts // 4))]
+    genius = ["--genius-url", beside(warehouse_url(environment()))]
+    knobs = ["--knob", "limits=true", "--knob", f"index_lag={INDEX_LAG_SECONDS}"]
+    with sandbox(*sizes, *genius, *knobs) as running:
         os.environ |= running.env
-        problems = _problems(running, _Syncs(bars), moves)
+        crms = [crm for crm in registry.crms().values() if is_named(crm)]
+        shares = {crm.name: moves if crm.name == LARGEST else moves // 4 for crm in crms}
+        # Search shows changes late; the delta runs a while after them.
+        world = World(sizes, shares, 5 * INDEX_LAG_SECONDS)
+        print(_opening([crm.title for crm in crms], contacts))
+        problems = _problems(running, _Syncs(crms, bars), world, details)
     if problems:
         print("\nNot as it should be:\n" + "\n".join(f"  {line}" for line in problems))
         return 1
-    print(
-        f"\nEverything synced, and the warehouse is what the sources are "
-        f"({time.monotonic() - began:.0f} s).\n\n"
-        "Next: `make dev` shows it in Dagster's UI. For your own account put HUBSPOT_TOKEN=… into "
-        ".env, then\n`.venv/bin/crm-sync doctor` and `.venv/bin/crm-sync hubspot contacts "
-        "--max-records=50 --dry-run`."
-    )
+    world.save(folder)
+    write_exports(exports := folder / "env.sh", {f"{PREFIX}HOME": str(folder)})
+    print(_closing(time.monotonic() - began, from_here(exports, here)))
     return 0
 
 
-def _problems(running: Running, syncs: _Syncs, moves: int) -> list[str]:
+LARGEST = "hubspot"
+"""The CRM that gets most of the changes."""
+
+
+def _opening(titles: Sequence[str], contacts: int) -> str:
+    return (
+        f"Sandboxes of {', '.join(titles)}, with their real rate limits,\n"
+        f"{contacts:,} contacts and everything around them; an empty PostgreSQL; Dagster.\n"
+    )
+
+
+def _closing(seconds: float, exports: str) -> str:
+    return (
+        f"\nThe warehouse is what the sources are ({seconds:.0f} s). Look at it:\n"
+        "  make dev        Dagster's UI and the dashboard, with this data; or in a shell:\n"
+        f"  source {exports}\n"
+        f'  crm-sync history\n  crm-sync sql "{QUESTION}"\n'
+        "Your own account: HUBSPOT_TOKEN=… in .env, then `.venv/bin/crm-sync doctor hubspot`."
+    )
+
+
+def _problems(running: Running, syncs: _Syncs, world: World, details: bool) -> list[str]:
     """Three syncs of everything, told as they go, and what is wrong in the end."""
-    print("\n1. The first sync of every entity")
-    first = syncs.all()
-    print(f"\n2. {moves} records are created, edited, cleared, archived, merged, deleted …")
-    moved = [
-        line
-        for crm in CRMS
-        for share in (moves if crm == "hubspot" else moves // 4,)
-        for line in json.loads(running.ask(f"{crm}/move", {"n": share, "seed": 1}))["result"]
-    ]
-    # Search shows changes late; the delta runs a while after them.
-    running.ask("clock", {"advance": 5 * INDEX_LAG_SECONDS})
-    print("\n3. A delta of every entity")
-    delta = syncs.all()
-    compared = _differences(syncs.warehouse, running, excused=_purged(moved))
+    tables = _print_table if details else _print_no_table
+    first = syncs.all("1. first sync")
+    tables("the first sync", first)
+    moved = world.move(running)
+    world.go_ahead(running)
+    print(f"   {len(moved)} records are created, edited, cleared, archived, merged, deleted")
+    delta = syncs.all("2. delta")
+    tables("the delta", delta)
+    excused = _purged(moved)
+    compared = _differences(syncs.warehouse, running, syncs.crms, excused=excused)
     problems = [f"{entity}: {wrong}" for entity, _, wrong in compared if wrong]
     print(
-        "   The delta missed something; see below."
+        "   the delta missed something, see below"
         if problems
-        else "   Compared with the sandbox's truth, nothing is amiss but what the sources "
-        "tell nobody:\n   records deleted for good."
+        else "   nothing is amiss but what the sources tell nobody: records deleted for good"
     )
-    print("\n4. A full read, which finds those too")
-    full = syncs.all(full=True)
-    _print_tables({"the first sync": first, "the delta": delta, "the full read after it": full})
-    print("\n5. The warehouse against the sandbox's truth: keys, and when each record changed")
-    for entity, count, wrong in _differences(syncs.warehouse, running):
-        print(f"   {entity.name:<44} {count:>7,} live, {wrong or 'the same in both'}")
+    full = syncs.all("3. full read", full=True)
+    tables("the full read", full)
+    known = live = 0
+    for entity, count, wrong in _differences(syncs.warehouse, running, syncs.crms):
+        known, live = known + 1, live + count
+        if details:
+            print(f"   {entity.name:<44} {count:>7,} live, {wrong or 'the same in both'}")
         problems += [f"{entity}: {wrong}"] if wrong else []
+    if not problems:
+        print(
+            f"4. compared      {known} tables, {live:,} live records: keys and times of change are "
+            "the same"
+        )
     syncs.close()
     return problems + [
         f"{outcome.entity} ended as {outcome.status}: {outcome.error or 'see the quarantine'}"
@@ -120,7 +151,7 @@ def _problems(running: Running, syncs: _Syncs, moves: int) -> list[str]:
     ]
 
 
-def _own_folder() -> None:
+def _own_folder() -> Path:
     """An empty state folder, and an environment in which nothing of the user's own is left."""
     folder = environment().made_home() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
@@ -137,84 +168,71 @@ def _own_folder() -> None:
     os.environ[f"{PREFIX}HOME"] = str(folder)
     # Away from a .env: the demo must not read, let alone write, anything real.
     os.chdir(folder)
+    return folder
 
 
 class _Syncs:
     """Runs in this process, in one Dagster instance, into one warehouse."""
 
-    def __init__(self, bars: bool) -> None:
+    def __init__(self, crms: Sequence[Crm], bars: bool) -> None:
         from crm_sync_assets.cli.display import configure_log
         from crm_sync_assets.operations.opening import open_warehouse
         from crm_sync_assets.orchestration.instance import open_instance
 
+        self.crms = crms
         self._bars = bars and sys.stderr.isatty()
-        configure_log(debug=False, quiet=False, bars=True)
+        # What the sandbox lacks of a real account is no news here; each run's log has it.
+        configure_log(debug=False, quiet=True, bars=True)
         self._environment = environment()
         self._instance = open_instance(self._environment, to_run=True)
         self.warehouse = open_warehouse()
 
-    def all(self, *, full: bool = False) -> list[Outcome]:
-        """Every entity, in one run per CRM of the job the UI has for it."""
-        return [outcome for crm in CRMS for outcome in self._crm(crm, Flags(full=full))]
+    def all(self, title: str, *, full: bool = False) -> list[Outcome]:
+        """Every entity, in one run per CRM of the job the UI has for it; told in one line."""
+        began = time.monotonic()
+        outcomes = [o for crm in self.crms for o in self._crm(crm, Flags(full=full))]
+        total = {name: sum(getattr(one, name) for one in outcomes) for name in _COUNTED}
+        print(
+            f"{title:<16} {len(outcomes)} entities: {total['processed']:,} records, "
+            f"{total['created']:,} created, {total['updated']:,} updated, "
+            f"{total['deleted']:,} deleted ({time.monotonic() - began:.0f} s)",
+            flush=True,
+        )
+        return outcomes
 
-    def _crm(self, name: str, flags: Flags) -> list[Outcome]:
+    def _crm(self, crm: Crm, flags: Flags) -> list[Outcome]:
         from crm_sync_assets.cli.bars import Bars
-        from crm_sync_assets.cli.display import describe
 
-        crm, entities = registry.crm(name), registry.selection(name)
+        entities = registry.selection(crm.name)
         with Bars(entities, {}) if self._bars else nullcontext():
-            outcomes = launch(
+            return launch(
                 crm,
                 plan(crm, entities, flags),
-                job=f"{name}_all",
+                job=f"{crm.name}_all",
                 instance=self._instance,
                 warehouse=self.warehouse,
             )
-        if not self._bars:
-            width = max(len(outcome.entity.name) for outcome in outcomes)
-            for outcome in outcomes:
-                print(f"   {outcome.entity.name:<{width}}  {describe(outcome)}")
-        return outcomes
 
     def close(self) -> None:
         self._instance.dispose()
         self.warehouse.close()
 
 
-def _print_tables(syncs: Mapping[str, Sequence[Outcome]]) -> None:
-    from rich.console import Console
+def _print_table(title: str, outcomes: Sequence[Outcome]) -> None:
+    print_table(
+        f"SyncHistory: {title}",
+        ["entity", "status", *_COUNTED, "seconds", "strategy", "records/s"],
+        [
+            (one.entity.name, one.status, *(getattr(one, name) for name in _COUNTED), one.seconds,
+             one.strategy, one.per_second)
+            for one in outcomes
+        ],
+        nothing="nothing was synced",
+    )  # fmt: skip
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print()
-    for title, outcomes in syncs.items():
-        console.print(_table(f"SyncHistory: {title}", outcomes))
 
-
-def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_footer=True)
-    total = {name: sum(getattr(one, name) for one in outcomes) for name in _COUNTED}
-    table.add_column("entity", footer="all", no_wrap=True)
-    table.add_column("strategy", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    for name in _COUNTED:
-        table.add_column(name, justify="right", footer=f"{total[name]:,}")
-    table.add_column(
-        "seconds", justify="right", footer=f"{sum(one.seconds for one in outcomes):.1f}"
-    )
-    table.add_column("records/s", justify="right")
-    colours = {"success": "green", "partial": "yellow", "failed": "red"}
-    for one in outcomes:
-        table.add_row(
-            one.entity.name,
-            one.strategy or "",
-            f"[{colours[one.status]}]{one.status}[/]",
-            *(f"{getattr(one, name):,}" for name in _COUNTED),
-            f"{one.seconds:.2f}",
-            f"{one.per_second:,.0f}",
-        )
-    return table
+def _print_no_table(_title: str, _outcomes: Sequence[Outcome]) -> None:
+    """What `--details` shows is left out."""
 
 
 _COUNTED = ("processed", "created", "updated", "unchanged", "deleted", "failed")
@@ -227,14 +245,18 @@ def _purged(moved: Sequence[str]) -> frozenset[str]:
 
 
 def _differences(
-    warehouse: Warehouse, running: Running, *, excused: frozenset[str] = frozenset()
+    warehouse: Warehouse,
+    running: Running,
+    crms: Sequence[Crm],
+    *,
+    excused: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Entity, int, str | None]]:
     """Each entity with its number of live records, and what is wrong with its rows, if anything.
 
     Does its table hold what the sandbox finally holds? Differences about `excused` ids are passed
     over.
     """
-    for crm in map(registry.crm, CRMS):
+    for crm in crms:
 
         def ask(what: str, name: str = crm.name) -> list[dict[str, Any]]:
             return [json.loads(line) for line in running.ask(f"truth/{name}/{what}").splitlines()]

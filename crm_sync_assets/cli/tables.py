@@ -131,7 +131,9 @@ def print_table(
     shown = [[_shown(value, None if wide else now) for value in row] for row in rows]
     room = UNBOUNDED if wide else _room()
     kept = _kept(columns, rows, shown, room)
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
     for position, name in enumerate(columns[:kept]):
         folds = _folds(rows, position)
         table.add_column(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crm_sync_assets.cli import demo
+from crm_sync_assets.cli import demo, main
+from crm_sync_assets.cli.world import World, left_in
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.truth import Live, live
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.process import Running
 from crm_sync_assets_tests.truth import HubSpotSyncs
 
+HUBSPOT = [registry.crm("hubspot")]
+
 
 @pytest.fixture
-def running(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Running:
-    monkeypatch.setattr(demo, "CRMS", ("hubspot",))
+def running(sandbox: Sandbox) -> Running:
     no_process: Any = None
     return Running(sandbox.url, sandbox.env(), no_process)
 
@@ -25,7 +29,9 @@ def running(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Running:
 def test_what_is_missing_old_or_too_much_is_told_and_nothing_else(running: Running) -> None:
     syncs = HubSpotSyncs()
     syncs.all()
-    found = {e.sync_type: wrong for e, _, wrong in demo._differences(syncs.warehouse, running)}
+    found = {
+        e.sync_type: wrong for e, _, wrong in demo._differences(syncs.warehouse, running, HUBSPOT)
+    }
     assert set(found.values()) == {None}
     assert {"contacts", "deals", "tasks", "associations_contact_deal"} <= found.keys()
     with syncs.warehouse.connection() as connection:
@@ -38,7 +44,9 @@ def test_what_is_missing_old_or_too_much_is_told_and_nothing_else(running: Runni
         ):
             assert connection.execute(statement).rowcount == 1
         connection.commit()
-    wrong = {e.sync_type: w for e, _, w in demo._differences(syncs.warehouse, running) if w}
+    wrong = {
+        e.sync_type: w for e, _, w in demo._differences(syncs.warehouse, running, HUBSPOT) if w
+    }
     assert {name: text.split()[0] for name, text in wrong.items()} == {
         "contacts": "1",
         "deals": "1",
@@ -56,11 +64,11 @@ def test_what_no_delta_can_know_about_is_excused(sandbox: Sandbox, running: Runn
     one = sandbox.hubspot.ids("contacts")[0]
     sandbox.hubspot.purge("contacts", one)
     syncs.sync("contacts")
-    left = {e.sync_type for e, _, w in demo._differences(syncs.warehouse, running) if w}
+    left = {e.sync_type for e, _, w in demo._differences(syncs.warehouse, running, HUBSPOT) if w}
     assert "contacts" in left
     excused = demo._purged([f"purge contacts {one}", "edit contacts 7"])
     assert excused == {one}
-    told = demo._differences(syncs.warehouse, running, excused=excused)
+    told = demo._differences(syncs.warehouse, running, HUBSPOT, excused=excused)
     assert [wrong for _, _, wrong in told if wrong] == []
     syncs.close()
 
@@ -80,3 +88,52 @@ def test_keys_of_several_columns_are_found_whatever_case_the_database_has() -> N
         return [dict.fromkeys([name.upper() for name in names], 7)]
 
     assert live(entity, ask) == Live({(("7",) * len(names), None)}, dated=False)
+
+
+def test_the_story_is_the_one_in_the_readme(
+    running: Running, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Line by line, whatever the numbers; and its question to the warehouse has an answer."""
+    syncs = demo._Syncs(HUBSPOT, bars=False)
+    assert demo._problems(running, syncs, World((), {"hubspot": 40}, 100), details=False) == []
+    told = capsys.readouterr().out
+    titles = [crm.title for crm in registry.crms().values()]
+    story = demo._opening(titles, 300) + "\n" + told + demo._closing(9, ".crm_sync/demo/env.sh")
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (page,) = [part for part in re.findall(r"```text\n(.*?)```", readme, re.S) if "delta" in part]
+    assert shape(story) == shape(page)
+    assert max(map(len, page.splitlines())) <= 92
+    assert main(["sql", demo.QUESTION]) == 0
+    assert "customer" in capsys.readouterr().out
+
+
+def shape(text: str) -> list[str]:
+    return re.sub(r"\d[\d,]*", "N", text).strip().splitlines()
+
+
+def test_details_show_every_sync_and_every_table(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    syncs = demo._Syncs(HUBSPOT, bars=False)
+    outcomes = syncs.all("one")
+    demo._print_table("the first sync", outcomes)
+    out = capsys.readouterr().out
+    assert all(outcome.entity.name in out for outcome in outcomes)
+    syncs.close()
+
+
+def test_a_world_is_played_again_as_it_was(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each record that the first one's changes touched is touched again, later, and no other."""
+    world = World(["--contacts", "300"], {"hubspot": 60}, 100.0)
+    world.save(tmp_path)
+    assert left_in(tmp_path) == world
+    assert left_in(tmp_path / "nothing") is None
+    no_process: Any = None
+    first = Running(sandbox.url, sandbox.env(), no_process)
+    done = world.move(first)
+    live_then = set(sandbox.hubspot.ids("contacts"))
+    with Sandbox(seed=7, contacts=300) as fresh:
+        again = Running(fresh.url, fresh.env(), no_process)
+        world.play_again(again)
+        assert set(fresh.hubspot.ids("contacts")) == live_then
+        assert len(done) >= 60
