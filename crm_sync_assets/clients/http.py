@@ -416,9 +416,9 @@ class Session:
         self.usage.add(rate_limit_wait_seconds=waited)
         return lease
 
-    def wait_to_ask_again(self, tries: int, why: str) -> None:
-        """Wait as after so many failures, because an answer cannot be true."""
-        self._patience.ask_again(tries, why)
+    def wait_to_ask_again(self, tries: int, why: str, *, is_odd: bool = True) -> None:
+        """Wait as after so many failures, because an answer cannot be true, or is to be sure of."""
+        self._patience.ask_again(tries, why, is_odd=is_odd)
 
     def _slow_down(self, answer: Answer, pause: Pause) -> None:
         """Wait as long as the source asks for, and let the others of the account wait too."""

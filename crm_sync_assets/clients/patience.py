@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -73,11 +74,12 @@ class Patience:
         self._usage.add(retries=1)
         self._wait(seconds)
 
-    def ask_again(self, tries: int, why: str) -> None:
-        """Wait as after so many failures, if there is time for it."""
+    def ask_again(self, tries: int, why: str, *, is_odd: bool = True) -> None:
+        """Wait as after so many failures, if there is time for it; a retry only if it `is_odd`."""
         seconds = jitter(min(0.5 * 2**tries, LONGEST_BACKOFF))
-        log.info("%s: %s; asking again in %.1f s", self._subject, why, seconds)
-        self._usage.add(retries=1)
+        level = logging.INFO if is_odd else logging.DEBUG
+        log.log(level, "%s: %s; asking again in %.1f s", self._subject, why, seconds)
+        self._usage.add(retries=int(is_odd))
         if self._has(seconds):
             self._wait(seconds)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from crm_sync_assets_tests.promises.arrivy import Entities, Tasks
 from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
@@ -14,7 +15,18 @@ from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
 
 SUBJECTS: Mapping[str, type[Subject]] = {
     f"{subject.crm}.{subject.entity}": subject
-    for subject in (Contacts, Leads, JobStatuses, Calls, Tags, Deals, Notes, Stages)
+    for subject in (
+        Contacts,
+        Leads,
+        JobStatuses,
+        Calls,
+        Tags,
+        Deals,
+        Notes,
+        Stages,
+        Tasks,
+        Entities,
+    )
 }
 
 

@@ -20,7 +20,8 @@ def test_a_subject_is_able_or_says_why_not(subject: type[Subject], ability: Abil
     if ability == "delta":
         able = entity.tracks_changes
     elif ability == "versions":
-        able = entity.modified is not None
+        source = entity.source
+        able = entity.modified is not None and source.windowed_by in (None, source.modified)
     elif ability == "compare":
         able = entity.tracks_changes and entity.tombstones == "found"
     else:

@@ -132,7 +132,7 @@ class Lists:
             else:
                 break
             if tries < TRIES:
-                self._session.wait_to_ask_again(tries, why)
+                self._session.wait_to_ask_again(tries, why, is_odd=following is not None)
         return answer, records, following
 
     def walk(self, step: Step, begun: Place, size: int) -> Iterator[Turn]:

@@ -70,7 +70,8 @@ class Overlapping:
         if position and last == position["last"]:
             return None
         is_full = position is not None and len(records) >= position["size"]
-        most = position["most"] if is_full else max(len(records), 2)
+        # Only the first page may tell what the source caps: a shorter one after it is the last.
+        most = position["most"] if position else max(len(records), 2)
         read = (_start(position) if position else 0) + named[-1] + 1
         return {**_planned(read, most), "last": last, "is_full": is_full}
 
