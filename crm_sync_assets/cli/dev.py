@@ -5,26 +5,36 @@ and daemon, and the dashboard.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.cli.shell import from_here, write_exports
+from crm_sync_assets.cli.world import World, left_in
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import is_named
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.settings import Environment, environment
+from crm_sync_assets.settings import Environment, environment, variables
 
 MODULE = "crm_sync_assets.definitions"
+LOCATION = "crm_sync_assets"
+CODE_SECONDS = 120
+"""How long the code may take to load."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -41,8 +51,9 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--every", type=positive, default=5, metavar="S", help="seconds between its changes [5]"
     )
+    parser.add_argument("--empty", action="store_true", help="do not go on with the demo's data")
     given = parser.parse(words)
-    return dev(port=given.port, host=given.host, contacts=given.contacts, every=given.every)
+    return dev(**vars(given))
 
 
 def free_port(first: int, host: str = "127.0.0.1") -> int:
@@ -58,75 +69,160 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
     raise FatalError(f"no port from {first} to {first + 99} is free")
 
 
-def dev(*, port: int = 3000, host: str = "127.0.0.1", contacts: int = 500, every: float = 5) -> int:
-    """Run everything until Ctrl-C, or until one of the processes ends; the exit status."""
-    from crm_sync_assets.orchestration.instance import CONFIGURATION, open_instance
+def dev(
+    *,
+    port: int = 3000,
+    host: str = "127.0.0.1",
+    contacts: int = 500,
+    every: float = 5,
+    empty: bool = False,
+) -> int:
+    """Run everything until Ctrl-C, or until one of the processes ends; the exit status.
+
+    A second one in the same state folder only says where the first one is.
+    """
+    from crm_sync_assets.orchestration.instance import open_instance
     from crm_sync_assets.sandbox.process import stop
 
-    env = environment()
+    home = environment().made_home()
     with contextlib.ExitStack() as stack:
-        shared = _shared_environment(stack, env, contacts, every)
+        place = stack.enter_context(_alone(home / "dev.lock"))
+        if place is None:
+            print(f"it runs already: {(home / 'dev.lock').read_text() or 'it is just starting'}")
+            return 0
+        world = None if empty else _of_the_demo(home)
+        env = environment()
+        shared, exports = _shared_environment(stack, env, world, contacts, every)
         # Webserver and daemon would both make the storage of a new instance, and get in each
         # other's way.
         open_instance(env).dispose()
         port = free_port(port, host)
         board = free_port(port + 100)
         shared["CRM_SYNC_DASHBOARD_URL"] = f"http://127.0.0.1:{board}"
-        workspace = CONFIGURATION.with_name("workspace.yaml")
-        code = ["-w", str(workspace)] if workspace.exists() else ["-m", MODULE]
-        commands = {
-            "webserver": [
-                *("-m", "dagster_webserver", *code),
-                *("-h", host, "-p", str(port), "--log-level", "warning"),
-            ],
-            "daemon": [
-                *("-m", "dagster._daemon", "run", *code),
-                *("--log-level", "warning"),
-            ],
-            "dashboard": ["-m", "crm_sync_assets.cli", "dashboard", "--port", str(board)],
-        }
-        children = {
-            name: _start(name, [sys.executable, *arguments], shared)
-            for name, arguments in commands.items()
-        }
-        stack.callback(stop, list(children.values()))
-        _say("dev", f"Dagster is starting; it will be at http://{host}:{port}")
-        return _watch(children, f"http://{host}:{port}")
+        url = f"http://{host}:{port}"
+        _write_down(place, f"{url} (process {os.getpid()}); Ctrl-C there stops it")
+        _say("dev", f"Dagster is starting; it will be at {url}")
+        children: dict[str, subprocess.Popen[str]] = {}
+        # The last one that was started stops first.
+        stack.callback(lambda: stop(list(reversed(children.values()))))
+        workspace = _serve_code(stack, children, shared)
+        for name, arguments in _servers(workspace, host, port, board).items():
+            children[name] = _start(name, [sys.executable, *arguments], shared)
+        write_exports(path := home / "dev.sh", exports)
+        stack.callback(path.unlink, missing_ok=True)
+        _say("dev", f"in another terminal: source {from_here(path, Path.cwd())}, then crm-sync …")
+        return _watch(children, url)
+
+
+def _servers(workspace: Path, host: str, port: int, board: int) -> dict[str, Sequence[str]]:
+    """What runs beside the code, by name: arguments of Python."""
+    code = ("-w", str(workspace), "--log-level", "warning")
+    return {
+        "webserver": ["-m", "dagster_webserver", *code, "-h", host, "-p", str(port)],
+        "daemon": ["-m", "dagster._daemon", "run", *code],
+        "dashboard": ["-m", "crm_sync_assets.cli", "dashboard", "--port", str(board)],
+    }
+
+
+def _serve_code(
+    stack: contextlib.ExitStack,
+    children: dict[str, subprocess.Popen[str]],
+    env: Mapping[str, str],
+) -> Path:
+    """Start the server of our code and wait for it; a workspace that points there.
+
+    On their own, webserver and daemon load the code once each, and the daemon again every minute.
+    """
+    from dagster._grpc.client import DagsterGrpcClient
+    from dagster._grpc.server import wait_for_grpc_server
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crm_sync_dev_")))
+    address = folder / "code"
+    command = [
+        *(sys.executable, "-m", "dagster", "code-server", "start", "-m", MODULE),
+        *("--socket", str(address), "--location-name", LOCATION, "--log-level", "warning"),
+    ]
+    children["code"] = _start("code", command, env)
+    client = DagsterGrpcClient(socket=str(address))
+    wait_for_grpc_server(children["code"], client, command, timeout=CODE_SECONDS)
+    server = {"socket": str(address), "location_name": LOCATION}
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), "utf-8")
+    return workspace
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[IO[str] | None]:
+    """The file, locked until the block ends; None where another process has it."""
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield None
+            return
+        _write_down(file, "")
+        yield file
+
+
+def _write_down(file: IO[str], text: str) -> None:
+    file.truncate(0)
+    file.write(text)
+    file.flush()
+
+
+def _of_the_demo(home: Path) -> World | None:
+    """The world of the demo, whose state folder is ours from here on; None without one.
+
+    Whoever has an account, a server or an instance of Dagster in mind does not mean the demo's.
+    """
+    folder = home / "demo"
+    world = left_in(folder)
+    given = variables()
+    if world is None or environment().warehouse_url or given.get("DAGSTER_HOME") or _any_is_named():
+        return None
+    os.environ["CRM_SYNC_HOME"] = str(folder)
+    _say("dev", f"with what the demo left in {folder}; --empty starts without")
+    return world
+
+
+def _any_is_named() -> bool:
+    return any(is_named(crm) for crm in registry.crms().values())
 
 
 def _shared_environment(
-    stack: contextlib.ExitStack, env: Environment, contacts: int, every: float
-) -> dict[str, str]:
-    """One environment for all: the same warehouse, instance and CRM account."""
+    stack: contextlib.ExitStack, env: Environment, world: World | None, contacts: int, every: float
+) -> tuple[dict[str, str], dict[str, str]]:
+    """One environment for all: the same warehouse, instance and CRM account.
+
+    Then what of it another terminal needs.
+    """
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.orchestration.instance import instance_folder
     from crm_sync_assets.sandbox.crms.genius.crm import beside
     from crm_sync_assets.sandbox.process import sandbox
 
     warehouse = open_warehouse()
-    shared = {**os.environ, "CRM_SYNC_HOME": str(env.made_home())}
-    if any(is_named(crm) for crm in registry.crms().values()):
+    exports = {"CRM_SYNC_HOME": str(env.made_home())}
+    if _any_is_named():
         _say("dev", "the accounts your environment names")
     else:
-        options = ["--contacts", str(contacts), "--move-every", str(every)]
+        options = ["--move-every", str(every)]
+        options += world.options if world else ("--contacts", str(contacts))
         # On a server of yours nothing is made but the warehouse's own tables.
         if not env.warehouse_url:
             options += ["--genius-url", beside(warehouse.url)]
         running = stack.enter_context(sandbox(*options))
-        shared |= running.env
+        if world:
+            world.play_again(running)
+        exports |= running.env
         _say("dev", f"the sandbox at {running.url}; one change every {every:g} s")
-        for name, value in running.env.items():
-            _say("dev", f"  export {name}={value}")
-    shared["CRM_SYNC_WAREHOUSE_URL"] = warehouse.url
+    shared = {**os.environ, **exports, "CRM_SYNC_WAREHOUSE_URL": warehouse.url}
     shared["DAGSTER_HOME"] = str(instance_folder(env))
     shared["PYTHONUNBUFFERED"] = "1"
     # Dagster announces with every start which of its parameters are in beta.
     shared.setdefault("PYTHONWARNINGS", "ignore")
-    shown = "your server" if env.warehouse_url else f"embedded PostgreSQL in {env.home_folder}"
-    _say("dev", f"warehouse: {shown}")
-    if not env.warehouse_url:
-        _say("dev", f"  export CRM_SYNC_WAREHOUSE_URL='{warehouse.url}'")
-    return shared
+    _say("dev", f"warehouse: {'your server' if env.warehouse_url else warehouse.url}")
+    return shared, exports
 
 
 def _start(name: str, command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -146,7 +242,11 @@ def _start(name: str, command: Sequence[str], env: Mapping[str, str]) -> subproc
 
 def _relay(name: str, lines: IO[str]) -> None:
     for line in lines:
-        _say(name, line.rstrip())
+        # Dagster colours its log for a terminal, which this may not be.
+        _say(name, _COLOUR.sub("", line.rstrip()))
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _say(name: str, line: str) -> None:

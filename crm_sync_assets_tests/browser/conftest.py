@@ -114,7 +114,7 @@ def _ready(process: subprocess.Popen[bytes], home: Path) -> Project:
         ready = re.search(r"ready: (\S+)", text)
         board = re.search(r"the dashboard is at (\S+);", text)
         if ready and board:
-            url = re.search(r"CRM_SYNC_WAREHOUSE_URL='([^']+)'", text)
+            url = re.search(r"warehouse: (\S+)", text)
             assert url, text
             _no_welcome(ready[1])
             return Project(ready[1], board[1], url[1], home / "state" / "dagster")
