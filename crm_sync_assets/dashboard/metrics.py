@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from crm_sync_assets.dashboard.board import Board
+from crm_sync_assets.dashboard.days import Day
 from crm_sync_assets.dashboard.states import State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +29,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "crm_sync_entity_state": ("1 for the state that an entity is in", (*ENTITY, "state")),
     "crm_sync_running": ("1 while a sync of the entity runs", ENTITY),
     "crm_sync_complete_timestamp_seconds": ("End of the newest complete sync", ENTITY),
-    "crm_sync_fresh_seconds": ("The age at which the entity is overdue", ENTITY),
+    "crm_sync_fresh_seconds": ("The age at which it is overdue, where one is expected", ENTITY),
     "crm_sync_watermark_timestamp_seconds": ("The moment up to which it is complete", ENTITY),
     "crm_sync_verified_timestamp_seconds": (
         "The moment up to which the newest verification proved it, 0 where it proved nothing",
@@ -73,19 +74,12 @@ class _Collected(Collector):
 
 
 def _samples(board: Board) -> Iterator[Sample]:
+    today = board.now.astimezone(UTC).date()
+    days = {(day.crm, day.sync_type): day for day in board.days if day.day == today}
     for state in board.states:
         yield from _of_state(state, board.now)
-    today = board.now.astimezone(board.since.tzinfo).date()
-    for day in board.days:
-        if day.day != today:
-            continue
-        entity = (day.crm, day.sync_type)
-        for status in STATUSES:
-            yield "crm_sync_today_syncs", (*entity, status), getattr(day, status)
-        for outcome, field in RECORDS.items():
-            yield "crm_sync_today_records", (*entity, outcome), getattr(day, field)
-        yield "crm_sync_today_api_requests", entity, day.requests
-        yield "crm_sync_today_rate_limit_hits", entity, day.rate_limit_hits
+        entity = (state.entity.crm, state.entity.sync_type)
+        yield from _of_day(entity, days.get(entity))
     for quota in board.quotas:
         yield "crm_sync_quota_used_units", (quota.crm, quota.window), quota.used
         yield "crm_sync_quota_limit_units", (quota.crm, quota.window), quota.limit
@@ -93,12 +87,27 @@ def _samples(board: Board) -> Iterator[Sample]:
         yield "crm_sync_open_alerts", (rule,), count
 
 
+def _of_day(entity: tuple[str, str], day: Day | None) -> Iterator[Sample]:
+    """Of the entity's day; without any sync it is all zeros."""
+
+    def told(name: str) -> float:
+        return float(getattr(day, name)) if day is not None else 0.0
+
+    for status in STATUSES:
+        yield "crm_sync_today_syncs", (*entity, status), told(status)
+    for outcome, field in RECORDS.items():
+        yield "crm_sync_today_records", (*entity, outcome), told(field)
+    yield "crm_sync_today_api_requests", entity, told("requests")
+    yield "crm_sync_today_rate_limit_hits", entity, told("rate_limit_hits")
+
+
 def _of_state(state: State, now: datetime) -> Iterator[Sample]:
     entity = (state.entity.crm, state.entity.sync_type)
     yield "crm_sync_entity_state", (*entity, state.word(now).replace(" ", "_")), 1
     yield "crm_sync_running", entity, state.is_running
     yield "crm_sync_quarantined_records", entity, state.quarantined
-    yield "crm_sync_fresh_seconds", entity, state.fresh_seconds
+    if state.expected_every is not None:
+        yield "crm_sync_fresh_seconds", entity, state.expected_every.total_seconds()
     moments = {
         "crm_sync_complete_timestamp_seconds": state.complete_at,
         "crm_sync_watermark_timestamp_seconds": state.watermark,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.operations.alert_rules import expected_every
 from crm_sync_assets.operations.baselines import Pace, named, paces
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
@@ -24,15 +25,13 @@ class State:
 
     `complete_at` is the end of the newest complete sync. `verified_at` is the end of the newest
     verification, `verified_through` up to when that proved that nothing was missed. `rows` is
-    PostgreSQL's estimate of the table, of rows marked deleted too, None without a table.
+    PostgreSQL's estimate of the table, of rows marked deleted too, None without a table. Without
+    a complete sync for longer than `expected_every` it is overdue, unless that is None.
     """
 
     entity: Entity
     status: str | None
     started: datetime | None
-    ended: datetime | None
-    reason: str | None
-    error: str
     is_running: bool
     complete_at: datetime | None
     watermark: datetime | None
@@ -40,7 +39,7 @@ class State:
     verified_through: datetime | None
     rows: int | None
     quarantined: int
-    fresh_seconds: float
+    expected_every: timedelta | None
     pace: Pace | None
 
     def word(self, now: datetime) -> Word:
@@ -48,10 +47,8 @@ class State:
             return "never synced"
         if self.status == "failed":
             return "failed"
-        late = self.complete_at is None or (
-            now - self.complete_at > timedelta(seconds=self.fresh_seconds)
-        )
-        if late:
+        expected = self.expected_every
+        if expected is not None and (self.complete_at is None or now - self.complete_at > expected):
             return "overdue"
         return "partial" if self.status == "partial" and self.quarantined else "fresh"
 
@@ -63,8 +60,8 @@ _NEWEST = (
 )
 _ENDED = f"{REAL} AND status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
 _STATES = (
-    "SELECT w.crm || '.' || w.type, n.status, n.start_time, n.end_time, n.reason, "  # noqa: S608
-    "coalesce(n.error_message, ''), EXISTS (SELECT FROM ingestion_sync_history AS r "
+    "SELECT w.crm || '.' || w.type, n.status, n.start_time, EXISTS ("  # noqa: S608
+    "SELECT FROM ingestion_sync_history AS r "
     "WHERE r.crm_source = w.crm AND r.sync_type = w.type AND r.status = 'running' "
     f"AND r.{REAL}), "
     "c.end_time, c.watermark, v.end_time, "
@@ -103,7 +100,7 @@ def states(
             *(
                 entity,
                 *found[entity.name],
-                settings(entity).fresh_hours * 3600,
+                expected_every(entity, settings(entity)),
                 measured.get(entity.name),
             )
         )

@@ -186,12 +186,22 @@ def _quarantine(connection: Connection, entity: Entity, past: _Past) -> Finding 
     )
 
 
-def _overdue(entity: Entity, past: _Past, settings: SyncSettings, now: datetime) -> Finding | None:
-    """Removals and other syncs that no run of the whole CRM takes count once they have a time."""
+def expected_every(entity: Entity, settings: SyncSettings) -> timedelta | None:
+    """After how long without a complete sync the entity is overdue; None: nobody expects one.
+
+    Removals and other syncs that no run of the whole CRM takes count once they have a time.
+    """
     if not (entity.in_all or "fresh_hours" in settings.model_fields_set):
         return None
+    return timedelta(hours=settings.fresh_hours)
+
+
+def _overdue(entity: Entity, past: _Past, settings: SyncSettings, now: datetime) -> Finding | None:
+    expected = expected_every(entity, settings)
+    if expected is None:
+        return None
     last = max((end for _, end, *_ in past.complete), default=None)
-    if now - (last or past.first) <= timedelta(hours=settings.fresh_hours):
+    if now - (last or past.first) <= expected:
         return None
     return Finding(
         "overdue",

@@ -193,7 +193,7 @@ def _nothing(
             "nothing",
             name,
             since,
-            f"{_DELTAS} {'delta' if deltas == 1 else 'deltas'} since {minute(since)} brought no "
+            f"{deltas} {'delta' if deltas == 1 else 'deltas'} since {minute(since)} brought no "
             f"record, where each of the {days[name]} days before brought some",
             f"crm-sync verify {crm} {sync_type}",
             deltas,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from crm_sync_assets.dashboard.board import Board, read
 from crm_sync_assets.dashboard.quotas import Quota, quotas
+from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.dashboard.conftest import ENTITIES, NOW, SETTINGS, add, board_of
-from crm_sync_assets_tests.scripted import FakeClient, person, sync
+from crm_sync_assets_tests.scripted import CALLS, FakeClient, person, sync
 
 
 def test_each_entity_has_the_state_of_its_newest_syncs(board: Board) -> None:
@@ -24,8 +26,21 @@ def test_each_entity_has_the_state_of_its_newest_syncs(board: Board) -> None:
     assert people.watermark == NOW - timedelta(hours=1)
     assert people.pace is not None
     assert (people.pace.seconds, people.pace.baseline_seconds) == (60.0, 60.0)
-    assert (things.reason, things.watermark, things.pace) == ("auth", None, None)
+    assert (things.watermark, things.pace) == (None, None)
     assert (calls.quarantined, calls.status) == (2, "partial")
+
+
+def test_what_nobody_expects_every_day_is_not_overdue(filled: Warehouse) -> None:
+    rare = (replace(CALLS, in_all=False),)
+
+    def word(settings: SyncSettings) -> str:
+        with filled.connection() as connection:
+            board = read(connection, rare, days_back=30, now=NOW, settings=lambda _: settings)
+        assert {one.rule for one in board.findings} >= {"quarantine"}
+        return board.states[0].word(NOW)
+
+    assert word(SyncSettings()) == "partial"
+    assert word(SyncSettings(fresh_hours=24)) == "overdue"
 
 
 def test_days_add_up_to_the_rows_of_history(board: Board) -> None:

@@ -124,8 +124,9 @@ def test_metrics_are_those_that_are_documented_and_say_what_the_rows_say(
     assert NOW.timestamp() - watermark == pytest.approx(3600)
     today = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
     syncs = sum((NOW - today).total_seconds() >= 3600 * hours for hours in (1, 2, 3))
-    assert found.get(("crm_sync_today_syncs", *people, "success"), 0) == syncs
-    assert found.get(("crm_sync_today_records", *people, "created"), 0) == 7 * syncs
+    assert found["crm_sync_today_syncs", *people, "success"] == syncs
+    assert found["crm_sync_today_records", *people, "created"] == 7 * syncs
+    assert found["crm_sync_today_api_requests", "other", "calls"] == 0
     families = list(text_string_to_metric_families(text))
     assert {family.name for family in families} <= set(METRICS)
     for family in families:

@@ -145,6 +145,11 @@ def test_a_day_without_records_after_days_that_all_had_some(
     [odd] = found(warehouse, "nothing")
     assert odd.advice == "crm-sync verify test people"
     assert odd.size == per_day
+    since = NOW - (per_day - 1) * every
+    assert odd.what == (
+        f"{per_day} {'delta' if per_day == 1 else 'deltas'} since {since:%Y-%m-%d %H:%M} UTC "
+        "brought no record, where each of the 7 days before brought some"
+    )
     more = SyncSettings(expected_days=8, fresh_hours=10_000)
     assert found(warehouse, "nothing", settings=more), "what is open is open until it is over"
     off = SyncSettings(expected_days=0, fresh_hours=10_000)
@@ -184,6 +189,7 @@ def test_answers_429_of_a_day_add_up_over_a_crm_and_fade(warehouse: Warehouse) -
     [throttled] = found(warehouse, "throttled")
     assert (throttled.subject, throttled.size) == ("test", 50)
     assert throttled.since == NOW - 20 * HOUR
+    assert throttled.what.startswith("50 requests were answered with 429 within a day: ")
     assert "CRM_SYNC_TEST__RATE_WINDOWS" in throttled.advice
     with warehouse.connection() as connection:
         connection.execute(
@@ -276,6 +282,10 @@ def test_a_read_that_failed_is_owed_although_deltas_end_well(
     add(warehouse, 7 * HOUR)
     add(warehouse, 6 * HOUR, kind="dry_run", strategy="full")
     assert owed(warehouse) == [command]
+    [told] = found(warehouse, "unrepeated")
+    assert told.what.endswith(
+        "again failed (sync 2), and only deltas ended well since: answered 500"
+    )
     assert not found(warehouse, "failed")
     add(warehouse, 5 * HOUR, strategy=strategy, span=span, status="failed")
     add(warehouse, 4 * HOUR)
