@@ -91,7 +91,11 @@ def run_all(words: Sequence[str]) -> int:
             "see .env.example"
         )
     wanted = [(crm, registry.selection(crm.name)) for crm in named]
-    return _sync(wanted, given, Flags, whole=True)
+    ended = _sync(wanted, given, Flags, whole=True)
+    unset = [name for name in registry.names() if registry.crm(name) not in named]
+    if unset and not given.quiet:
+        exits.say(f"left out, for no variable of theirs is set: {', '.join(unset)}")
+    return ended
 
 
 def _sync(

@@ -118,12 +118,12 @@ def each(
     kind: Callable[..., Column],
     names: str,
     *,
-    spelled: Callable[[str], str] | None = None,
+    spelled: Callable[[str], At] | None = None,
     **options: Any,
 ) -> tuple[Column, ...]:
     """One column of the same kind per name in `names`, which are separated by white space.
 
-    `spelled` makes of our name how the source spells it, as a path from the record's root.
+    `spelled` makes of our name where the record has it, as a path from its root or a function.
     """
     return tuple(
         kind(name, **({"at": spelled(name)} if spelled else {}), **options)

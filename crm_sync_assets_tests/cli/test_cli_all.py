@@ -101,6 +101,19 @@ def test_a_crm_nobody_names_is_left_alone(
     assert synced(warehouse) == {"hubspot": everything("hubspot")}
 
 
+def test_crms_nobody_names_are_told_in_one_line(
+    run: Run, both: Sandbox, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("HUBSPOT_TOKEN", "pat-na1-revoked-0000")
+    for name in both.env():
+        if name.startswith("GENIUS_"):
+            environment.delenv(name)
+    _, _, err = run("all", "--no-progress")
+    [line] = [line for line in err.splitlines() if "left out" in line]
+    others = [name for name in registry.names() if name != "hubspot"]
+    assert line == f"crm-sync: left out, for no variable of theirs is set: {', '.join(others)}"
+
+
 def test_a_crm_that_is_named_by_half_is_refused_before_anything_is_read(
     run: Run, both: Sandbox, warehouse: Warehouse, environment: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,12 @@ SETTINGS = {
     "CRM_SYNC_PIPEDRIVE__RATE_WINDOWS": "[]",
     "CRM_SYNC_PIPEDRIVE__MAX_ATTEMPTS": "3",
     "CRM_SYNC_PIPEDRIVE__WAIT_SECONDS": "0",
+    "CRM_SYNC_SALESRABBIT__PAGE_SIZE": "10",
+    "CRM_SYNC_SALESRABBIT__LOAD_ROWS": "5",
+    "CRM_SYNC_SALESRABBIT__PREFETCH_PAGES": "1",
+    "CRM_SYNC_SALESRABBIT__RATE_WINDOWS": "[]",
+    "CRM_SYNC_SALESRABBIT__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_SALESRABBIT__WAIT_SECONDS": "0",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -99,8 +105,17 @@ class Bench:
         counts = {"deals": DEALS, "companies": 3, "divisions": 3}
         callrail = {"callrail_calls": 25, "callrail_accounts": 1, "callrail_others": 6}
         pipedrive = {"pipedrive_deals": 20}
+        salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
         self.sandbox = enter(
-            Sandbox(seed=7, contacts=CONTACTS, counts=counts, zipcodes=10, **callrail, **pipedrive)
+            Sandbox(
+                seed=7,
+                contacts=CONTACTS,
+                counts=counts,
+                zipcodes=10,
+                **callrail,
+                **pipedrive,
+                **salesrabbit,
+            )
         )
         os.environ.update(self.sandbox.env())
         self.killer = Killer(self.folder / "killer.log")

@@ -27,6 +27,7 @@ from crm_sync_assets.crms.callrail.api import API as CALLRAIL
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.crms.pipedrive.client import Pipedrive
+from crm_sync_assets.crms.salesrabbit.api import API as SALESRABBIT
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.flags import Flags
@@ -46,6 +47,10 @@ STATEMENTS = (
     (psycopg.Transaction, "__enter__"),
     (psycopg.Transaction, "__exit__"),
 )
+
+
+DECLARED = {"callrail": CALLRAIL, "salesrabbit": SALESRABBIT}
+"""CRMs without a client of their own."""
 
 
 def die_at(nth: int) -> None:
@@ -75,9 +80,14 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
     """The client of the environment's account; it never waits. Genius's clock is `source_time`."""
     crm, env = registry.crm(crm_name), environment()
     settings = settings_for(crm)
-    if crm_name == "callrail":
+    if crm_name in DECLARED:
         return RestClient(
-            crm_name, [CALLRAIL], env, settings, database_url=env.warehouse_url, sleep=no_wait
+            crm_name,
+            [DECLARED[crm_name]],
+            env,
+            settings,
+            database_url=env.warehouse_url,
+            sleep=no_wait,
         )
     if crm_name == "pipedrive":
         return Pipedrive(env, settings, database_url=env.warehouse_url, sleep=no_wait)

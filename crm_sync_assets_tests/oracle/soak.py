@@ -24,12 +24,14 @@ from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
+from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
 
 MACHINES: dict[str, type[EngineMachine]] = {
     "hubspot": HubSpotMachine,
     "genius": GeniusMachine,
     "callrail": CallRailMachine,
     "pipedrive": PipedriveMachine,
+    "salesrabbit": SalesRabbitMachine,
 }
 
 

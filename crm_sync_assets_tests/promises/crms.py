@@ -12,6 +12,7 @@ from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
+from crm_sync_assets_tests.promises.salesrabbit import Leads as Doors
 
 SUBJECTS: Mapping[str, type[Subject]] = {
     f"{subject.crm}.{subject.entity}": subject
@@ -26,6 +27,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Stages,
         Tasks,
         Entities,
+        Doors,
     )
 }
 

@@ -22,12 +22,14 @@ class Slice:
     """A part of a window: `name` tells it from the others in the checkpoint.
 
     One that `overlaps` may have records that the slice before it had.
+    Where its `headers` are refused, `otherwise` has the same in another form.
     """
 
     name: str
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     overlaps: bool = False
+    otherwise: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,16 @@ def to_the_day(moment: datetime) -> str:
 def with_a_blank(moment: datetime) -> str:
     """2026-11-20 08:01:12, rounded down."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def with_an_offset(moment: datetime) -> str:
+    """2026-11-20T08:01:12+00:00, rounded down."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def as_http_date(moment: datetime) -> str:
+    """Fri, 20 Nov 2026 08:01:12 GMT, rounded down."""
+    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +127,26 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class SinceHeader:
-    """If-Modified-Since; 304 says that nothing changed."""
+    """A header with the beginning, inclusive, on each page; 304 says that nothing changed.
 
+    Where the API refuses how it is `written`, it is asked anew as `otherwise` writes it. One that
+    is a look `beside` another sweep asks for nothing where everything is read.
+    """
+
+    name: str = "If-Modified-Since"
+    written: Written = as_http_date
+    otherwise: Written | None = None
+    beside: bool = False
     windowed: bool = field(default=True, init=False)
 
     def slices(self, window: Window) -> Iterator[Slice]:
         if window.since is None:
-            yield Slice("all")
+            if not self.beside:
+                yield Slice("all")
             return
-        moment = window.since.astimezone(UTC).replace(microsecond=0)
-        yield Slice("window", headers={"If-Modified-Since": format_datetime(moment, usegmt=True)})
+        headers = {self.name: self.written(window.since)}
+        otherwise = {self.name: self.otherwise(window.since)} if self.otherwise else {}
+        yield Slice("window", headers=headers, otherwise=otherwise)
 
 
 @dataclass(frozen=True, slots=True)

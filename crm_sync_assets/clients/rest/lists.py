@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.answers import Answer, Check, Params
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.rest.addresses import Addresses
@@ -71,6 +71,8 @@ class Lists:
             for flag, parameter in source.filters.items()
             if given.get(flag)
         }
+        self._is_refused = False
+        """Whether the form in which headers are written first was refused."""
 
     def asked_for(self, step: Step) -> dict[str, str]:
         """The parameters that say which records of the source a list has."""
@@ -97,23 +99,41 @@ class Lists:
         if ask.address is None and job is None:
             params |= self.asked_for(step)
         where = sweep.records if sweep.records is not None else source.records
-        # Of a later page a 304 would say that the rest has not changed, which nobody asked.
-        headers = step.slice.headers if is_first else {}
-        conditional = bool(headers)
-        check = partial(_no_list, where=where, id_path=source.id)
-        answer = self._session.get(
+        answer = self._asked(
+            step,
             path,
             params,
-            headers=headers,
-            accept=(200, 304) if conditional else (200,),
-            check=None if conditional else check,
-            cost=source.cost if sweep.cost is None else sweep.cost,
+            check=partial(_no_list, where=where, id_path=source.id, keyed=source.keyed),
         )
         if answer.status == 304:
+            if not is_first:
+                raise Moved("a later page says that nothing changed, and the first did not")
             return answer, []
-        if conditional and (problem := check(answer.json)):
+        return answer, _records(at(answer.json, where), source.keyed)
+
+    def _asked(self, step: Step, path: str, params: Params, check: Check) -> Answer:
+        """The answer, 304 only where a header asked for what changed."""
+        source, slice_ = self._source, step.slice
+        ask = partial(
+            self._session.get,
+            path,
+            params,
+            accept=(200, 304) if slice_.headers else (200,),
+            check=partial(_unless_empty, check) if slice_.headers else check,
+            cost=source.cost if step.sweep.cost is None else step.sweep.cost,
+        )
+        headers = slice_.otherwise if self._is_refused else slice_.headers
+        try:
+            answer = ask(headers=headers)
+        except BadRequest as error:
+            if self._is_refused or not slice_.otherwise:
+                raise
+            log.info("%s: %s; asking in another form", self._session.subject, error)
+            self._is_refused = True
+            answer = ask(headers=slice_.otherwise)
+        if answer.status == 200 and (problem := check(answer.json)):
             raise FatalError(f"{self._session.subject}: {answer.request}: {problem}")
-        return answer, list(at(answer.json, where) or ())
+        return answer
 
     def true_page(
         self, step: Step, position: Position, size: int, job: str | None = None
@@ -246,7 +266,18 @@ def listed(session: Session, source: Rest, addresses: Addresses) -> Iterator[Rec
         yield from turn.records
 
 
-def _no_list(body: Any, where: str | None, id_path: str) -> str | None:
+def _records(found: Any, keyed: str | None) -> list[Record]:
+    """The records of a list; of an object each value as `held`, with its name as `keyed`."""
+    if keyed is not None and isinstance(found, dict):
+        return [{keyed: name, "held": value} for name, value in found.items()]
+    return list(found or ())
+
+
+def _unless_empty(check: Check, body: Any) -> str | None:
+    return None if body is None else check(body)
+
+
+def _no_list(body: Any, where: str | None, id_path: str, keyed: str | None = None) -> str | None:
     """What keeps a body from having a list of records; null stands for an empty one.
 
     One record that says nothing of itself is passed on, to be set aside alone.
@@ -258,9 +289,9 @@ def _no_list(body: Any, where: str | None, id_path: str) -> str | None:
     if where and (not isinstance(holder, dict) or name not in holder):
         return f"the answer has no {where}"
     found = at(body, where)
-    if found is None:
+    if found is None or (keyed is not None and isinstance(found, dict)):
         return None
-    if not isinstance(found, list):
+    if not isinstance(found, list) or (keyed is not None and found):
         return f"{where or 'the answer'} is no list of records"
     if len(found) > 1 and all(at(record, id_path) in (None, "") for record in found):
         return f"no record of the list has {id_path}"

@@ -22,7 +22,8 @@ class Overlapping:
     that stands later than it did, something came before it, or the page before left one out: the
     list has Moved. Where it stands earlier, something before it went away, and all after it is new.
     So is what nobody tells: the page that has nothing after that record is the end, a page shorter
-    than asked for is not, and an empty one is none.
+    than asked for is not, and an empty one is none. Where there is a place `more` that says whether
+    the list goes on, its word is taken for the end, and not for more where nothing is new.
 
     Where the source perhaps knows no pages, and sends `all_at_once`, the same list again is the end
     too; it is asked for in one page, whatever its size, so that it was shorter than asked for.
@@ -32,6 +33,7 @@ class Overlapping:
     size: str
     most: int
     key: str = "id"
+    more: str | None = None
     all_at_once: bool = False
 
     def __post_init__(self) -> None:
@@ -60,8 +62,13 @@ class Overlapping:
             raise Moved(f"record {position['last']} is further back than it was")
         return records[found + 1 :]
 
-    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:  # noqa: ARG002
+    def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
+        said = at(answer.json, self.more) if self.more else None
         if not self.new(position, records):
+            if said is True and not self.all_at_once:
+                raise Moved("a page without anything new, and more to come")
+            return None
+        if said is False:
             return None
         named = [n for n, record in enumerate(records) if at(record, self.key) not in (None, "")]
         if not named:
@@ -86,8 +93,8 @@ class Overlapping:
     def total(self, answer: Answer) -> int | None:  # noqa: ARG002
         return None
 
-    def ends_by_emptiness(self, answer: Answer) -> bool:  # noqa: ARG002
-        return True
+    def ends_by_emptiness(self, answer: Answer) -> bool:
+        return self.more is None or at(answer.json, self.more) is None
 
     def _first(self, size: int) -> int:
         return self.most if self.all_at_once else max(min(size, self.most), LEAST)

@@ -143,6 +143,8 @@ class Numbered(_Kind):
 
     `pages` is where the page says how many there are; a page that does not say so, or an API that
     never does, is read until a page is empty. `total` is where it says how many records there are.
+    Where it may answer any number with the same list, it is one that `repeats` its records, by that
+    field: a page like the one before is the end then.
     """
 
     parameter: str
@@ -151,21 +153,38 @@ class Numbered(_Kind):
     pages: str | None = None
     count: str | None = None
     first: int = 1
+    repeats: str | None = None
 
     def __post_init__(self) -> None:
         _sized(self, self.most, parameter=self.parameter)
 
     def ask(self, position: Position, size: int) -> Ask:
-        number = self.first if position is None else int(position)
+        number = self._number(position)
         params = {self.size: str(size)} if self.size else {}
         return Ask({**params, self.parameter: str(number)})
 
     def after(self, position: Position, answer: Answer, records: Sequence[Record]) -> Position:
-        number = self.first if position is None else int(position)
+        number = self._number(position)
         pages = whole(at(answer.json, self.pages)) if self.pages else None
         if pages is not None:
             return number + 1 if number - self.first + 1 < pages else None
-        return number + 1 if records else None
+        if not self.new(position, records):
+            return None
+        return number + 1 if self.repeats is None else [number + 1, self._names(records)]
+
+    def new(self, position: Position, records: Sequence[Record]) -> Sequence[Record]:
+        is_same = isinstance(position, list) and position[1] == self._names(records)
+        return () if is_same else records
+
+    def _number(self, position: Position) -> int:
+        if position is None:
+            return self.first
+        return int(position[0] if isinstance(position, list) else position)
+
+    def _names(self, records: Sequence[Record]) -> list[Any]:
+        """What tells a page from others: its first and last record, and how many there are."""
+        names = [at(record, self.repeats) for record in records]
+        return [len(names), *names[:1], *names[-1:]]
 
     def total(self, answer: Answer) -> int | None:
         return whole(at(answer.json, self.count)) if self.count else None

@@ -133,6 +133,8 @@ class Rest:
     `path` is below the base URL, `records` where a page has them. `windowed_by` is the field that a
     window is about, if the `delta` knows windows; `modified` is the field that orders versions.
     With a `job` the path has the pages of a report that is ordered first.
+    Where a page has an object in place of a list, `keyed` is what its names are: a record is that
+    and, as `held`, the value.
     `details` is the path of the whole record where the list has only an outline of it; only of
     those that `detailed`, if given, says so of, at the moment by which windows are cut. `explode`
     makes several records of one. `gone` says of a listed record that it is deleted. `filters` are a
@@ -154,6 +156,7 @@ class Rest:
     sweeps: tuple[Sweep, ...] = (Sweep("all"),)
     each: Each | None = None
     job: Job | None = None
+    keyed: str | None = None
     details: One | None = None
     detailed: Callable[[Record, datetime], bool] | None = None
     explode: Callable[[Record], Iterable[Record]] | None = None
@@ -200,7 +203,7 @@ class Rest:
         parts += [type(self.paging).__name__, type(self.delta).__name__, dict(self.params)]
         parts += [(s.name, s.path, dict(s.ask), s.gone, dict(s.marks)) for s in self.sweeps]
         parts += [self.each and (self.each.name, self.each.stamp)]
-        parts += [self.details and self.details.path]
+        parts += [self.details and self.details.path, self.keyed]
         parts += [made.__qualname__ if made else None for made in (self.explode, self.gone)]
         return f"Rest({', '.join(map(repr, parts))})"
 

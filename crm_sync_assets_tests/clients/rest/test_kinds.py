@@ -19,7 +19,9 @@ from crm_sync_assets.clients.rest.delta import (
     SinceHeader,
     Span,
     Window,
+    as_http_date,
     with_a_blank,
+    with_an_offset,
 )
 from crm_sync_assets.clients.rest.paging import (
     After,
@@ -223,6 +225,14 @@ def test_a_header_says_since_when() -> None:
     (one,) = slices(SinceHeader(), NOON)
     assert one.headers == {"If-Modified-Since": "Mon, 23 Nov 2026 12:00:00 GMT"}
     assert slices(SinceHeader(), None)[0].headers == {}
+
+
+def test_a_header_may_have_another_name_and_form_and_stand_beside_another_look() -> None:
+    delta = SinceHeader("If-Status", with_an_offset, otherwise=as_http_date, beside=True)
+    (one,) = slices(delta, NOON)
+    assert one.headers == {"If-Status": "2026-11-23T12:00:00+00:00"}
+    assert one.otherwise == {"If-Status": "Mon, 23 Nov 2026 12:00:00 GMT"}
+    assert list(slices(delta, None)) == []
 
 
 def test_a_query_is_written_by_its_function() -> None:

@@ -1,0 +1,1 @@
+"""SalesRabbit's entities, found here by the registry."""
