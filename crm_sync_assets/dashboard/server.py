@@ -149,7 +149,12 @@ def _unavailable(error: Exception) -> Response:
 
 
 def listener(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 takes a free one. Raises FatalError where none can."""
+    """A socket that listens there; port 0 takes a free one.
+
+    Raises UsageError for what is no port, FatalError where none can listen.
+    """
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"{port} is no port: give one up to 65535 with --port, 0 takes a free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -159,8 +164,8 @@ def listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise FatalError(
-            f"port {port} of {host} cannot be used ({error.strerror}): give another with --port, "
-            "0 takes a free one"
+            f"port {port} of {host} cannot be used ({error.strerror}): give another with --port "
+            "(0 takes a free one) or --host"
         ) from error
     return found
 

@@ -153,6 +153,12 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         listener("127.0.0.1", taken.getsockname()[1])
 
 
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_what_is_no_port_is_one_line(port: int) -> None:
+    with pytest.raises(UsageError, match="is no port"):
+        listener("127.0.0.1", port)
+
+
 def test_the_command_writes_one_file(
     environment: pytest.MonkeyPatch, filled: Warehouse, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
