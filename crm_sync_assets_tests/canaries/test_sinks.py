@@ -119,6 +119,11 @@ def partial(world: World) -> None:
     create(world, UNREADABLE, price=f"what {UNREADABLE.tag} pays")
     status, said = sync(world)
     assert status == exits.PARTIAL, said
+    assert world.run("dashboard", "--output", "board.html")[0] == exits.SUCCESS
+    page = Path("board.html").read_text()
+    assert "hubspot.contacts" in page
+    assert "drabblux" not in page
+    world.saw("the dashboard", page)
     reasons = world.rows("SELECT stage, count(*) FROM ingestion_quarantine GROUP BY 1 ORDER BY 1")
     assert dict(reasons)["load"] >= 2
     assert dict(reasons).keys() == {"parse", "validate", "load"}
