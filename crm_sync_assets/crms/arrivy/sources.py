@@ -51,6 +51,9 @@ def newest_status(entries: Any) -> Record | None:
     told = [one for one in entries if isinstance(one, dict) and one.get("type")]
     if not told:
         return {}
+    if str(told[0].get("time")) <= str(told[-1].get("time")):
+        # Of several in one second the one that is told last is the newest, unless all are reversed.
+        told = told[::-1]
     newest = max(told, key=lambda one: str(one.get("time") or ""))
     return {"status": newest["type"], "status_title": newest.get("title")}
 
