@@ -17,6 +17,9 @@ from crm_sync_assets.settings import SyncSettings
 
 log = logger(__name__)
 
+A_MOMENT = 0.25
+"""Seconds."""
+
 
 class Patience:
     """The waits of one reading, on behalf of `subject`, counted in `usage`.
@@ -75,8 +78,12 @@ class Patience:
         self._wait(seconds)
 
     def ask_again(self, tries: int, why: str, *, is_odd: bool = True) -> None:
-        """Wait as after so many failures, if there is time for it; a retry only if it `is_odd`."""
-        seconds = jitter(min(0.5 * 2**tries, LONGEST_BACKOFF))
+        """Wait as after so many failures, if there is time for it.
+
+        What is asked for twice only to be sure, and not because it `is_odd`, is no retry, and waits
+        a moment.
+        """
+        seconds = jitter(min(0.5 * 2**tries, LONGEST_BACKOFF) if is_odd else A_MOMENT)
         level = logging.INFO if is_odd else logging.DEBUG
         log.log(level, "%s: %s; asking again in %.1f s", self._subject, why, seconds)
         self._usage.add(retries=int(is_odd))

@@ -160,7 +160,9 @@ def test_what_is_deleted_is_gone_without_a_trace(api: Api, sandbox: Sandbox) -> 
 def test_too_many_requests_wait_with_a_word_or_without(
     api: Api, sandbox: Sandbox, silent: bool
 ) -> None:
-    sandbox.knobs.turn({"limits": True, "arrivy_per_minute": 2, "arrivy_silent": silent})
+    sandbox.knobs.turn(
+        {"limits": True, "retry_after": "7", "arrivy_per_minute": 2, "arrivy_silent": silent}
+    )
     answers = [api.get("/statuses") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert ("retry-after" in answers[-1].headers) is not silent
