@@ -31,7 +31,7 @@ def build() -> dg.Definitions:
         checks += [build_checks(entity) for entity in entities]
         job = build_job(crm, entities)
         jobs.append(job)
-        schedules.append(build_schedule(crm, job))
+        schedules.append(build_schedule(crm, job, entities))
         schedules += build_resweeps(crm, entities)
         for beside in (VERIFY, REFRESH) if crm.calculates else (VERIFY,):
             other = beside.job(crm, entities)

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from crm_sync_assets.keyring import read_keys
 from crm_sync_assets.redaction import register_secret
 
 PREFIX = "CRM_SYNC_"
+PartitionUnit = Literal["month", "week", "day"]
 WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
 
 
@@ -93,6 +94,7 @@ class Environment(BaseSettings):
     warehouse_url: str | None = Field(None, repr=False)
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
+    partitions: PartitionUnit = "month"
     log_level: str = "INFO"
     dashboard_url: str | None = None
     retention_days: int | None = Field(None, ge=7)
@@ -101,6 +103,13 @@ class Environment(BaseSettings):
     alert_rate_limit_hits: int = Field(50, ge=1)
     alert_failure_rate: float = Field(0.05, gt=0, lt=1)
     alert_failure_syncs: int = Field(20, ge=2)
+
+    @field_validator("first_day")
+    @classmethod
+    def _past(cls, value: date) -> date:
+        if value > datetime.now(UTC).date():
+            raise ValueError("it lies in the future, so there would be no partition")
+        return value
 
     @field_validator("log_level")
     @classmethod

@@ -18,7 +18,9 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.asset_checks import CHECKS, build_checks
 from crm_sync_assets.orchestration.assets import IO_MANAGER, asset_key, build_asset
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager
+from crm_sync_assets.orchestration.partitions import partitions
 from crm_sync_assets.orchestration.resources import WarehouseResource
+from crm_sync_assets.settings import PartitionUnit
 from crm_sync_assets_tests.scripted import CRM, PEOPLE, THINGS, FakeClient
 
 FIRST_DAY = date(2026, 1, 1)
@@ -37,6 +39,10 @@ TO = "dagster/asset_partition_range_end"
 
 def today() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def this_month() -> str:
+    return f"{datetime.now(UTC):%Y-%m-01}"
 
 
 @contextmanager
@@ -68,12 +74,16 @@ class Runs:
     io_manager: object = None
     crm: Crm = CRM
     more_assets: Sequence[dg.AssetsDefinition] = ()
+    unit: PartitionUnit = "month"
 
     def definitions(self) -> dg.Definitions:
         warehouse = WarehouseResource()
         return dg.Definitions(
             assets=[
-                *(build_asset(self.crm, entity, first_day=FIRST_DAY) for entity in self.entities),
+                *(
+                    build_asset(self.crm, entity, partitioned=partitions(self.unit, FIRST_DAY))
+                    for entity in self.entities
+                ),
                 *self.more_assets,
             ],
             asset_checks=[build_checks(entity) for entity in self.entities],

@@ -1,7 +1,6 @@
 """One software-defined asset per entity: the whole flow in one short function."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -16,11 +15,23 @@ from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Sync
-from crm_sync_assets.errors import AlreadyRunning, UsageError
+from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.config import SyncConfig, config_of, configured_by
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
-from crm_sync_assets.orchestration.io_manager import UpsertIOManager, findings
+from crm_sync_assets.orchestration.io_manager import (
+    UpsertIOManager,
+    also_filled,
+    findings,
+    store,
+)
+from crm_sync_assets.orchestration.partitions import (
+    Definition,
+    filled,
+    keys_of,
+    partitions_of,
+    windowed,
+)
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import TellingSafely
@@ -32,28 +43,18 @@ IO_MANAGER = "upsert"
 log = logger(__name__)
 
 
-def partitions(first_day: date) -> dg.DailyPartitionsDefinition:
-    """A partition per UTC day of change, today's included."""
-    return dg.DailyPartitionsDefinition(
-        start_date=first_day.isoformat(), timezone="UTC", end_offset=1
-    )
-
-
 def asset_key(entity: Entity) -> dg.AssetKey:
     return dg.AssetKey([entity.crm, entity.sync_type])
 
 
 def build_asset(
-    crm: Crm, entity: Entity, *, first_day: date | None = None, priority: int = 0
+    crm: Crm, entity: Entity, *, partitioned: Definition | None = None, priority: int = 0
 ) -> dg.AssetsDefinition:
     """The asset that syncs one entity; a higher `priority` goes first within a run.
 
-    It is partitioned where the source says what changed, from `first_day` on (default: the
-    environment's).
+    Where the source says what changed it has partitions (default: those the environment sets).
     """
-    partitioned = (
-        partitions(first_day or environment().first_day) if entity.tracks_changes else None
-    )
+    partitioned = partitioned if entity.tracks_changes and partitioned else partitions_of(entity)
     marked = registry.entity(entity.tombstones_of) if entity.tombstones_of else None
 
     @dg.asset(
@@ -88,16 +89,8 @@ def build_asset(
                 marked_entity=marked,
                 waits=is_resweep(context, flags),
             )
-            begun = _begun(context, request)
-            if isinstance(begun, Sync) and flags.dry_run:
-                drain(begun, progress.report)
-        if isinstance(begun, AlreadyRunning):
-            yield dg.AssetObservation(context.asset_key, metadata={"skipped": str(begun)})
-        elif flags.dry_run:
-            # Nothing was stored, so the asset must not look materialized.
-            yield dg.AssetObservation(context.asset_key, metadata=findings(begun))
-        else:
-            yield dg.MaterializeResult(value=begun)
+            events = _events(context, _begun(context, request), partitioned)
+        yield from events
 
     return sync
 
@@ -121,6 +114,27 @@ def _begun(context: dg.AssetExecutionContext, request: Request) -> Sync | Alread
     return begun
 
 
+def _events(
+    context: dg.AssetExecutionContext, begun: Sync | AlreadyRunning, partitioned: Definition | None
+) -> Iterable[Any]:
+    """What the step yields. A sync whose result fills the run's partitions is left to the IO
+    manager to drain; any other is drained here, and what it stored is told of no partition.
+    """
+    if isinstance(begun, AlreadyRunning):
+        return [dg.AssetObservation(context.asset_key, metadata={"skipped": str(begun)})]
+    if begun.flags.dry_run:
+        # Nothing was stored, so the asset must not look materialized.
+        drain(begun, progress.report)
+        return [dg.AssetObservation(context.asset_key, metadata=findings(begun))]
+    if partitioned is None or set(keys_of(context)) <= set(filled(partitioned, begun.plan)):
+        return [dg.MaterializeResult(value=begun)]
+    told = store(begun, context.resources.warehouse.open())
+    return [
+        dg.AssetMaterialization(context.asset_key, metadata=told),
+        *also_filled(context.instance, context.asset_key, partitioned, begun, told),
+    ]
+
+
 def is_resweep(context: dg.AssetExecutionContext, flags: Flags) -> bool:
     """Whether a schedule asked for more than a delta, which no other sync does in its place."""
     return SCHEDULE_NAME_TAG in context.run.tags and bool(flags.full or flags.start_date)
@@ -128,9 +142,14 @@ def is_resweep(context: dg.AssetExecutionContext, flags: Flags) -> bool:
 
 def assets_of(crm: Crm, entities: tuple[Entity, ...]) -> list[dg.AssetsDefinition]:
     """The assets of a CRM; within a run they go in the order of `entities`."""
-    first_day = environment().first_day
+    given = environment()
     return [
-        build_asset(crm, entity, first_day=first_day, priority=len(entities) - position)
+        build_asset(
+            crm,
+            entity,
+            partitioned=partitions_of(entity, given),
+            priority=len(entities) - position,
+        )
         for position, entity in enumerate(entities)
     ]
 
@@ -145,42 +164,24 @@ def resources_of(crms: tuple[Crm, ...]) -> dict[str, object]:
     }
 
 
-def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) -> Flags:
-    """The flags with the run's partitions as a window; none, or today's alone, is a delta.
+WHOLE = "The source cannot say what changed: every run reads all of it."
+CLICKS = """
+What a run reads, by its partitions:
+- Latest, or none: what changed since the last complete sync (the first time, everything).
+- All: everything, and what is gone at the source is marked as deleted.
+- Any other, or a range: what changed within it; the first one has everything before, too. The next
+  delta begins where it would have.
 
-    An entity without partitions may share a run with others that have them; it is read whole.
-    """
-    # In a run over a range has_partition_key is False, even for a range of one key.
-    in_partitions = context.has_partition_key or context.has_partition_key_range
-    if not (in_partitions and entity.tracks_changes):
-        return flags
-    window = context.partition_time_window
-    start, end = window.start.astimezone(UTC), window.end.astimezone(UTC)
-    today = datetime.now(UTC).date()
-    if start.date() == today:
-        return flags
-    if flags.start_date or flags.end_date or flags.full:
-        raise UsageError(
-            f"this run is for the partitions from {start:%Y-%m-%d} to {end:%Y-%m-%d}; "
-            "start_date, end_date and full only go with a run of no partition, or of today's"
-        )
-    return flags.model_copy(
-        update={"start_date": f"{start:%Y-%m-%d}", "end_date": f"{end:%Y-%m-%d}"}
-    )
+A partition is filled when nothing that changed within it is left unread."""
 
 
 def description(entity: Entity) -> str:
-    how = (
-        "A run without a partition, or with today's, reads what changed since the last complete "
-        "sync; any other day, or a range, is read as a window and leaves the watermark alone."
-        if entity.tracks_changes
-        else "The source cannot say what changed: every run reads all of it."
-    )
+    how = CLICKS if entity.tracks_changes else WHOLE
     if entity.tombstones_of:
         how = f"Marks rows of {entity.table} as deleted that the source no longer has."
     if entity.resweeps:
-        how += f" Read again: {', '.join(map(str, entity.resweeps))}."
-    return f"{entity.about}\n\n{how}"
+        how += f"\n\nRead again: {', '.join(map(str, entity.resweeps))}."
+    return f"{entity.about}\n\n{how.strip()}"
 
 
 def metadata(entity: Entity, stored: Entity) -> dict[str, Any]:

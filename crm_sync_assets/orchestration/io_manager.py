@@ -1,5 +1,6 @@
 """Drains a sync into the warehouse, and gives an entity's rows back as a DataFrame."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,9 +11,10 @@ from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.run import drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.orchestration.partitions import Definition, filled, still_empty
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
-from crm_sync_assets.warehouse.connection import message_of
+from crm_sync_assets.warehouse.connection import Warehouse, message_of
 from crm_sync_assets.warehouse.encryption import open_vault
 
 if TYPE_CHECKING:
@@ -40,18 +42,19 @@ class UpsertIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
         with TellingSafely():
-            drain(obj, progress.report)
-            rows = self._rows(obj.plan.stored.table)
-            context.add_output_metadata({"dagster/row_count": rows, **findings(obj)})
-
-    def _rows(self, table: str) -> int:
-        with self.warehouse.open().connection() as connection:
-            found = connection.execute(
-                sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(
-                    sql.Identifier(table)
-                )
-            ).fetchone()
-        return int(found[0]) if found else 0
+            told = store(obj, self.warehouse.open())
+            context.add_output_metadata(told)
+            if not obj.entity.tracks_changes:
+                return
+            definition = context.asset_partitions_def
+            assert isinstance(definition, Definition)
+            keys = context.asset_partition_keys if context.has_asset_partitions else ()
+            instance = context.step_context.instance
+            # Before the run's own, so that the newest of the asset is the run's.
+            for event in also_filled(
+                instance, context.asset_key, definition, obj, told, besides=keys
+            ):
+                context.log_event(event)
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The upstream entity's rows. Raises UsageError for columns its table does not have."""
@@ -84,6 +87,32 @@ class UpsertIOManager(dg.ConfigurableIOManager):
                     f"{table} cannot be read as the input's metadata asks: {message_of(error)}"
                 ) from error
             return pd.DataFrame(rows, columns=names)
+
+
+def store(sync: Sync, warehouse: Warehouse) -> dict[str, Any]:
+    """Read and store all of it; what Dagster is told of it."""
+    drain(sync, progress.report)
+    with warehouse.connection() as connection:
+        found = connection.execute(
+            sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(
+                sql.Identifier(sync.plan.stored.table)
+            )
+        ).fetchone()
+    return {"dagster/row_count": int(found[0]) if found else 0, **findings(sync)}
+
+
+def also_filled(
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    definition: Definition,
+    sync: Sync,
+    told: dict[str, Any],
+    *,
+    besides: Iterable[str] = (),
+) -> list[dg.AssetMaterialization]:
+    """What fills the partitions that this sync proved, the run is not for, and are empty."""
+    empty = still_empty(instance, key, filled(definition, sync.plan), besides=besides)
+    return [dg.AssetMaterialization(key, partition=one, metadata=told) for one in empty]
 
 
 def findings(sync: Sync) -> dict[str, Any]:

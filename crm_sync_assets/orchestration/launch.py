@@ -164,9 +164,11 @@ def _execute(
         import dagster as dg
 
         from crm_sync_assets.orchestration.assets import assets_of, resources_of
+        from crm_sync_assets.orchestration.partitions import run_partitions
         from crm_sync_assets.orchestration.schedules import build_job
 
         entities = tuple(task.entity for task in tasks)
+        key, tags = run_partitions((task.entity, task.flags) for task in tasks)
         definitions = dg.Definitions(
             assets=assets_of(crm, entities),
             jobs=[build_job(crm, entities)] if job else [],
@@ -191,7 +193,8 @@ def _execute(
             },
             instance=instance,
             run_id=run_id,
-            tags={"crm_sync/started_by": "command line"},
+            partition_key=key,
+            tags={"crm_sync/started_by": "command line", **tags},
             raise_on_error=False,
         )
 

@@ -16,6 +16,7 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Cadence, Entity, Resweep
 from crm_sync_assets.declarations.switches import is_in_all, lacking
 from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.partitions import present_of
 
 
 def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefinition:
@@ -28,11 +29,21 @@ def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefin
     )
 
 
-def build_schedule(crm: Crm, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
-    """Hourly, at the CRM's own minute, so that the CRMs do not all start at once."""
+def build_schedule(
+    crm: Crm, job: UnresolvedAssetJobDefinition, entities: tuple[Entity, ...]
+) -> dg.ScheduleDefinition:
+    """Hourly, at the CRM's own minute, so that the CRMs do not all start at once.
+
+    A run is for the present partition, where an entity has partitions.
+    """
+
+    def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:  # noqa: ARG001
+        return dg.RunRequest(partition_key=present_of(entities))
+
     return dg.ScheduleDefinition(
         name=f"{crm.name}_hourly_delta",
         job=job,
+        execution_fn=request,
         cron_schedule=f"{crm.minute} * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,

@@ -26,7 +26,7 @@ from crm_sync_assets.definitions import build
 from crm_sync_assets.orchestration.assets import asset_key, build_asset, description, metadata
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table
-from crm_sync_assets_tests.runs import Runs, instance_in, reason, today
+from crm_sync_assets_tests.runs import Runs, instance_in, reason, this_month, today
 from crm_sync_assets_tests.scripted import (
     CALLS,
     CRM,
@@ -45,7 +45,7 @@ ENTITIES = list(registry.all_entities().values())
 @pytest.fixture
 def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
     with instance_in(tmp_path) as instance:
-        yield Runs(instance)
+        yield Runs(instance, unit="day")
 
 
 def served(runs: Runs, count: int = 3) -> FakeClient:
@@ -83,10 +83,10 @@ def test_every_entity_is_an_asset_that_explains_itself(
     if not entity.tracks_changes:
         assert days is None
         return
-    assert isinstance(days, dg.DailyPartitionsDefinition)
+    assert isinstance(days, dg.MonthlyPartitionsDefinition)
     assert days.timezone == "UTC"
-    assert days.get_first_partition_key() == "2026-02-03"
-    assert days.get_last_partition_key() == today()
+    assert days.get_first_partition_key() == "2026-02-01"
+    assert days.get_last_partition_key() == this_month()
     assert asset.backfill_policy == dg.BackfillPolicy.single_run()
 
 
@@ -97,7 +97,7 @@ def test_an_entity_with_windows_but_no_versions_is_partitioned_by_them(
     assert asset.partitions_def is not None
     assert metadata(CALLS, CALLS)["changes_noticed_by"] == "started"
     assert noticed(CALLS) == "started"
-    assert "reads what changed" in description(CALLS)
+    assert "what changed since the last complete sync" in description(CALLS)
     assert build_asset(CRM, THINGS).partitions_def is None
 
 
@@ -389,7 +389,7 @@ def test_a_terminated_run_closes_its_row(
             [
                 *(sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"),
                 *("-m", "crm_sync_assets.definitions", "--select", "key:hubspot/contacts"),
-                *("--partition", today()),
+                *("--partition", this_month()),
             ],
             stdout=output,
             stderr=subprocess.STDOUT,

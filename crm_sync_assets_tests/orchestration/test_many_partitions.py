@@ -43,7 +43,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 @pytest.fixture
 def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
     with instance_in(tmp_path) as instance:
-        yield Runs(instance, entities=(PEOPLE,))
+        yield Runs(instance, entities=(PEOPLE,), unit="day")
 
 
 def run(runs: Runs, days: int) -> dg.ExecuteInProcessResult:

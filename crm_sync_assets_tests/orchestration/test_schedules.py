@@ -18,7 +18,7 @@ from crm_sync_assets.definitions import build
 from crm_sync_assets.orchestration.assets import description
 from crm_sync_assets.orchestration.schedules import build_resweeps
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.runs import Runs, instance_in, today
+from crm_sync_assets_tests.runs import Runs, instance_in, this_month, today
 from crm_sync_assets_tests.scripted import CALLS, CRM, PEOPLE, THINGS, FakeClient, history, person
 from crm_sync_assets_tests.truth import differences
 
@@ -34,12 +34,15 @@ def tick(runs: Runs) -> dg.ExecuteInProcessResult:
     definitions = build()
     schedule = definitions.resolve_schedule_def("hubspot_hourly_delta")
     context = dg.build_schedule_context(
-        instance=runs.instance, scheduled_execution_time=datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+        instance=runs.instance,
+        repository_def=definitions.get_repository_def(),
+        scheduled_execution_time=datetime(2026, 11, 20, 12, 0, tzinfo=UTC),
     )
     (request,) = schedule.evaluate_tick(context).run_requests or ()
-    assert request.partition_key is None
+    assert request.partition_key == this_month()
     return definitions.resolve_job_def("hubspot_all").execute_in_process(
         run_config=request.run_config,
+        partition_key=request.partition_key,
         tags=request.tags,
         instance=runs.instance,
         raise_on_error=False,
@@ -79,11 +82,11 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
     assert {
         row["sync_type"] for row in second if row["configuration"]["strategy"] == "incremental"
     } == tracking & expected
-    # For one past day: windows where there are days, everything where there are none.
+    # For a past month: windows where there are partitions, everything where there are none.
     past = (
         build()
         .resolve_job_def("hubspot_all")
-        .execute_in_process(partition_key="2026-10-20", instance=runs.instance)
+        .execute_in_process(partition_key="2026-09-01", instance=runs.instance)
     )
     assert past.success
     for row in history(warehouse)[len(first) + len(second) :]:
