@@ -12,7 +12,7 @@ from crm_sync_assets.orchestration.assets import assets_of, resources_of
 from crm_sync_assets.orchestration.jobs import prune
 from crm_sync_assets.orchestration.jobs.refresh import REFRESH
 from crm_sync_assets.orchestration.jobs.verify import VERIFY
-from crm_sync_assets.orchestration.schedules import build_job, build_resweeps, build_schedule
+from crm_sync_assets.orchestration.schedules import build_job, build_resweeps, build_schedules
 from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
 
@@ -31,7 +31,7 @@ def build() -> dg.Definitions:
         checks += [build_checks(entity) for entity in entities]
         job = build_job(crm, entities)
         jobs.append(job)
-        schedules.append(build_schedule(crm, job, entities))
+        schedules += build_schedules(crm, job, entities)
         schedules += build_resweeps(crm, entities)
         for beside in (VERIFY, REFRESH) if crm.calculates else (VERIFY,):
             other = beside.job(crm, entities)

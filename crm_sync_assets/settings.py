@@ -95,6 +95,7 @@ class Environment(BaseSettings):
     home: Path = Path(".crm_sync")
     first_day: date = date(2024, 1, 1)
     partitions: PartitionUnit = "month"
+    schedules: bool = False
     log_level: str = "INFO"
     dashboard_url: str | None = None
     retention_days: int | None = Field(None, ge=7)

@@ -17,6 +17,7 @@ from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.asset_checks import CHECKS, build_checks
 from crm_sync_assets.orchestration.assets import IO_MANAGER, asset_key, build_asset
+from crm_sync_assets.orchestration.config import block, block_name
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager
 from crm_sync_assets.orchestration.partitions import partitions
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -98,6 +99,7 @@ class Runs:
                 "warehouse": warehouse,
                 IO_MANAGER: self.io_manager or UpsertIOManager(warehouse=warehouse),
                 CRM.name: self.source,
+                block_name(self.crm): block(self.crm),
             },
             executor=dg.in_process_executor,
         )
@@ -108,6 +110,7 @@ class Runs:
         key: str | None = None,
         days: tuple[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        for_all: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """A run of these assets (default: people), with a partition key or a range of them."""
@@ -121,7 +124,10 @@ class Runs:
             self.definitions()
             .resolve_implicit_global_asset_job_def()
             .execute_in_process(
-                run_config={"ops": ops},
+                run_config={
+                    "ops": ops,
+                    "resources": {block_name(self.crm): {"config": dict(for_all or {})}},
+                },
                 instance=self.instance,
                 asset_selection=keys,
                 partition_key=key,

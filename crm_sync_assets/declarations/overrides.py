@@ -11,6 +11,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.switches import SWITCHES, switched_on
+from crm_sync_assets.declarations.timetable import TIMINGS
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.told import setting_up
 
@@ -25,6 +26,9 @@ from crm_sync_assets.settings import (
     variables,
 )
 
+OF_A_CRM = (*SWITCHES, *TIMINGS)
+"""What is said of a whole CRM beside its settings, and of no entity alone."""
+
 
 def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
     """Declared settings, the entity's over the CRM's, with the environment's overrides on top.
@@ -38,7 +42,7 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
     for of in heads:
         for variable, value in variables().items():
             name = variable[len(of) :].lower()
-            if of == head and name in SWITCHES:
+            if of == head and name in OF_A_CRM:
                 continue
             if variable.startswith(of) and "__" not in name:
                 values[name], came_from[name] = value, of
@@ -83,8 +87,8 @@ def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -
         elif len(path) == 2 and f"{crm}.{path[0]}" not in entities:
             names = [e.partition(".")[2] for e in entities if e.startswith(f"{crm}.")]
             problems.append(f"{variable}: {crm} has no entity '{path[0]}'{meant(path[0], names)}")
-        elif len(path) == 1 and path[0] in SWITCHES:
-            problems += _misspelt(crms[crm], entities)
+        elif len(path) == 1 and path[0] in OF_A_CRM:
+            problems += _misspelt(crms[crm], entities) if path[0] in SWITCHES else []
         elif path[-1] not in SyncSettings.model_fields:
             problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
     return problems
@@ -100,5 +104,5 @@ def _misspelt(crm: Crm, entities: Mapping[str, Entity]) -> list[str]:
 
 
 def _unknown_setting(head: str, name: str) -> str:
-    said = meant(name, [*SyncSettings.model_fields, *SWITCHES])
+    said = meant(name, [*SyncSettings.model_fields, *OF_A_CRM])
     return f"{head}{name.upper()}: there is no setting '{name}'{said}"

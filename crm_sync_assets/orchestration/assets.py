@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.crm import Crm, flags_of
+from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
@@ -17,7 +17,7 @@ from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.log import logger
-from crm_sync_assets.orchestration.config import SyncConfig, config_of, configured_by
+from crm_sync_assets.orchestration.config import block, block_name, flags_given, own_config
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
 from crm_sync_assets.orchestration.io_manager import (
     UpsertIOManager,
@@ -69,15 +69,17 @@ def build_asset(
         backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
         io_manager_key=IO_MANAGER,
         output_required=False,
-        required_resource_keys={crm.name, "warehouse"},
+        required_resource_keys={crm.name, block_name(crm), "warehouse"},
+        config_schema=own_config(crm),
         hooks={close_history_row},
         op_tags={"dagster/priority": str(priority)},
         pool=crm.name,
     )
-    @configured_by(config_of(crm))
-    def sync(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
+    def sync(context: dg.AssetExecutionContext) -> Iterator[Any]:
         with TellingSafely():
-            flags = windowed(context, entity, config.flags(flags_of(crm)))
+            for_all = getattr(context.resources, block_name(crm))
+            given = flags_given(crm, entity, for_all, context.op_execution_context.op_config)
+            flags = windowed(context, entity, given)
             flags.check()
             flags.check_for(entity)
             request = Request(
@@ -161,6 +163,7 @@ def resources_of(crms: tuple[Crm, ...]) -> dict[str, object]:
         "warehouse": warehouse,
         IO_MANAGER: UpsertIOManager(warehouse=warehouse),
         **{crm.name: ClientResource(crm=crm.name) for crm in crms},
+        **{block_name(crm): block(crm) for crm in crms},
     }
 
 

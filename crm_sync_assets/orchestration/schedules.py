@@ -1,6 +1,6 @@
-"""One job per CRM with all its entities, an hourly delta of it, and what is read again by night.
+"""One job per CRM with all its entities, its delta, its full read, and what is read again by night.
 
-Schedules are off until switched on.
+Schedules are off until switched on, one by one in the UI or all by CRM_SYNC_SCHEDULES.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,17 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
+from dagster._utils.schedules import is_valid_cron_schedule
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Cadence, Entity, Resweep
 from crm_sync_assets.declarations.switches import is_in_all, lacking
+from crm_sync_assets.declarations.timetable import NEVER, Timing, cron_of, variable_of
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets.orchestration.assets import asset_key
-from crm_sync_assets.orchestration.partitions import present_of
+from crm_sync_assets.orchestration.config import block_name
+from crm_sync_assets.orchestration.partitions import everything, partitions_of, present_of
+from crm_sync_assets.settings import environment
 
 
 def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefinition:
@@ -29,26 +34,63 @@ def build_job(crm: Crm, entities: tuple[Entity, ...]) -> UnresolvedAssetJobDefin
     )
 
 
-def build_schedule(
+def is_on() -> dg.DefaultScheduleStatus:
+    """What a schedule is until somebody switches it in the UI."""
+    on = environment().schedules
+    return dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+
+
+def build_schedules(
     crm: Crm, job: UnresolvedAssetJobDefinition, entities: tuple[Entity, ...]
-) -> dg.ScheduleDefinition:
-    """Hourly, at the CRM's own minute, so that the CRMs do not all start at once.
+) -> Iterator[dg.ScheduleDefinition]:
+    """The schedules `<crm>_hourly_delta` and `<crm>_weekly_full`, unless they are to be never.
 
-    A run is for the present partition, where an entity has partitions.
+    A delta is for the present partition, a full read for all of them. Each CRM has its own minute,
+    so that they do not all start at once. Raises UsageError for a cron that is none.
     """
+    dated = [e for e in entities if e.tracks_changes and is_in_all(crm, e)]
 
-    def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:  # noqa: ARG001
-        return dg.RunRequest(partition_key=present_of(entities))
+    def delta(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(partition_key=present_of(dated))
 
-    return dg.ScheduleDefinition(
-        name=f"{crm.name}_hourly_delta",
-        job=job,
-        execution_fn=request,
-        cron_schedule=f"{crm.minute} * * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"A delta of every {crm.title} entity at minute {crm.minute} of each hour.",
-    )
+    if cron := _cron(crm, "schedule"):
+        yield dg.ScheduleDefinition(
+            name=f"{crm.name}_hourly_delta",
+            job=job,
+            execution_fn=delta,
+            cron_schedule=cron,
+            execution_timezone="UTC",
+            default_status=is_on(),
+            description=f"A delta of every {crm.title} entity.",
+        )
+
+    def full(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        partitioned = partitions_of(dated[0])
+        assert partitioned is not None
+        config = {"resources": {block_name(crm): {"config": {"full": True}}}}
+        return dg.RunRequest(run_config=config, tags=everything(partitioned))
+
+    if dated and (cron := _cron(crm, "full_schedule")):
+        yield dg.ScheduleDefinition(
+            name=f"{crm.name}_weekly_full",
+            target=dg.AssetSelection.assets(*map(asset_key, dated)),
+            execution_fn=full,
+            cron_schedule=cron,
+            execution_timezone="UTC",
+            default_status=is_on(),
+            description=f"Reads all of {crm.title} again: what no delta was told of is found. What "
+            "cannot say what changed is read whole by each delta.",
+        )
+
+
+def _cron(crm: Crm, timing: Timing) -> str | None:
+    cron = cron_of(crm, timing)
+    if cron is not None and not is_valid_cron_schedule(cron):
+        raise UsageError(
+            f"{variable_of(crm, timing)} is '{cron}', which is no cron schedule: write five fields "
+            f"in UTC, like '{crm.minute} * * * *', or {NEVER}"
+        )
+    return cron
 
 
 def build_resweeps(crm: Crm, entities: tuple[Entity, ...]) -> Iterator[dg.ScheduleDefinition]:
@@ -91,6 +133,6 @@ def _resweep(
         run_config_fn=config,
         cron_schedule=cron,
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        default_status=is_on(),
         description=f"Reads again what {crm.title} may have changed without saying so: {reads}.",
     )

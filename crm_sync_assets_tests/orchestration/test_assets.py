@@ -253,6 +253,21 @@ def test_what_cannot_say_what_changed_is_read_whole_beside_a_partition(
     assert found == {"people": "manual", "things": "full"}
 
 
+def test_one_block_of_flags_is_for_all_entities_of_a_run_but_those_with_their_own(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    served(runs)
+    asked = {"max_records": 1, "start_date": "2026-01-01"}
+    assert runs.run(PEOPLE, THINGS, for_all=asked).success
+    assert [row["configuration"]["start_date"] for row in history(warehouse)] == [
+        "2026-01-01",
+        None,
+    ]
+    assert {row["records_processed"] for row in history(warehouse)} == {1}
+    assert runs.run(PEOPLE, for_all=asked, config={"max_records": 2}).success
+    assert history(warehouse)[-1]["records_processed"] == 2
+
+
 # What is refused, before anything is read
 
 

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.definitions import build
 from crm_sync_assets.orchestration.asset_checks import CHECKS
 from crm_sync_assets.orchestration.assets import asset_key
@@ -50,8 +51,15 @@ def test_every_crm_has_a_job_a_schedule_and_a_client(definitions: dg.Definitions
 
 def test_no_resource_shows_a_secret_in_its_config(definitions: dg.Definitions) -> None:
     resources = definitions.get_repository_def().get_top_level_resources()
-    shown = {name: list(fields_of(one)) for name, one in resources.items()}
-    assert shown == {"warehouse": [], "upsert": []} | {name: ["crm"] for name in registry.names()}
+    shown = {name: set(fields_of(one)) for name, one in resources.items()}
+    expected: dict[str, set[str]] = {"warehouse": set(), "upsert": set()}
+    for crm in registry.crms().values():
+        own = {flag.name for flag in crm.flags}
+        expected |= {
+            crm.name: {"crm"},
+            f"{crm.name}_flags": {*Flags.model_fields, *OLD_NAMES, *own},
+        }
+    assert shown == expected
 
 
 def test_loading_reads_no_credentials_and_opens_nothing(tmp_path: Path) -> None:

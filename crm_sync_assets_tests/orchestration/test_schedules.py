@@ -14,11 +14,15 @@ import pytest
 from crm_sync_assets.cli.entities import again
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Resweep
+from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
+from crm_sync_assets.declarations.switches import is_in_all
 from crm_sync_assets.definitions import build
-from crm_sync_assets.orchestration.assets import description
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.orchestration.assets import asset_key, description
+from crm_sync_assets.orchestration.partitions import partitions_of
 from crm_sync_assets.orchestration.schedules import build_resweeps
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.runs import Runs, instance_in, this_month, today
+from crm_sync_assets_tests.runs import Runs, instance_in, today
 from crm_sync_assets_tests.scripted import CALLS, CRM, PEOPLE, THINGS, FakeClient, history, person
 from crm_sync_assets_tests.truth import differences
 
@@ -29,37 +33,75 @@ def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
         yield Runs(instance)
 
 
-def tick(runs: Runs) -> dg.ExecuteInProcessResult:
-    """What the daemon does at the full hour: evaluate the schedule, launch what it asks for."""
+def tick(runs: Runs, schedule_name: str = "hubspot_hourly_delta") -> dg.ExecuteInProcessResult:
+    """What the daemon does at that hour: evaluate the schedule, launch what it asks for."""
     definitions = build()
-    schedule = definitions.resolve_schedule_def("hubspot_hourly_delta")
+    schedule = definitions.resolve_schedule_def(schedule_name)
     context = dg.build_schedule_context(
         instance=runs.instance,
         repository_def=definitions.get_repository_def(),
         scheduled_execution_time=datetime(2026, 11, 20, 12, 0, tzinfo=UTC),
     )
     (request,) = schedule.evaluate_tick(context).run_requests or ()
-    assert request.partition_key == this_month()
-    return definitions.resolve_job_def("hubspot_all").execute_in_process(
+    return definitions.resolve_job_def(schedule.job_name).execute_in_process(
         run_config=request.run_config,
         partition_key=request.partition_key,
-        tags=request.tags,
+        tags={**request.tags, "dagster/schedule_name": schedule.name},
         instance=runs.instance,
         raise_on_error=False,
     )
 
 
-def test_every_crm_has_an_hourly_schedule_that_is_off_until_switched_on() -> None:
-    definitions = build()
-    for crm in registry.crms().values():
-        schedule = definitions.resolve_schedule_def(f"{crm.name}_hourly_delta")
-        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-        assert schedule.cron_schedule == f"{crm.minute} * * * *"
-        assert schedule.execution_timezone == "UTC"
-        taken = definitions.resolve_job_def(f"{crm.name}_all").asset_layer.executable_asset_keys
-        assert {key.path[1] for key in taken} == {
-            entity.sync_type for entity in registry.selection(crm.name)
-        }
+def empty_partitions(runs: Runs) -> list[str]:
+    """Partitions of HubSpot's entities that the catalogue shows as missing."""
+    return [
+        f"{entity.sync_type} {key}"
+        for entity in registry.entities("hubspot")
+        if entity.in_all and (partitioned := partitions_of(entity))
+        for key in set(partitioned.get_partition_keys())
+        - runs.instance.get_materialized_partitions(asset_key(entity))
+    ]
+
+
+def test_every_crm_has_a_delta_and_a_full_read_that_are_off_until_switched_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for given, status in (("", "STOPPED"), ("on", "RUNNING")):
+        if given:
+            monkeypatch.setenv("CRM_SYNC_SCHEDULES", given)
+        definitions = build()
+        for schedule in definitions.schedules or ():
+            assert isinstance(schedule, dg.ScheduleDefinition)
+            if schedule.name != "prune_history_nightly":
+                assert schedule.default_status.value == status, schedule.name
+        for crm in registry.crms().values():
+            delta = definitions.resolve_schedule_def(f"{crm.name}_hourly_delta")
+            assert delta.cron_schedule == f"{crm.minute} * * * *"
+            full = definitions.resolve_schedule_def(f"{crm.name}_weekly_full")
+            assert full.cron_schedule == f"{(crm.minute + 30) % 60} 2 * * 0"
+            assert delta.execution_timezone == full.execution_timezone == "UTC"
+            taken = definitions.resolve_job_def(f"{crm.name}_all").asset_layer
+            assert {key.path[1] for key in taken.executable_asset_keys} == {
+                entity.sync_type for entity in registry.entities(crm.name) if is_in_all(crm, entity)
+            }
+
+
+def test_the_environment_says_when_a_crm_is_synced_and_that_it_never_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CRM_SYNC_HUBSPOT__SCHEDULE", "*/20 6-20 * * 1-5")
+    monkeypatch.setenv("CRM_SYNC_HUBSPOT__FULL_SCHEDULE", "Off")
+    settings_for(registry.crm("hubspot"))
+    assert unknown_overrides(registry.crms(), registry.all_entities()) == []
+    repository = build().get_repository_def()
+    assert repository.get_schedule_def("hubspot_hourly_delta").cron_schedule == "*/20 6-20 * * 1-5"
+    assert not repository.has_schedule_def("hubspot_weekly_full")
+    monkeypatch.setenv("CRM_SYNC_HUBSPOT__SCHEDULE", "hourly-ish")
+    with pytest.raises(UsageError, match="CRM_SYNC_HUBSPOT__SCHEDULE is 'hourly-ish', which is no"):
+        build()
+    monkeypatch.setenv("CRM_SYNC_HUBSPOT__CONTACTS__SCHEDULE", "0 1 * * *")
+    (problem,) = unknown_overrides(registry.crms(), registry.all_entities())
+    assert "there is no setting 'schedule'" in problem
 
 
 def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
@@ -72,6 +114,7 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
     assert {row["status"] for row in first} == {"success"}
     assert all(row["watermark"] is not None for row in first)
     assert differences(sandbox, warehouse) == []
+    assert empty_partitions(runs) == []
     order = [row["sync_type"] for row in first]
     assert order[:4] == ["divisions", "contacts", "appointments", "deals"]
     assert tick(runs).success
@@ -89,8 +132,15 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
         .execute_in_process(partition_key="2026-09-01", instance=runs.instance)
     )
     assert past.success
-    for row in history(warehouse)[len(first) + len(second) :]:
+    third = history(warehouse)[len(first) + len(second) :]
+    for row in third:
         assert (row["watermark"] is None) == (row["sync_type"] in tracking), row["sync_type"]
+    assert tick(runs, "hubspot_weekly_full").success
+    whole = history(warehouse)[len(first) + len(second) + len(third) :]
+    assert {(row["sync_type"], row["configuration"]["strategy"]) for row in whole} == {
+        (name, "full") for name in tracking & expected
+    }
+    assert all(row["watermark"] is not None for row in whole)
     assert today() not in {row["configuration"]["since"] for row in second}
 
 

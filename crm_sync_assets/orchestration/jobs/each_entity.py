@@ -16,6 +16,7 @@ from crm_sync_assets.declarations.switches import lacking
 from crm_sync_assets.errors import FatalError, SyncError
 from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
+from crm_sync_assets.orchestration.schedules import is_on
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Warehouse
 
@@ -102,13 +103,13 @@ class EachEntity:
         return job
 
     def schedule_of(self, crm: Crm, job: dg.JobDefinition) -> dg.ScheduleDefinition:
-        """Half an hour after the CRM's delta, so that little has changed since; off at first."""
+        """Half an hour after the CRM's delta, so that little has changed since."""
         return dg.ScheduleDefinition(
             name=f"{crm.name}_{self.schedule}",
             job=job,
             cron_schedule=f"{(crm.minute + 30) % 60} {self.cron}",
             execution_timezone="UTC",
-            default_status=dg.DefaultScheduleStatus.STOPPED,
+            default_status=is_on(),
             description=self.schedule_does.format(crm=crm.title),
         )
 
