@@ -52,7 +52,7 @@ def _seconds(folder: Path, number: int) -> list[float]:
 
     folder.mkdir()
     first = datetime.now(UTC).date() - timedelta(days=number)
-    os.environ["CRM_SYNC_FIRST_DAY"] = first.isoformat()
+    os.environ |= {"CRM_SYNC_FIRST_DAY": first.isoformat(), "CRM_SYNC_PARTITIONS": "day"}
     entity = registry.entity("hubspot.deals")
     with dg.DagsterInstance.local_temp(str(folder), overrides=QUIET) as instance:
         began = time.time()

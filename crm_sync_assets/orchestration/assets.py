@@ -18,6 +18,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.config import block, block_name, flags_given, own_config
+from crm_sync_assets.orchestration.failing import failing_plainly
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
 from crm_sync_assets.orchestration.io_manager import (
     UpsertIOManager,
@@ -34,7 +35,6 @@ from crm_sync_assets.orchestration.partitions import (
 )
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment
-from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.querying import SENSITIVE
 from crm_sync_assets.warehouse.tables import system_columns
 
@@ -76,7 +76,7 @@ def build_asset(
         pool=crm.name,
     )
     def sync(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        with TellingSafely():
+        with failing_plainly(entity):
             for_all = getattr(context.resources, block_name(crm))
             given = flags_given(crm, entity, for_all, context.op_execution_context.op_config)
             flags = windowed(context, entity, given)
@@ -171,7 +171,7 @@ WHOLE = "The source cannot say what changed: every run reads all of it."
 CLICKS = """
 What a run reads, by its partitions:
 - Latest, or none: what changed since the last complete sync (the first time, everything).
-- All: everything, and what is gone at the source is marked as deleted.
+- All (of “Show all partitions”): everything, and what is gone at the source is marked as deleted.
 - Any other, or a range: what changed within it; the first one has everything before, too. The next
   delta begins where it would have.
 

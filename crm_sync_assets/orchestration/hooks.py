@@ -7,6 +7,7 @@ import dagster as dg
 from crm_sync_assets.engine.run import abandon
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.orchestration.failing import original
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.told import TellingSafely, failure_message, reason_of
@@ -32,7 +33,7 @@ def abandon_run(run_id: str, error: BaseException) -> None:
 def close_history_row(context: dg.HookContext) -> None:
     """Close the history row of the failed step and free its entity, if the sync did not."""
     with TellingSafely():
-        error = context.op_exception
+        error = original(context.op_exception)
         message = redact(failure_message(error)) if error is not None else "the step failed"
         reason = reason_of(error) if error is not None else "other"
         crm, _, sync_type = context.step_key.partition("__")

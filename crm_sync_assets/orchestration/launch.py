@@ -17,7 +17,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.declarations.strategy import choose
-from crm_sync_assets.errors import NotSet, Reason, SyncError, UsageError
+from crm_sync_assets.errors import Reason, SyncError, UsageError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -268,26 +268,26 @@ def _refusals(instance: DagsterInstance, run_id: str) -> tuple[dict[str, str], s
     """
     from dagster import DagsterEventType
 
+    from crm_sync_assets.orchestration.failing import USAGE, WHY
+
     reasons: dict[str, str] = {}
     misused: set[str] = set()
     interrupted = False
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     for entry in instance.all_logs(run_id, of_type=kinds):
         event = entry.get_dagster_event()
-        if event.step_key is not None:
-            error = event.step_failure_data.error
-        else:
-            error = event.job_failure_data.error
+        name = event.step_key or ""
+        told = event.step_failure_data.user_failure_data if name else None
+        error = event.step_failure_data.error if name else event.job_failure_data.error
         interrupted = interrupted or (error is not None and "Interrupt" in str(error.cls_name))
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            # "module.Class: text" as traceback prints it.
-            head, _, text = error.message.strip().partition(": ")
-            is_class = head.rpartition(".")[2] == error.cls_name
-            reasons[event.step_key or ""] = text if text and is_class else error.message.strip()
-            if error.cls_name in (UsageError.__name__, NotSet.__name__):
-                misused.add(event.step_key or "")
+        if told is not None:
+            reasons[name] = str(told.metadata[WHY].value)
+            if told.metadata[USAGE].value:
+                misused.add(name)
+        elif error is not None:
+            while error.cause is not None:
+                error = error.cause
+            reasons[name] = error.message.strip()
     return reasons, misused, interrupted
 
 

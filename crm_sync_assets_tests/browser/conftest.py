@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ OPTIONS = (
     "--disable-sync",
 )
 PATIENCE = 90.0
+FIRST_DAY = date(2026, 7, 1)
 SCRIPT = """
 import sys
 from crm_sync_assets.cli.dev import dev
@@ -83,7 +85,7 @@ def project() -> Iterator[Project]:
         home.chmod(0o755)
         mine = ("CRM_SYNC_", "HUBSPOT_", "ZIPCODES_", "GITHUB_", "DAGSTER_", "GENIUS_", "PYTEST_")
         env = {name: v for name, v in os.environ.items() if not name.startswith(mine)}
-        env |= {"CRM_SYNC_HOME": str(home / "state"), "CRM_SYNC_FIRST_DAY": "2026-09-01"}
+        env |= {"CRM_SYNC_HOME": str(home / "state"), "CRM_SYNC_FIRST_DAY": f"{FIRST_DAY}"}
         with (home / "log").open("w+") as log:
             port = free_port(20_000 + os.getpid() % 20_000)
             process = subprocess.Popen(

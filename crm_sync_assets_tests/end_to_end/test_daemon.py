@@ -120,7 +120,7 @@ class Dagster:
                 },
                 "runConfigData": {},
                 "executionMetadata": {
-                    "tags": [{"key": "dagster/partition", "value": f"{datetime.now(UTC):%Y-%m-%d}"}]
+                    "tags": [{"key": "dagster/partition", "value": f"{datetime.now(UTC):%Y-%m-01}"}]
                 },
             },
         )

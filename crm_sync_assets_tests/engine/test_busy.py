@@ -92,7 +92,7 @@ def test_a_backfill_waits_for_the_delta_and_both_finish(
     assert (delta["status"], window["status"]) == ("success", "success")
     assert window["start_time"] >= delta["end_time"], "one at a time"
     assert (delta["watermark"] is not None, window["watermark"]) == (True, None)
-    assert window["configuration"]["until"].startswith("2026-04-01")
+    assert window["configuration"]["until"].startswith("2026-05-01")
     assert len(people(warehouse)) == 300
 
 
