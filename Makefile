@@ -82,11 +82,9 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 $(RUNTIME): $(NEEDS) | $(BIN)/python
-	@echo "installing into $(VENV), once (a minute or two)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python .ci/install.py -c constraints.txt -e .
 	@touch $@
 
 $(DEV): $(NEEDS) | $(BIN)/python
-	@echo "installing into $(VENV), once (a minute or two)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python .ci/install.py -c constraints.txt -e '.[dev]'
 	@touch $@ $(RUNTIME)
