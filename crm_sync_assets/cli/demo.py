@@ -80,7 +80,7 @@ def demo(
         shares = {crm.name: moves if crm.name == LARGEST else moves // 4 for crm in crms}
         # Search shows changes late; the delta runs a while after them.
         world = World(sizes, shares, 5 * INDEX_LAG_SECONDS)
-        print(_opening([crm.title for crm in crms], contacts))
+        print(_opening(len(crms), contacts))
         problems = _problems(running, _Syncs(crms, bars), world, details)
     if problems:
         print("\nNot as it should be:\n" + "\n".join(f"  {line}" for line in problems))
@@ -95,10 +95,10 @@ LARGEST = "hubspot"
 """The CRM that gets most of the changes."""
 
 
-def _opening(titles: Sequence[str], contacts: int) -> str:
+def _opening(crms: int, contacts: int) -> str:
     return (
-        f"Sandboxes of {', '.join(titles)}, with their real rate limits,\n"
-        f"{contacts:,} contacts and everything around them; an empty PostgreSQL; Dagster.\n"
+        f"Sandboxes of {crms} CRMs with their real rate limits, "
+        f"{contacts:,} contacts and\neverything around them; an empty PostgreSQL; Dagster.\n"
     )
 
 
