@@ -1,0 +1,14 @@
+"""What LeadConduit's client reads from the environment."""
+
+from __future__ import annotations
+
+from crm_sync_assets.declarations.variables import Variable, optional
+
+API_KEY = Variable(
+    "LEADCONDUIT_API_KEY",
+    "the API key of a user of a paid account, which alone may read events",
+    secret=True,
+)
+BASE_URL = optional("LEADCONDUIT_BASE_URL", "where LeadConduit is", "https://app.leadconduit.com")
+
+VARIABLES = (API_KEY, BASE_URL)
