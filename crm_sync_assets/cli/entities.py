@@ -1,13 +1,15 @@
-"""`crm-sync entities`: the catalogue, on the terminal or as docs/entities.md."""
+"""`crm-sync entities`: the catalogue: on the terminal, as docs/entities.md, as a dictionary."""
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
+from crm_sync_assets.cli.markdown import cell
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
@@ -24,9 +26,16 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(prog="crm-sync entities", description="Every entity that can be synced.")
     parser.add_argument("crm", nargs="?", help="only this CRM")
     parser.add_argument("--wide", action="store_true", help="all columns")
-    parser.add_argument(
-        "--markdown", action="store_true", help=f"write {PAGE} and {EXAMPLE} instead"
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help=f"write {PAGE} and {EXAMPLE} instead")
+    form.add_argument(
+        "--dictionary",
+        choices=("markdown", "json"),
+        nargs="?",
+        const="markdown",
+        help="every table and column, what it holds and where it comes from",
     )
+    form.add_argument("--dbt", action="store_true", help="a sources.yml for a dbt project")
     given = parser.parse(words)
     if given.markdown:
         PAGE.parent.mkdir(exist_ok=True)
@@ -37,9 +46,12 @@ def run(words: Sequence[str]) -> int:
             EXAMPLE.write_text(with_crms(EXAMPLE.read_text("utf-8"), crms), "utf-8")
             print(f"wrote {EXAMPLE}")
         return exits.SUCCESS
+    listed = list(registry.entities(given.crm) if given.crm else registry.all_entities().values())
+    if given.dictionary or given.dbt:
+        print(_described(listed, "dbt" if given.dbt else given.dictionary), end="")
+        return exits.SUCCESS
     from crm_sync_assets.cli.tables import print_table
 
-    listed = registry.entities(given.crm) if given.crm else registry.all_entities().values()
     print_table(
         "Entities",
         ["entity", "table", "columns", "changes noticed by", "key", "in all"],
@@ -48,6 +60,14 @@ def run(words: Sequence[str]) -> int:
         wide=given.wide,
     )
     return exits.SUCCESS
+
+
+def _described(entities: Sequence[Entity], form: str) -> str:
+    from crm_sync_assets.cli import dictionary
+
+    if form == "json":
+        return json.dumps(dictionary.tables(entities), indent=2, ensure_ascii=False) + "\n"
+    return dictionary.dbt(entities) if form == "dbt" else dictionary.markdown(entities)
 
 
 def markdown() -> str:
@@ -71,7 +91,7 @@ def markdown() -> str:
             "|---|---|---|---|---:|---|",
         ]
         lines += [
-            f"| `{e.sync_type}` | {_cell(e.about)} | `{e.table}` | {_key(e, '`')} | "
+            f"| `{e.sync_type}` | {cell(e.about)} | `{e.table}` | {_key(e, '`')} | "
             f"{len(e.columns)} | {noticed(e, '`')} |"
             for e in entities
         ]
@@ -102,7 +122,7 @@ def read_from_environment(crm: Crm) -> list[str]:
         "",
         "| variable | what it is | without it |",
         "|---|---|---|",
-        *(f"| `{v.name}` | {_cell(_sentence(v))} | {_without(v)} |" for v in crm.variables),
+        *(f"| `{v.name}` | {cell(_sentence(v))} | {_without(v)} |" for v in crm.variables),
     ]
 
 
@@ -127,10 +147,6 @@ def noticed(entity: Entity, quote: str = "") -> str:
 
 def _key(entity: Entity, quote: str = "") -> str:
     return ", ".join(f"{quote}{column.name}{quote}" for column in entity.key)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def with_crms(example: str, crms: Sequence[Crm]) -> str:
