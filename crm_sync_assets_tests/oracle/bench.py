@@ -54,6 +54,12 @@ SETTINGS = {
     "CRM_SYNC_PIPEDRIVE__RATE_WINDOWS": "[]",
     "CRM_SYNC_PIPEDRIVE__MAX_ATTEMPTS": "3",
     "CRM_SYNC_PIPEDRIVE__WAIT_SECONDS": "0",
+    "CRM_SYNC_ARRIVY__PAGE_SIZE": "10",
+    "CRM_SYNC_ARRIVY__LOAD_ROWS": "5",
+    "CRM_SYNC_ARRIVY__PREFETCH_PAGES": "1",
+    "CRM_SYNC_ARRIVY__RATE_WINDOWS": "[]",
+    "CRM_SYNC_ARRIVY__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_ARRIVY__WAIT_SECONDS": "0",
     "CRM_SYNC_SALESRABBIT__PAGE_SIZE": "10",
     "CRM_SYNC_SALESRABBIT__LOAD_ROWS": "5",
     "CRM_SYNC_SALESRABBIT__PREFETCH_PAGES": "1",
@@ -105,6 +111,7 @@ class Bench:
         counts = {"deals": DEALS, "companies": 3, "divisions": 3}
         callrail = {"callrail_calls": 25, "callrail_accounts": 1, "callrail_others": 6}
         pipedrive = {"pipedrive_deals": 20}
+        arrivy = {"arrivy_tasks": 30, "arrivy_others": 12}
         salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
         self.sandbox = enter(
             Sandbox(
@@ -115,6 +122,7 @@ class Bench:
                 **callrail,
                 **pipedrive,
                 **salesrabbit,
+                **arrivy,
             )
         )
         os.environ.update(self.sandbox.env())

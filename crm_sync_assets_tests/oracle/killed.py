@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 
 from crm_sync_assets.clients.rest.client import RestClient
+from crm_sync_assets.crms.arrivy.client import Arrivy
 from crm_sync_assets.crms.callrail.api import API as CALLRAIL
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -89,6 +90,8 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
             database_url=env.warehouse_url,
             sleep=no_wait,
         )
+    if crm_name == "arrivy":
+        return Arrivy(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "pipedrive":
         return Pipedrive(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "hubspot":

@@ -18,6 +18,7 @@ import traceback
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from crm_sync_assets_tests.oracle.arrivy import ArrivyMachine
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
@@ -31,6 +32,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "genius": GeniusMachine,
     "callrail": CallRailMachine,
     "pipedrive": PipedriveMachine,
+    "arrivy": ArrivyMachine,
     "salesrabbit": SalesRabbitMachine,
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from crm_sync_assets_tests.mariadb import MARIADBD
+from crm_sync_assets_tests.oracle.arrivy import ArrivyMachine
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
@@ -60,3 +61,8 @@ def test_whatever_happens_pipedrive_ends_with_the_truth(bench: Bench) -> None:
 @pytest.mark.timeout(900)
 def test_whatever_happens_salesrabbit_ends_with_the_truth(bench: Bench) -> None:
     play(SalesRabbitMachine, bench, number=1, examples=3, steps=20)
+
+
+@pytest.mark.timeout(900)
+def test_whatever_happens_arrivy_ends_with_the_truth(bench: Bench) -> None:
+    play(ArrivyMachine, bench, number=1, examples=3, steps=20)
