@@ -61,10 +61,29 @@ class Closed(FatalError):
     """The source does not let this be read, or says that there is no such thing (404)."""
 
 
+class Unknown(Closed):
+    """The account has no such thing: no such object type, table or feature."""
+
+
 class Forbidden(Closed):
-    """The credentials are good, and may not read this (403): a scope or a grant is missing."""
+    """The credentials are good, and may not read this (403): a scope or a grant is missing.
+
+    `grants` are what would have to be granted, as the source says it.
+    """
 
     reason = "scope"
+    grants: tuple[str, ...] = ()
+
+
+class NotAvailable(FatalError):
+    """The account has no such entity, or may not read it, and this warehouse never had it.
+
+    `answer` is what the source said to it.
+    """
+
+    def __init__(self, message: str, answer: FatalError) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class TooLong(FatalError):

@@ -7,10 +7,10 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -71,7 +71,9 @@ def run(crm: Crm, words: Sequence[str]) -> int:
     """Sync these entities of one CRM; 0 only if every one ended as `success`."""
     given = parser(crm).parse(words)
     whole = [*given.entities] == [registry.ALL]
-    return _sync([(crm, chosen(crm, given.entities))], given, flags_of(crm), whole=whole)
+    wanted = [(crm, chosen(crm, given.entities))]
+    named = {name.replace("-", "_") for name in given.entities}
+    return _sync(wanted, given, flags_of(crm), whole=whole, named=named)
 
 
 def run_all(words: Sequence[str]) -> int:
@@ -104,7 +106,10 @@ def _sync(
     kind: type[Flags],
     *,
     whole: bool,
+    named: Container[str] = (),
 ) -> int:
+    """Sync what is wanted; the exit status. What the account has not is a failure only if its
+    entity is `named`, or if it has nothing else."""
     refuse_unknown_crms()
     asked, warnings = flags(given, kind)
     for warning in warnings:
@@ -153,10 +158,31 @@ def _sync(
         except Cancelled as error:
             outcomes += error.outcomes
             cancelled = True
-    display.report(outcomes, quiet=given.quiet, dry_run=asked.dry_run, cancelled=cancelled)
+    found = _without_what_is_not_there(outcomes, named, quiet=given.quiet)
+    display.report(found, quiet=given.quiet, dry_run=asked.dry_run, cancelled=cancelled)
     if cancelled:
         return exits.CANCELLED
-    return exits.FAILED if closed else status(outcomes)
+    return exits.FAILED if closed else status(found)
+
+
+def _without_what_is_not_there(
+    outcomes: Sequence[Outcome], named: Container[str], *, quiet: bool
+) -> list[Outcome]:
+    """The outcomes less those that the account has not, which are told; failed ones of the named
+    entities, and of an account that has nothing of all that was asked for."""
+    has_nothing = {o.entity.crm for o in outcomes} - {
+        o.entity.crm for o in outcomes if o.status != "unavailable"
+    }
+    found = []
+    for one in outcomes:
+        if one.status != "unavailable":
+            found.append(one)
+        elif one.entity.sync_type in named or one.entity.crm in has_nothing:
+            found.append(replace(one, status="failed"))
+        elif not quiet:
+            why = (one.error or "").removeprefix(f"{one.entity}: ")
+            exits.say(f"{one.entity} is skipped, it is not available: {why}")
+    return found
 
 
 def _bars(

@@ -108,6 +108,10 @@ class Dialect:
         """What the body says about the failure, in one line, without secrets."""
         return masked(answer.body)
 
+    def grants(self, answer: Answer) -> Sequence[str]:  # noqa: ARG002  most do not say
+        """What a 403 says would have to be granted, by the names that the source has for it."""
+        return ()
+
     def least_wait(self, answer: Answer) -> float:
         """The shortest wait before the request is tried again."""
         told = retry_after(answer)

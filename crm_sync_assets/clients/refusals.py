@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from crm_sync_assets.clients.answers import Absent, Again, Answer, Dialect, Fatal, Retry, Verdict
+from crm_sync_assets.clients.answers import (
+    Absent,
+    Again,
+    Answer,
+    Dialect,
+    Fatal,
+    Retry,
+    Verdict,
+    is_page,
+)
 from crm_sync_assets.errors import (
     BadRequest,
     Closed,
@@ -14,6 +23,7 @@ from crm_sync_assets.errors import (
     Gone,
     TooLong,
     Unauthorized,
+    Unknown,
 )
 from crm_sync_assets.masking import masked
 
@@ -59,7 +69,13 @@ def failure(
     if verdict is None and (status >= 500 or status in (408, 423, 425)):
         return Again(what, least=dialect.least_wait(answer))
     kind = verdict.kind if isinstance(verdict, Fatal) else KINDS.get(status, FatalError)
-    return kind(f"{subject}: {what}. {_advice(kind, variable)}")
+    if kind is Forbidden and is_page(answer):
+        # A firewall's, which is about no permission.
+        kind = Closed
+    error = kind(f"{subject}: {what}. {_advice(kind, variable)}")
+    if isinstance(error, Forbidden):
+        error.grants = tuple(dialect.grants(answer))
+    return error
 
 
 def _advice(kind: type[FatalError], variable: str) -> str:
@@ -67,6 +83,8 @@ def _advice(kind: type[FatalError], variable: str) -> str:
         return f"The token was refused: check {variable}."
     if kind is Forbidden:
         return "Grant what is missing to the app or token, then run it again."
+    if kind is Unknown:
+        return "The account has no such thing: check its name or type id in the settings."
     if kind is Closed:
         return "Check the base URL, the object's name or type id, and whether it is enabled."
     return "No retry mends this: check the declaration of the entity and the settings."

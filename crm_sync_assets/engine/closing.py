@@ -13,6 +13,7 @@ from crm_sync_assets.log import logger
 from crm_sync_assets.told import failure_message, reason_of
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.connection import Connection, message_of
+from crm_sync_assets.warehouse.kinds import Kind
 
 log = logger(__name__)
 
@@ -24,6 +25,7 @@ def close_failed(
     metrics: Mapping[str, Any] | None = None,
     *,
     start_over: bool = False,
+    kind: Kind | None = None,
 ) -> None:
     """Roll back, and close the row with this error, on another connection if need be.
 
@@ -38,6 +40,7 @@ def close_failed(
             metrics,
             reason=reason_of(error),
             start_over=start_over,
+            kind=kind,
         )
 
     try:

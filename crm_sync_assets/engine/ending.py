@@ -23,6 +23,7 @@ from crm_sync_assets.warehouse.deletions import (
     soft_delete,
     soft_delete_absent,
 )
+from crm_sync_assets.warehouse.kinds import Kind
 
 log = logger(__name__)
 
@@ -71,7 +72,7 @@ class Ending:
             arrived=lambda _: history.is_complete(sync.connection, sync.sync_id),
         )
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, kind: Kind | None = None) -> None:
         """Close the row as failed, on another connection if this one is no longer of use."""
         sync = self._sync
         sync.status = "failed"
@@ -83,6 +84,7 @@ class Ending:
             start_over=resume.must_start_over(
                 error, resumed=sync.plan.resumed, has_stored=sync.has_stored
             ),
+            kind=kind,
         )
 
     def _final_counts(self) -> Counts:

@@ -31,6 +31,17 @@ class Prefetch:
     def start(self) -> None:
         self._thread.start()
 
+    def has_arrived(self, *, timeout: float) -> bool:
+        """Whether a page, or the end, is there within `timeout` seconds; takes nothing.
+
+        Raises what was raised in the place of the first page.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._ended, timeout)
+            if self._error is not None and not self._ready:
+                raise self._error
+            return bool(self._ready) or self._ended
+
     def take(self, *, timeout: float) -> list[Page] | None:
         """The pages that are ready, at least one; [] when none came within `timeout` seconds.
 

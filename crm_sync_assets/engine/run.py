@@ -2,14 +2,16 @@
 
     flags + watermark → strategy → pages → rows and issues → upsert → SyncHistory
 
-`begin` takes the entity's lock and opens the history row; `drain` moves the pages into the
-warehouse, a batch and its checkpoint per transaction, and closes the row with the last.
+`begin` takes the entity's lock and opens the history row; `reach` asks the source for the first
+page; `drain` moves the pages into the warehouse, a batch and its checkpoint per transaction, and
+closes the row with the last.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,6 +20,7 @@ import psycopg
 from crm_sync_assets.declarations.contract import Client, Page, Read
 from crm_sync_assets.declarations.strategy import choose
 from crm_sync_assets.engine import resume
+from crm_sync_assets.engine.availability import not_available
 from crm_sync_assets.engine.batches import Batches
 from crm_sync_assets.engine.ending import Ending
 from crm_sync_assets.engine.fetch import Prefetch
@@ -27,12 +30,13 @@ from crm_sync_assets.engine.measures import collecting_rarely
 from crm_sync_assets.engine.plan import Plan
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.engine.sync import Progress, Sync
-from crm_sync_assets.errors import Unavailable
+from crm_sync_assets.engine.sync import Contact, Progress, Sync
+from crm_sync_assets.errors import NotAvailable, Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.kinds import UNAVAILABLE, Kind
 from crm_sync_assets.warehouse.tables import ensure_table
 
 log = logger(__name__)
@@ -90,28 +94,43 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
         raise
 
 
-def drain(sync: Sync, progress: Progress = lambda _: None) -> Counts:
-    """Read to the end, store everything, close the history row; the final counts.
+def reach(sync: Sync, progress: Progress = lambda _: None) -> None:
+    """Make the tables and ask the source for the first page, so that it is known to have any.
 
-    Whatever goes wrong closes the row as failed, keeps the checkpoint and is raised again.
+    Raises NotAvailable for what this account has not and this warehouse never had; its row is of
+    that kind. Whatever else goes wrong closes the row as failed, keeps the checkpoint and is raised
+    again.
     """
-    ending = Ending(sync)
-    try:
+    with _failing(sync, is_first=True):
         if sync.plan.meaning.refusal is not None:
             raise sync.plan.meaning.refusal
         _prepare(sync)
-        _read_and_store(sync, ending, progress)
+        contact = sync.contact = _begun(sync)
+        clock = time.monotonic()
+        while not contact.pages.has_arrived(timeout=history.HEARTBEAT_SECONDS):
+            contact.heartbeat.beat()
+            progress(sync)
+        sync.timing.waiting += time.monotonic() - clock
+
+
+def drain(sync: Sync, progress: Progress = lambda _: None) -> Counts:
+    """Read to the end, store everything, close the history row; the final counts.
+
+    Reaches the source first, if nobody did. Whatever goes wrong closes the row as failed, keeps the
+    checkpoint and is raised again.
+    """
+    if sync.contact is None:
+        reach(sync, progress)
+    assert sync.contact is not None
+    with _failing(sync):
+        ending = Ending(sync)
+        try:
+            _store_and_prove(sync, sync.contact, ending, progress)
+        finally:
+            sync.contact.pages.stop()
         ending.complete()
         progress(sync)
-    except psycopg.Error as error:
-        refusal = Unavailable(f"{sync.entity}: the warehouse failed: {message_of(error)}")
-        ending.fail(refusal)
-        raise refusal from error
-    except BaseException as error:
-        ending.fail(error)
-        raise
-    finally:
-        sync.session.release()
+    sync.session.release()
     log.info(
         "Completed %s %s sync: %d created, %d updated, %d failed",
         sync.entity.crm,
@@ -126,8 +145,40 @@ def drain(sync: Sync, progress: Progress = lambda _: None) -> Counts:
 def abandon(sync: Sync, error: BaseException) -> None:
     """Close the row as failed and free the entity, if nobody came to drain this sync."""
     if sync.status == "running":
-        Ending(sync).fail(error)
-        sync.session.release()
+        _fail(sync, error)
+
+
+@contextmanager
+def _failing(sync: Sync, *, is_first: bool = False) -> Iterator[None]:
+    """Whatever is raised in here ends the sync; `is_first` says that nothing was read before."""
+    try:
+        yield
+    except psycopg.Error as error:
+        refusal = Unavailable(f"{sync.entity}: the warehouse failed: {message_of(error)}")
+        _fail(sync, refusal)
+        raise refusal from error
+    except BaseException as error:
+        absent = _absent(sync, error) if is_first else None
+        _fail(sync, error, UNAVAILABLE if absent else None)
+        if absent is None:
+            raise
+        raise absent from error
+
+
+def _fail(sync: Sync, error: BaseException, kind: Kind | None = None) -> None:
+    if sync.contact is not None:
+        sync.contact.pages.stop()
+    Ending(sync).fail(error, kind)
+    sync.session.release()
+
+
+def _absent(sync: Sync, error: BaseException) -> NotAvailable | None:
+    """What the error says of the account, where it is what the source answered."""
+    if sync.contact is None:
+        return None
+    plan = sync.plan
+    was_here = plan.past.watermark is not None or sync.had_rows or plan.resumed
+    return not_available(sync.entity, error, was_here=was_here)
 
 
 def _prepare(sync: Sync) -> None:
@@ -162,7 +213,8 @@ def _prepare(sync: Sync) -> None:
         sync.session.on_reconnect = make_stage
 
 
-def _read_and_store(sync: Sync, ending: Ending, progress: Progress) -> None:
+def _begun(sync: Sync) -> Contact:
+    """The reading, whose first page is asked for."""
     plan, settings = sync.plan, sync.plan.request.settings
     read = Read(
         entity=sync.entity,
@@ -177,12 +229,6 @@ def _read_and_store(sync: Sync, ending: Ending, progress: Progress) -> None:
         lag=settings.lag,
     )
     heartbeat = Heartbeat(sync.session, sync.sync_id, dry=plan.dry)
-    batches = Batches(sync, heartbeat)
-
-    def beat() -> None:
-        heartbeat.beat()
-        progress(sync)
-
     sync.began = datetime.now(UTC)
     pages = Prefetch(
         sync.client.pages(read, sync.usage),
@@ -190,21 +236,26 @@ def _read_and_store(sync: Sync, ending: Ending, progress: Progress) -> None:
         most_records=settings.load_rows,
     )
     pages.start()
-    try:
-        with collecting_rarely():
-            _store_all(sync, pages, batches, heartbeat, progress)
-            ending.ask_for_the_rest(read, batches.store, beat)
-    finally:
-        pages.stop()
+    return Contact(read, pages, heartbeat)
 
 
-def _store_all(
-    sync: Sync, pages: Prefetch, batches: Batches, heartbeat: Heartbeat, progress: Progress
-) -> None:
+def _store_and_prove(sync: Sync, contact: Contact, ending: Ending, progress: Progress) -> None:
+    batches = Batches(sync, contact.heartbeat)
+
+    def beat() -> None:
+        contact.heartbeat.beat()
+        progress(sync)
+
+    with collecting_rarely():
+        _store_all(sync, contact, batches, progress)
+        ending.ask_for_the_rest(contact.read, batches.store, beat)
+
+
+def _store_all(sync: Sync, contact: Contact, batches: Batches, progress: Progress) -> None:
     limit, announced = sync.flags.max_records, False
     while True:
         clock = time.monotonic()
-        taken = pages.take(timeout=history.HEARTBEAT_SECONDS)
+        taken = contact.pages.take(timeout=history.HEARTBEAT_SECONDS)
         sync.timing.waiting += time.monotonic() - clock
         if taken is None or taken:
             sync.note_source_clock()
@@ -216,7 +267,7 @@ def _store_all(
         if taken:
             batches.store(_cut(taken, limit - sync.counts.processed) if limit else taken)
         else:
-            heartbeat.beat()
+            contact.heartbeat.beat()
         progress(sync)
         if limit and sync.counts.processed >= limit:
             return

@@ -6,15 +6,18 @@ Nothing happens here: `run` reads and stores, `batches` has one batch, `ending` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from crm_sync_assets.declarations.contract import Client, Cursor, Usage
+from crm_sync_assets.declarations.contract import Client, Cursor, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.engine.batch import Inlet
 from crm_sync_assets.engine.completeness import Seen
+from crm_sync_assets.engine.fetch import Prefetch
+from crm_sync_assets.engine.heartbeat import Heartbeat
 from crm_sync_assets.engine.measures import Timing, metrics
 from crm_sync_assets.engine.plan import Plan
 from crm_sync_assets.engine.session import Session
@@ -28,6 +31,15 @@ from crm_sync_assets.warehouse.vault import Vault
 
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A reading that was begun: what was asked for, its pages, and the sign of life meanwhile."""
+
+    read: Read
+    pages: Prefetch
+    heartbeat: Heartbeat
 
 
 class Sync:
@@ -82,6 +94,8 @@ class Sync:
         """How far it is; a resumed sync goes on from what its attempts before have done."""
         checkpoint = self.plan.checkpoint
         self.status: history.Status = "running"
+        self.contact: Contact | None = None
+        """Where its pages come from; None before the source is asked."""
         self.counts = self.plan.carried
         self.usage = Usage()
         self.timing = Timing()

@@ -16,7 +16,7 @@ from crm_sync_assets.operations.measured_rules import Limits, measured
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import REAL
+from crm_sync_assets.warehouse.kinds import REAL, TOLD, UNAVAILABLE
 
 SETTLES = timedelta(hours=1)
 """After a silence everything is overdue for a while: the first syncs are given this long."""
@@ -94,19 +94,21 @@ class _Past:
 
 
 _COUNTS = f"crm_source = %(crm)s AND sync_type = %(type)s AND {REAL}"
-_ENDED = f"{_COUNTS} AND status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
+_HAS_ENDED = "status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
+_ENDED = f"{_COUNTS} AND {_HAS_ENDED}"
 
 
 def _past(connection: Connection, entity: Entity) -> _Past | None:
-    """None for an entity that was never synced."""
+    """None for an entity that was never synced, or that the account has not."""
     values = _named(entity)
     newest = connection.execute(
         "SELECT status, end_time, coalesce(error_message, ''), "  # noqa: S608  constants
-        "coalesce(reason, 'other') FROM ingestion_sync_history "
-        f"WHERE {_ENDED} ORDER BY start_time DESC, id DESC LIMIT 1",
+        "coalesce(reason, 'other'), kind FROM ingestion_sync_history "
+        f"WHERE crm_source = %(crm)s AND sync_type = %(type)s AND {TOLD} AND {_HAS_ENDED} "
+        "ORDER BY start_time DESC, id DESC LIMIT 1",
         values,
     ).fetchone()
-    if newest is None:
+    if newest is None or newest[4] == UNAVAILABLE:
         return None
     others = connection.execute(
         "SELECT (SELECT start_time FROM ingestion_sync_history "  # noqa: S608  constants
@@ -123,7 +125,7 @@ def _past(connection: Connection, entity: Entity) -> _Past | None:
         "ORDER BY start_time DESC, id DESC LIMIT 3",
         values,
     ).fetchall()
-    status, ended, error, reason = newest
+    status, ended, error, reason, _ = newest
     return _Past(
         status,
         ended,

@@ -17,7 +17,7 @@ from crm_sync_assets.operations.owed import owed
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import REAL, WIDE
+from crm_sync_assets.warehouse.kinds import REAL, TOLD, UNAVAILABLE, WIDE
 
 WINDOW = timedelta(hours=24)
 
@@ -140,15 +140,16 @@ def _states(connection: Connection, entities: Mapping[str, Entity], crm: str | N
         for row in connection.execute(
             "WITH ended AS (SELECT *, crm_source || '.' || sync_type AS name "  # noqa: S608
             "FROM ingestion_sync_history WHERE status <> 'running' "
-            f"AND {REAL}), "
-            "newest AS (SELECT DISTINCT ON (name) name, status, end_time, error_message, reason "
-            "FROM ended "
+            f"AND {TOLD}), "
+            "newest AS (SELECT DISTINCT ON (name) name, status, end_time, error_message, reason, "
+            "kind FROM ended "
             "ORDER BY name, start_time DESC, id DESC), "
             "complete AS (SELECT DISTINCT ON (name) name, watermark FROM ended "
             "WHERE watermark IS NOT NULL ORDER BY name, end_time DESC) "
             "SELECT n.name, n.status, n.end_time, n.error_message, n.reason, "
             "(SELECT max(end_time) FROM ended e WHERE e.name = n.name AND e.status = 'success'), "
-            "c.watermark FROM newest n LEFT JOIN complete c USING (name)"
+            "c.watermark FROM newest n LEFT JOIN complete c USING (name) "
+            f"WHERE n.kind <> '{UNAVAILABLE}'"
         )
     }
     kept = {

@@ -13,9 +13,9 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.run import begin, drain, reach
 from crm_sync_assets.engine.sync import Sync
-from crm_sync_assets.errors import AlreadyRunning
+from crm_sync_assets.errors import AlreadyRunning, NotAvailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.config import block, block_name, flags_given, own_config
 from crm_sync_assets.orchestration.failing import failing_plainly
@@ -97,10 +97,13 @@ def build_asset(
     return sync
 
 
-def _begun(context: dg.AssetExecutionContext, request: Request) -> Sync | AlreadyRunning:
-    """The sync, begun; or, in a scheduled run, why it is skipped.
+def _begun(
+    context: dg.AssetExecutionContext, request: Request
+) -> Sync | AlreadyRunning | NotAvailable:
+    """The sync, with its source reached; or why there is none.
 
-    The sync that is running does what a delta was scheduled for, as does the next one.
+    In a scheduled run, the sync that is running does what a delta was scheduled for, as does the
+    next one. What the account has not is no failure.
     """
     client: ClientResource = getattr(context.resources, request.crm.name)
     warehouse: WarehouseResource = context.resources.warehouse
@@ -113,16 +116,23 @@ def _begun(context: dg.AssetExecutionContext, request: Request) -> Sync | Alread
         log.warning("skipped: %s", busy)
         return busy
     remember(context.run.run_id, begun)
+    try:
+        reach(begun, progress.report)
+    except NotAvailable as absent:
+        context.log.info(f"skipped: {absent}")
+        return absent
     return begun
 
 
 def _events(
-    context: dg.AssetExecutionContext, begun: Sync | AlreadyRunning, partitioned: Definition | None
+    context: dg.AssetExecutionContext,
+    begun: Sync | AlreadyRunning | NotAvailable,
+    partitioned: Definition | None,
 ) -> Iterable[Any]:
     """What the step yields. A sync whose result fills the run's partitions is left to the IO
     manager to drain; any other is drained here, and what it stored is told of no partition.
     """
-    if isinstance(begun, AlreadyRunning):
+    if isinstance(begun, AlreadyRunning | NotAvailable):
         return [dg.AssetObservation(context.asset_key, metadata={"skipped": str(begun)})]
     if begun.flags.dry_run:
         # Nothing was stored, so the asset must not look materialized.

@@ -18,13 +18,14 @@ from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.declarations.strategy import choose
 from crm_sync_assets.errors import Reason, SyncError, UsageError
+from crm_sync_assets.warehouse.kinds import UNAVAILABLE
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
 
     from crm_sync_assets.warehouse.connection import Warehouse
 
-Ending = Literal["success", "partial", "failed"]
+Ending = Literal["success", "partial", "failed", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one entity's sync ended, as SyncHistory has it.
+    """How one entity's sync ended, as SyncHistory has it; `unavailable`: the account has it not.
 
     `sync_id` is None when there is no row: the sync was refused before it began, or the run was
     stopped before its turn; `error` says which. `is_usage` says that a flag or a setting is wrong,
@@ -230,15 +231,17 @@ def _outcomes(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> 
         rows = connection.execute(
             "SELECT id, crm_source || '.' || sync_type, status, records_processed, "
             "records_created, records_updated, records_failed, watermark, performance_metrics, "
-            "configuration ->> 'strategy', error_message, reason FROM ingestion_sync_history "
+            "configuration ->> 'strategy', error_message, reason, kind FROM ingestion_sync_history "
             "WHERE run_id = %s ORDER BY id",
             (run_id,),
         ).fetchall()
     outcomes = {}
     for row in rows:
         sync_id, name, status, processed, created, updated, failed, mark, *others = row
-        metrics, how, why, reason = others
-        unfinished = status not in ("success", "partial", "failed")
+        metrics, how, why, reason, kind = others
+        if kind == UNAVAILABLE:
+            status = "unavailable"
+        unfinished = status == "running"
         outcomes[name] = Outcome(
             by_name[name],
             "failed" if unfinished else status,

@@ -325,17 +325,25 @@ def close_failed(
     *,
     reason: Reason,
     start_over: bool = False,
+    kind: Kind | None = None,
 ) -> bool:
-    """Close a row as failed unless it is closed already. Commits.
+    """Close a row as failed, of another `kind` if that is given, unless it is closed. Commits.
 
     Its checkpoint stays for the next sync to resume from, unless that has to `start_over`.
     """
     done = connection.execute(
         "UPDATE ingestion_sync_history SET status = 'failed', end_time = clock_timestamp(), "
         "error_message = %s, reason = %s, performance_metrics = performance_metrics || %s, "
-        "checkpoint = CASE WHEN %s THEN NULL ELSE checkpoint END "
+        "checkpoint = CASE WHEN %s THEN NULL ELSE checkpoint END, kind = coalesce(%s, kind) "
         "WHERE id = %s AND status = 'running'",
-        (_storable(message)[:10_000], reason, Jsonb(dict(metrics or {})), start_over, sync_id),
+        (
+            _storable(message)[:10_000],
+            reason,
+            Jsonb(dict(metrics or {})),
+            start_over,
+            kind,
+            sync_id,
+        ),
     )
     connection.commit()
     return done.rowcount == 1

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["sync", "dry_run", "limited", "filtered", "verify", "refresh", "replay", "mirrored"]
+Kind = Literal[
+    "sync", "dry_run", "limited", "filtered", "verify", "refresh", "replay", "mirrored",
+    "unavailable",
+]  # fmt: skip
 """`limited` stopped at `max_records`, `filtered` asked for a part of the records; `mirrored` is a
-materialization that no sync here made.
+materialization that no sync here made; `unavailable` found that the account has not what this
+warehouse never had either.
 """
+
+UNAVAILABLE: Kind = "unavailable"
 
 REAL = "kind = 'sync'"
 """SQL: the row is a real sync: it counts in alerts, health and checks, and moves the watermark."""
+
+TOLD = f"kind IN ('sync', '{UNAVAILABLE}')"
+"""SQL: the newest such row says how an entity stands: one that is not available is not missed."""
 
 RESUMABLE = "kind = 'sync' AND NOT coalesce((configuration ->> 'trial')::boolean, false)"
 """SQL: the next sync resumes from this row, if it is the newest.

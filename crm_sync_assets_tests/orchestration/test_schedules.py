@@ -147,7 +147,7 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
 def test_one_entity_that_fails_stops_no_other_and_the_run_is_a_failure(
     sandbox: Any, runs: Runs, warehouse: Warehouse
 ) -> None:
-    sandbox.faults.add("/products", "all", status=403, body="scopes")
+    sandbox.faults.add("/products", "all", status=404, body="not_found")
     result = tick(runs)
     assert not result.success
     run = runs.instance.get_run_by_id(result.run_id)

@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.callrail.truth import differences
-from crm_sync_assets_tests.promises.driver import NOON, Key
+from crm_sync_assets_tests.promises.driver import NOON, Fault, Key
 from crm_sync_assets_tests.promises.http import HttpSubject
 
 NOTHING_MERGES = "CallRail merges nothing: what is one too many is deleted or disabled"
@@ -37,6 +37,9 @@ class CallRailSubject(HttpSubject):
             subject.connect()
             yield subject
             subject.close()
+
+    def refuse(self, absence: Fault) -> None:
+        self.sandbox.faults.add(rf"/{self.entity}\.json", on="all", **absence.action)
 
     def fill(self) -> None:
         """Make the records of the beginning."""

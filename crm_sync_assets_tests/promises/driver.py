@@ -85,6 +85,8 @@ class Subject(ABC):
     """What this CRM has no such thing as, and why."""
     faults: ClassVar[Mapping[str, Fault]]
     """The ways in which a page may fail."""
+    absences: ClassVar[Mapping[str, Fault]]
+    """The ways in which it says that the account has no such entity, or may not read it."""
     merges: ClassVar[tuple[str, ...]] = ()
     """The ways in which records are merged."""
     restores: ClassVar[tuple[str, ...]] = ()
@@ -228,6 +230,10 @@ class Subject(ABC):
     @abstractmethod
     def break_page(self, number: int, fault: Fault, reading: Reading, *, lasting: bool) -> None:
         """A page fails, once or from there on at every try."""
+
+    def refuse(self, absence: Fault) -> None:
+        """The source says at every try that there is no such entity for us."""
+        self.break_page(1, absence, "full", lasting=True)
 
     @abstractmethod
     def count_pages(self, reading: Reading) -> Callable[[], int]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable
+from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable, Unknown
 from crm_sync_assets.sandbox.clock import Clock
 from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.sandbox.faults import Faults
@@ -49,6 +49,10 @@ class TableSubject(Subject):
         "no such table": Fault(refusal(1146, "42S02", "No table"), FatalError, retried=False),
         "not granted": Fault(refusal(1142, "42000", "Denied"), Forbidden, retried=False),
         "refused login": Fault(refusal(1045, "28000", "Denied"), Unauthorized, retried=False),
+    }
+    absences: ClassVar = {
+        "no such table": Fault(refusal(1146, "42S02", "No table"), Unknown, retried=False),
+        "not granted": Fault(refusal(1142, "42000", "Denied"), Forbidden, retried=False),
     }
     restores = ("as it was",)
 

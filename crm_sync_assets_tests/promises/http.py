@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from crm_sync_assets.errors import Deferred, FatalError, TransientError, Unauthorized
+from crm_sync_assets.errors import Deferred, FatalError, Forbidden, TransientError, Unauthorized
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Reading, Subject
 
@@ -36,6 +36,7 @@ class HttpSubject(Subject):
 
     pages: ClassVar[Mapping[Reading, str]]
     faults = FAULTS
+    absences: ClassVar = {"403": Fault({"status": 403}, Forbidden, retried=False)}
     token: ClassVar[str]
     """The variable that has the secret."""
     base_url: ClassVar[str]

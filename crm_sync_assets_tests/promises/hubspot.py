@@ -8,12 +8,15 @@ from typing import Any, ClassVar, Self
 
 import pytest
 
+from crm_sync_assets.errors import Unknown
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets_tests.promises.driver import Key
+from crm_sync_assets_tests.promises.driver import Fault, Key
 from crm_sync_assets_tests.promises.http import HttpSubject
 from crm_sync_assets_tests.truth import entity_differences
 
 OTHERS = {"deals": 5, "appointments": 5, "companies": 5, "tickets": 5, "line_items": 5}
+
+NO_TYPE = '{"status": "error", "message": "Unable to infer object type from: 2-1"}'
 
 
 class Contacts(HttpSubject):
@@ -28,6 +31,11 @@ class Contacts(HttpSubject):
     }
     lacks: ClassVar = {
         "compare": "what was purged is in no feed: a full read finds it, or a removal",
+    }
+    absences: ClassVar = {
+        **HttpSubject.absences,
+        "400 of the type": Fault({"status": 400, "body": NO_TYPE}, Unknown, retried=False),
+        "404 of the type": Fault({"status": 404, "body": NO_TYPE}, Unknown, retried=False),
     }
     token, base_url = "HUBSPOT_TOKEN", "HUBSPOT_BASE_URL"
     merges = ("a new id", "the primary's id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_sync_assets.errors import Deferred, FatalError, SyncError, Unauthorized
+from crm_sync_assets.errors import Deferred, FatalError, NotAvailable, SyncError, Unauthorized
 from crm_sync_assets_tests.promises.crms import (
     who_can,
     with_each,
@@ -48,6 +48,25 @@ def test_a_page_that_fails_is_a_sync_that_fails_and_never_the_end(
     assert again.resumed == (row["checkpoint"] is not None)
     assert crm.wrong() == []
     assert [row["watermark"] for row in crm.history()][: len(before)] == before
+
+
+@with_each("absences")
+def test_what_never_was_here_is_not_available_and_what_was_has_failed(
+    crm: Subject, how: str
+) -> None:
+    absence = crm.absences[how]
+    crm.refuse(absence)
+    row = failed(crm, NotAvailable)
+    assert (row["kind"], row["reason"]) == ("unavailable", absence.error.reason)
+    crm.mend()
+    assert crm.sync().status == "success"
+    assert crm.wrong() == []
+    crm.refuse(absence)
+    row = failed(crm, absence.error, full=True)
+    assert (row["kind"], row["reason"]) == ("sync", absence.error.reason)
+    crm.mend()
+    assert crm.sync(full=True).status == "success"
+    assert crm.wrong() == []
 
 
 @with_each("faults")

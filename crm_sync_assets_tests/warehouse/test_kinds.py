@@ -211,10 +211,11 @@ def test_the_class_of_its_error_is_why_a_sync_failed(
     def broken(_: int) -> None:
         raise error
 
+    sync(warehouse, FakeClient([person(1)]))
     with pytest.raises(type(error)):
         sync(warehouse, FakeClient([person(1)], before_page=broken))
-    (row,) = history(warehouse)
-    assert (row["status"], row["reason"]) == ("failed", reason)
+    row = history(warehouse)[-1]
+    assert (row["status"], row["reason"], row["kind"]) == ("failed", reason, "sync")
 
 
 def test_what_is_stored_too_badly_failed_for_its_data(warehouse: Warehouse) -> None:

@@ -12,12 +12,14 @@ class Addresses:
     """What the names in one source's paths stand for.
 
     `given` has the names in capitals, put in as they are. `member` is the name for the members of
-    its `Each`, `members` what stands in a path for each of them, by their own names.
+    its `Each`, `members` what stands in a path for each of them, by their own names; `are_named`
+    says that somebody asked for these.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
     member: str | None = None
     members: Mapping[str, str] = field(default_factory=dict)
+    are_named: bool = False
 
     def path(
         self, template: str, member: str | None, names: Mapping[str, str] | None = None

@@ -19,7 +19,7 @@ from crm_sync_assets.clients.rest.source import Each, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.errors import FatalError, Forbidden, SyncError, UsageError
+from crm_sync_assets.errors import FatalError, SyncError, Unauthorized, UsageError
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -172,7 +172,7 @@ class RestClient(RestAccount):
                 f"credentials do not see: there are {', '.join(found) or 'none'}"
             )
         if not found:
-            raise Forbidden(
+            raise Unauthorized(
                 f"{session.subject}: the credentials see no {each.name}: give their user access "
                 "to one"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.clients.answers import Params
@@ -15,7 +15,7 @@ from crm_sync_assets.clients.rest.delta import Window
 from crm_sync_assets.clients.rest.lists import Lists, Turn
 from crm_sync_assets.clients.rest.places import Name, Place, Step, left_of, steps_of
 from crm_sync_assets.clients.rest.repeats import Repeats
-from crm_sync_assets.clients.rest.source import One, Rest
+from crm_sync_assets.clients.rest.source import Each, One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
@@ -23,9 +23,11 @@ from crm_sync_assets.declarations.pace import CONCURRENT_PAGES
 from crm_sync_assets.errors import (
     Closed,
     FatalError,
+    Forbidden,
     Gone,
     Incomplete,
     TransientError,
+    Unknown,
 )
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import outline_of
@@ -123,7 +125,17 @@ class Reading:
                 if len(self._members) < 2:
                     raise
                 closed[step.name] = error
-        self._miss_nobody(known, closed)
+        if closed and len(closed) == len(left) and self._read.cursor is None:
+            # Of all of it nothing could be read: that is about no member.
+            raise next(iter(closed.values()))
+        lacking = self._lacking(known, closed)
+        self._miss_nobody(known, {n: e for n, e in closed.items() if n[1] not in lacking})
+        if lacking:
+            left_out(
+                subject, ", ".join(sorted(map(str, lacking))), str(next(iter(closed.values())))
+            )
+            members = [member for member in self._members if member not in lacking]
+            yield Page([], Place(place.began, done=True).cursor(), memory={"members": members})
 
     def _page(self, step: Step, turn: Turn, following: Place) -> Page:
         only = len(self._source.sweeps) == 1 and len(self._members) == 1
@@ -176,6 +188,24 @@ class Reading:
 
         yield from in_order(partial(detailed, record) for record in records)
 
+    def _lacking(
+        self, known: Sequence[str] | None, closed: Mapping[Name, Closed]
+    ) -> set[str | None]:
+        """The members that the account has not and never had, among those that are optional."""
+        each = self._source.each
+        if not closed or each is None or not each.optional or self._addresses.are_named:
+            return set()
+        missed = {name[1] for name, e in closed.items() if not isinstance(e, Forbidden | Unknown)}
+        return {name[1] for name in closed} - missed - {*(known or ()), *self._stored(each)}
+
+    def _stored(self, each: Each) -> Iterator[str]:
+        """The members of which the warehouse holds rows."""
+        entity, last = self._read.entity, None
+        column = next(c.name for c in entity.columns if c.path(entity.source.root) == each.stamp)
+        while found := self._read.known.keys(entity.table, column=column, after=last, limit=1):
+            last = found[0]
+            yield last
+
     def _miss_nobody(self, known: Sequence[str] | None, closed: Mapping[Name, Closed]) -> None:
         """Fail at the end where a member is closed to us, or one of the last sync not shown.
 
@@ -200,6 +230,12 @@ class Reading:
                 f"{stored}. Give access to it again{also}, or run it once with --force to go on "
                 "without: its rows stay as they are."
             )
+
+
+@cache
+def left_out(subject: str, members: str, why: str) -> None:
+    """Say it once: a reading may go through its lists several times."""
+    log.warning("%s: %s left out: not available (%s)", subject, members, why)
 
 
 def tombstones_of(read: Read, records: Sequence[Record]) -> list[Tombstone]:

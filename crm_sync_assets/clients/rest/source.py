@@ -44,7 +44,9 @@ class Each:
     Members come from `path`, below `records`, by their `key`; only those in the variable `only`,
     where that is set. Without a path they are what that variable lists. Records get the member's
     name as the field `stamp`. Of one that was not there at the last sync everything is read, and
-    one that is closed to us makes the read incomplete; `advice` says what to do about it.
+    one that is closed to us makes the read incomplete; `advice` says what to do about it. Where
+    they are `optional`, one that is not available, was never read and was named by nobody is left
+    out.
     """
 
     name: str
@@ -55,10 +57,13 @@ class Each:
     only: str | None = None
     stamp: str | None = None
     advice: str = ""
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if not self.path and not self.only:
             raise ValueError(f"{self.name}: neither a path nor a variable says what there is")
+        if self.optional and not self.stamp:
+            raise ValueError(f"{self.name}: no record would tell which of them it is of")
 
 
 @dataclass(frozen=True, slots=True)

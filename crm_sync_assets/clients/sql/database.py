@@ -22,7 +22,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crm_sync_assets.clients import mysql
 from crm_sync_assets.declarations.contract import Usage
-from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, Unavailable, UsageError
+from crm_sync_assets.errors import (
+    FatalError,
+    Forbidden,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+    UsageError,
+)
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings
@@ -237,7 +244,7 @@ class Database:
         """What went wrong and what to do about it."""
         code, said = _code(error), _said(error)
         user, name = self.url.username or "the user", self.url.database or "the database"
-        kind = FatalError
+        kind: type[FatalError] = FatalError
         if code in _DENIED_LOGIN:
             kind = Unauthorized
             advice = f"{self.where} refuses the login. Check user and password in {self.variable}"
@@ -258,6 +265,7 @@ class Database:
             kind = Forbidden
             advice = f"it may not be read. GRANT SELECT ON {name}.* TO {user}, or on this table"
         elif code in _NO_TABLE:
+            kind = Unknown
             advice = f"there is no such table in {self.where}. Check the name in {self.variable}"
         elif code in _NO_COLUMN:
             advice = "the table has changed; the declaration names a column it no longer has"
@@ -273,7 +281,10 @@ class Database:
             )
         else:
             advice = f"{self.where} refused a query"
-        return kind(f"{subject}: {advice} ({said})")
+        refusal = kind(f"{subject}: {advice} ({said})")
+        if isinstance(refusal, Forbidden):
+            refusal.grants = (f"GRANT SELECT ON {name}.* TO {user}",)
+        return refusal
 
 
 def parsed_url(url: str, variable: str) -> sa.URL:

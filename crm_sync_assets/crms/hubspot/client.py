@@ -202,7 +202,8 @@ class HubSpot(Account):
         if source.each is None:
             return Addresses(given)
         kinds = {name: self.type_id(name) for name in self.pipeline_types}
-        return Addresses(given, source.each.name, kinds)
+        are_named = bool(self._environment.get("HUBSPOT_PIPELINE_OBJECTS"))
+        return Addresses(given, source.each.name, kinds, are_named)
 
     def _account_for_links(self) -> dict[str, Any] | None:
         try:

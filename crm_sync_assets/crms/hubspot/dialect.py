@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import timedelta
 from typing import Any
 
 from crm_sync_assets.clients.answers import (
     Answer,
     Dialect,
+    Fatal,
     Pause,
     Verdict,
     retry_after,
     until_midnight,
 )
+from crm_sync_assets.errors import Unknown
 from crm_sync_assets.masking import masked
 
 # What HubSpot's own client libraries wait where the answer does not say: seconds per try.
 SEARCH_WAIT = 1.0
 BURST_WAIT = 10.0
+
+_NO_TYPE = re.compile(r"(?i)\bobject ?type\b")
+"""In what is said of an object that the account has not: "Unable to infer object type from: …"."""
 
 
 class HubSpotDialect(Dialect):
@@ -39,9 +45,11 @@ class HubSpotDialect(Dialect):
         if is_moving(answer):
             reason = "the account is moving to another data centre"
             return Pause(told or 3_600.0, reason, defer=True)
-        if answer.status not in (200, 207, 400, 429):
+        if answer.status not in (200, 207, 400, 404, 429):
             return None
         body = said(answer)
+        if answer.status in (400, 404) and _NO_TYPE.search(str(body.get("message"))):
+            return Fatal(Unknown)
         policy = str(body.get("policyName") or "").upper()
         message = str(body.get("message") or "")
         limited = body.get("category") == "RATE_LIMITS" or body.get("errorType") == "RATE_LIMIT"
@@ -56,6 +64,11 @@ class HubSpotDialect(Dialect):
         window = "search" if search else "burst"
         wait = (SEARCH_WAIT if search else BURST_WAIT) * tries
         return Pause(told if told is not None else random.uniform(0.1, 1) * wait, reason, window)
+
+    def grants(self, answer: Answer) -> list[str]:
+        """Of the scopes of which one is enough those that only read, where there are any."""
+        scopes = required_scopes(said(answer))
+        return [scope for scope in scopes if scope.endswith("read")] or scopes
 
     def explain(self, answer: Answer) -> str:
         body = said(answer)

@@ -28,6 +28,7 @@ TYPES = Each(
     "kind",
     only="HUBSPOT_PIPELINE_OBJECTS",
     stamp="objectType",
+    optional=True,
     advice="Or leave it out of HUBSPOT_PIPELINE_OBJECTS, which lists the object types whose "
     "pipelines are read; the next sync with --force then marks its stored rows as deleted.",
 )

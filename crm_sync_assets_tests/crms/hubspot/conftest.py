@@ -38,8 +38,9 @@ class Stored:
         limit: int,
         deleted_since: datetime | None = None,
     ) -> list[str]:
-        assert column in ("id", "zipcode")
-        rows = (self.deleted if deleted_since else self.live).get(table, set())
+        assert column in ("id", "zipcode", "object_type")
+        what = f"{table}.{column}" if column == "object_type" else table
+        rows = (self.deleted if deleted_since else self.live).get(what, set())
         return sorted(row for row in rows if after is None or row > after)[:limit]
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.declarations.contract import Page
-from crm_sync_assets.errors import Incomplete, SyncError, UsageError
+from crm_sync_assets.errors import Incomplete, SyncError, Unknown, UsageError
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.hubspot.conftest import Reader
 from crm_sync_assets_tests.crms.hubspot.test_client import MakeReader
 from crm_sync_assets_tests.scripted import history
 from crm_sync_assets_tests.truth import HubSpotSyncs
+
+EVERY_TYPE = {"members": ["deals", "tickets", "appointments"]}
+"""What the last sync has read."""
 
 
 def until_it_fails(pages: Iterator[Page]) -> tuple[list[Page], SyncError]:
@@ -34,7 +37,7 @@ def test_the_open_parts_are_read_and_the_closed_one_is_named(
     sandbox: Sandbox, reader: MakeReader, entity: str, closed: str, status: int
 ) -> None:
     sandbox.faults.add(rf"GET .*/pipelines/{closed}", "all", status=status)
-    pages, error = until_it_fails(reader().pages(entity))
+    pages, error = until_it_fails(reader().pages(entity, memory=EVERY_TYPE))
     name = "appointments" if closed == "0-421" else closed
     assert types(pages) == [n for n in ("deals", "tickets", "appointments") if n != name]
     assert isinstance(error, Incomplete)
@@ -49,8 +52,9 @@ def test_a_reading_that_is_resumed_asks_for_the_closed_part_again(
 ) -> None:
     """Or the part that was closed before the crash would be missing, and nobody would know."""
     rule = sandbox.faults.add(r"GET .*/pipelines/deals", "all", status=403)
-    pages, _ = until_it_fails(reader().pages("pipelines"))
-    still, error = until_it_fails(reader().pages("pipelines", cursor=pages[0].cursor))
+    pages, _ = until_it_fails(reader().pages("pipelines", memory=EVERY_TYPE))
+    again = reader().pages("pipelines", cursor=pages[0].cursor, memory=EVERY_TYPE)
+    still, error = until_it_fails(again)
     assert types(still) == ["appointments"]
     assert "deals could not be read" in str(error)
     sandbox.faults.remove(rule)
@@ -132,3 +136,36 @@ def test_a_list_of_no_types_is_refused(reader: MakeReader, monkeypatch: pytest.M
     monkeypatch.setenv("HUBSPOT_PIPELINE_OBJECTS", " , ")
     with pytest.raises(UsageError, match="HUBSPOT_PIPELINE_OBJECTS names no object type"):
         reader()
+
+
+# What the account has not
+
+
+@pytest.mark.parametrize("entity", ["pipelines", "pipeline_stages"])
+def test_types_that_the_account_never_had_are_left_out(
+    sandbox: Sandbox, reader: MakeReader, entity: str
+) -> None:
+    sandbox.knobs.turn({"missing_types": ["appointments"], "missing_scopes": ["tickets"]})
+    pages = list(reader().pages(entity))
+    assert types(pages) == ["deals"]
+    assert pages[-1].memory == {"members": ["deals"]}
+    again = list(reader().pages(entity, memory=pages[-1].memory))
+    assert types(again) == ["deals"]
+
+
+def test_one_that_was_named_or_may_be_stored_is_missed(
+    sandbox: Sandbox, reader: MakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.knobs.turn({"missing_types": ["appointments"]})
+    older = reader()
+    older.stored.live["hubspot_pipeline.object_type"] = {"appointments"}
+    assert isinstance(until_it_fails(older.pages("pipelines"))[1], Incomplete)
+    monkeypatch.setenv("HUBSPOT_PIPELINE_OBJECTS", "deals,appointments")
+    assert isinstance(until_it_fails(reader().pages("pipelines"))[1], Incomplete)
+
+
+def test_where_no_type_can_be_read_it_is_about_the_whole(
+    sandbox: Sandbox, reader: MakeReader
+) -> None:
+    sandbox.knobs.turn({"missing_types": ["deals", "tickets", "appointments"]})
+    assert isinstance(until_it_fails(reader().pages("pipelines"))[1], Unknown)

@@ -13,6 +13,8 @@ class HubSpotKnobs:
     search_limit         searches per second and account
     daily_limit          requests per day of the account's time zone
     missing_scopes       scopes the app was not granted: 403 where they are needed
+    missing_types        names of object types that this account has not
+    missing_type_status  what is answered where one of them is asked for: 400 or 404
     unlisted_properties  names of properties that answer when asked for, but are in no list
     sensitive_properties names of properties that are highly sensitive: in the list of those only,
                          and 403 to who asks for one without its scope
@@ -29,6 +31,8 @@ class HubSpotKnobs:
     search_limit: int = 5
     daily_limit: int = 650_000
     missing_scopes: set[str] = field(default_factory=set)
+    missing_types: set[str] = field(default_factory=set)
+    missing_type_status: int = 400
     unlisted_properties: set[str] = field(default_factory=set)
     sensitive_properties: set[str] = field(default_factory=set)
     most_properties: int = 0

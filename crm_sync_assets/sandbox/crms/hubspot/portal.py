@@ -57,10 +57,16 @@ class Portal(Desk):
         return found
 
     def table(self, call: Call, param: str = "type", scope: str | None = None) -> Table:
-        """The records a path speaks of. Refusal 404 on an unknown type, 403 without the scope."""
+        """The records a path speaks of. Refusal on a type that is unknown or that the account has
+        not, 403 without the scope.
+        """
         kind = object_type(call.path(param))
+        unknown = f"Unable to infer object type from: {call.path(param)}"
         if kind is None:
-            raise not_found(f"Unable to infer object type from: {call.path(param)}")
+            raise not_found(unknown)
+        if kind.name in self.knobs.missing_types:
+            is_bad = self.knobs.missing_type_status == 400
+            raise invalid(unknown) if is_bad else not_found(unknown)
         self.need(scope or kind.scope)
         return self.world.tables[kind.name]
 
