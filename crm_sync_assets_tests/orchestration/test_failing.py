@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets.errors import Forbidden, NotSet, UsageError
+from crm_sync_assets.errors import NotSet, Unauthorized, UsageError
 from crm_sync_assets.orchestration.failing import NEXT
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, Source, instance_in
@@ -39,7 +39,7 @@ def fail_by(runs: Runs, error: Exception) -> dg.DagsterEvent:
 @pytest.mark.parametrize(
     ("error", "reason", "next_step"),
     [
-        (Forbidden("contacts.read is missing"), "scope", "crm-sync doctor test"),
+        (Unauthorized("the token is refused"), "auth", "crm-sync doctor test"),
         (NotSet("TEST_TOKEN is not set"), "auth", "crm-sync doctor test"),
         (UsageError("batch_size is odd"), "other", "mend the flag or setting"),
         (psycopg.OperationalError("server closed"), "system", "goes on from its checkpoint"),
