@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -37,23 +36,19 @@ def many(_many: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[Bench]:
     bench.close()
 
 
-def at_once(bench: Bench, asked: int, **flags: object) -> tuple[int, float]:
-    """The most requests that ran at once, and how many seconds a full read took."""
+def at_once(bench: Bench, asked: int, **flags: object) -> int:
+    """The most requests of a full read that ran at once."""
     bench.sandbox.ledger.reset()
-    began = time.monotonic()
     bench.sync("tasks", full=True, batch_size=30, concurrent_pages=asked, **flags)
-    seconds = time.monotonic() - began
     assert bench.wrong("tasks") == []
-    return bench.sandbox.ledger.most_at_once["arrivy"], seconds
+    return bench.sandbox.ledger.most_at_once["arrivy"]
 
 
 def test_pages_are_asked_for_at_once_and_never_more_than_the_account_allows(many: Bench) -> None:
-    alone, slow = at_once(many, 1)
-    assert alone == 1
+    """What that saves `benchmarks/concurrent_pages.py` tells; a busy machine saves nothing."""
+    assert at_once(many, 1) == 1
     many.configure(requests_at_once=4)
-    capped, fast = at_once(many, 8)
-    assert capped == 4
-    assert fast < slow * 0.75
+    assert at_once(many, 8) == 4
     assert many.history()[-1]["configuration"]["concurrent_pages"] == 4
 
 
