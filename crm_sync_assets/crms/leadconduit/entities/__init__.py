@@ -1,1 +1,0 @@
-"""LeadConduit's entities, found here by the registry."""
