@@ -27,6 +27,8 @@ from crm_sync_assets.orchestration.launch import Cancelled, Outcome, Task, launc
 from crm_sync_assets.settings import environment
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from crm_sync_assets.warehouse.connection import Warehouse
 
 T = TypeVar("T")
@@ -140,29 +142,36 @@ def _sync(
         exits.explain(error, debug=asked.debug, about=name)
     if len(works) == len(closed):
         return exits.FAILED
-    bars = _bars([w for w in works if w.crm.name not in closed], asked, warehouse, show=show_bars)
-    outcomes: list[Outcome] = []
-    cancelled = False
+    if not given.quiet:
+        _say_what_is_left_out(works)
+    reached = [work for work in works if work.crm.name not in closed]
     with open_instance(env, to_run=True) as instance:
-        try:
-            with bars:
-                for work in works:
-                    if work.crm.name not in closed:
-                        outcomes += launch(
-                            work.crm,
-                            work.tasks,
-                            job=work.job,
-                            instance=instance,
-                            warehouse=warehouse,
-                        )
-        except Cancelled as error:
-            outcomes += error.outcomes
-            cancelled = True
+        bars = _bars(reached, asked, warehouse, show=show_bars)
+        outcomes, cancelled = _launched(reached, bars, instance, warehouse)
     found = _without_what_is_not_there(outcomes, named, quiet=given.quiet)
     display.report(found, quiet=given.quiet, dry_run=asked.dry_run, cancelled=cancelled)
     if cancelled:
         return exits.CANCELLED
     return exits.FAILED if closed else status(found)
+
+
+def _launched(
+    works: Sequence[Work],
+    bars: AbstractContextManager[object],
+    instance: DagsterInstance,
+    warehouse: Warehouse,
+) -> tuple[list[Outcome], bool]:
+    """How each entity ended, and whether somebody stopped it."""
+    outcomes: list[Outcome] = []
+    try:
+        with bars:
+            for work in works:
+                outcomes += launch(
+                    work.crm, work.tasks, job=work.job, instance=instance, warehouse=warehouse
+                )
+    except Cancelled as error:
+        return [*outcomes, *error.outcomes], True
+    return outcomes, False
 
 
 def _without_what_is_not_there(
@@ -209,11 +218,14 @@ def _works(
     undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
     if undated and not quiet:
         exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
-    for crm, _ in wanted if whole and not quiet else ():
-        for entity, unset in registry.left_out(crm.name):
+    return works
+
+
+def _say_what_is_left_out(works: Sequence[Work]) -> None:
+    for work in works:
+        for entity, unset in registry.left_out(work.crm.name) if work.job else ():
             names = ", ".join(variable.name for variable in unset)
             exits.say(f"{entity} is left out: {names} is not set")
-    return works
 
 
 def chosen(crm: Crm, names: Sequence[str]) -> tuple[Entity, ...]:

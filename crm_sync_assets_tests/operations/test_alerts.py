@@ -26,7 +26,7 @@ from crm_sync_assets.engine.run import abandon, drain
 from crm_sync_assets.errors import (
     Deferred,
     FatalError,
-    Forbidden,
+    Incomplete,
     Refused,
     SyncError,
     TransientError,
@@ -235,7 +235,7 @@ def test_what_a_source_sent_instead_of_data_stays_out_of_the_message() -> None:
     ("kind", "reason", "advice"),
     [
         (Unauthorized, "auth", "crm-sync doctor test"),
-        (Forbidden, "scope", "crm-sync doctor test"),
+        (Incomplete, "scope", "crm-sync doctor test"),
         (Unavailable, "system", "crm-sync doctor test"),
         (TransientError, "system", "crm-sync doctor test"),
         (Refused, "data", "crm-sync history --crm test --entity people --status failed"),

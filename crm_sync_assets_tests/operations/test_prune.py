@@ -548,6 +548,7 @@ def test_a_run_stays_until_the_sensor_has_written_its_row(
     """SyncHistory was restored from a backup that does not have the newest rows."""
     daemon = Daemon(runs.instance)
     runs.source.client = FakeClient([person(n) for n in range(3)])
+    runs.run()  # which fills the partitions, and stays for them
     lost = runs.run()
     runs.run()
     if read_by_sensor:

@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.arrivy.truth import differences
-from crm_sync_assets_tests.promises.driver import NOON, Key
+from crm_sync_assets_tests.promises.driver import NOON, Fault, Key
 from crm_sync_assets_tests.promises.http import HttpSubject
 
 NOTHING_MERGES = "Arrivy merges nothing: what is one too many is deleted or disabled"
@@ -37,6 +37,9 @@ class Arrivy(HttpSubject):
             subject.connect()
             yield subject
             subject.close()
+
+    def refuse(self, absence: Fault) -> None:
+        self.sandbox.faults.add(rf"/{self.entity}", on="all", **absence.action)
 
     def fill(self) -> None:
         """Make what is not there in the beginning."""

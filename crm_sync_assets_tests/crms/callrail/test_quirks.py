@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.crms.callrail.entities.text_messages import messages_of
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.errors import FatalError, Forbidden, Incomplete, Refused, UsageError
+from crm_sync_assets.errors import FatalError, Incomplete, Refused, Unauthorized, UsageError
 from crm_sync_assets_tests.crms.callrail.conftest import DAY, NOON, Bench
 
 KEPT = ("calls", "form_submissions", "text_messages")
@@ -215,7 +215,7 @@ def test_accounts_that_are_not_shown_are_kept(bench: Bench) -> None:
 
 def test_a_key_that_sees_no_account_fails(bench: Bench) -> None:
     bench.sandbox.knobs.callrail_hidden_accounts = set(bench.world.ids("accounts"))
-    with pytest.raises(Forbidden, match="see no account"):
+    with pytest.raises(Unauthorized, match="see no account"):
         bench.sync("calls")
 
 

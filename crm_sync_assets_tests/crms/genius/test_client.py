@@ -16,7 +16,7 @@ from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.errors import FatalError, Forbidden, Unauthorized, UsageError
+from crm_sync_assets.errors import FatalError, NotAvailable, Unauthorized, UsageError
 from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -323,7 +323,7 @@ def test_check_names_tables_it_may_not_read(
     assert "2 of 32 tables readable" in genius.client.check()
     assert "GRANT SELECT ON" in genius.client.check()
     assert genius.sync("leads").status == "success"
-    with pytest.raises(Forbidden, match="table third_party_source: it may not be read"):
+    with pytest.raises(NotAvailable, match="table third_party_source: it may not be read"):
         genius.sync("prospects")
     assert history(genius.warehouse)[-1]["reason"] == "scope"
     point(genius_environment, world, mariadb.url(name, "narrow", "wrong"))

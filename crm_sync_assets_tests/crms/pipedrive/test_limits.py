@@ -11,7 +11,7 @@ from crm_sync_assets.errors import (
     Closed,
     Deferred,
     FatalError,
-    Forbidden,
+    NotAvailable,
     SyncError,
     TransientError,
     Unauthorized,
@@ -28,7 +28,7 @@ def ended(company: Company, error: type[SyncError]) -> SyncError:
         company.sync("persons")
     row = company.history()[-1]
     assert (row["status"], row["watermark"]) == ("failed", None)
-    assert row["reason"] == error.reason
+    assert row["reason"] == caught.value.reason
     return caught.value
 
 
@@ -90,7 +90,7 @@ def test_a_firewall_is_left_alone_for_an_hour(company: Company) -> None:
 
 def test_a_403_in_json_is_a_scope_that_is_missing(company: Company) -> None:
     company.sandbox.faults.add(LIST, on="all", status=403)
-    assert "Scope and URL mismatch" in str(ended(company, Forbidden))
+    assert "Scope and URL mismatch" in str(ended(company, NotAvailable))
 
 
 def test_a_company_that_is_not_open_is_closed(company: Company) -> None:
@@ -101,7 +101,7 @@ def test_a_company_that_is_not_open_is_closed(company: Company) -> None:
 FAILED: list[tuple[str, type[SyncError]]] = [
     ("Request over limit", Deferred),
     ("unauthorized access", Unauthorized),
-    ("Scope and URL mismatch", Forbidden),
+    ("Scope and URL mismatch", NotAvailable),
     ("Invalid cursor", BadRequest),
     ("Entity was not found", FatalError),
     ("Something went wrong", TransientError),

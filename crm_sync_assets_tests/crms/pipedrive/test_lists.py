@@ -13,7 +13,7 @@ from psycopg import sql
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.errors import Forbidden
+from crm_sync_assets.errors import NotAvailable
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets_tests.crms.pipedrive.conftest import CRM, FULL, NOON, RECORDS, Company
 
@@ -272,7 +272,7 @@ def test_a_user_who_was_deleted_is_marked(company: Company) -> None:
 
 def test_an_entity_that_is_closed_names_the_scope(company: Company) -> None:
     company.sandbox.knobs.pipedrive_fields_closed = True
-    with pytest.raises(Forbidden, match="Scope and URL mismatch"):
+    with pytest.raises(NotAvailable, match="Scope and URL mismatch"):
         company.sync("fields")
 
 
