@@ -28,7 +28,7 @@ def ended(company: Company, error: type[SyncError]) -> SyncError:
         company.sync("persons")
     row = company.history()[-1]
     assert (row["status"], row["watermark"]) == ("failed", None)
-    assert row["reason"] == caught.value.reason
+    assert row["reason"] == getattr(caught.value, "answer", caught.value).reason
     return caught.value
 
 
