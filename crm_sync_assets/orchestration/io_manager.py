@@ -112,7 +112,8 @@ def also_filled(
     besides: Iterable[str] = (),
 ) -> list[dg.AssetMaterialization]:
     """What fills the partitions that this sync proved, the run is not for, and are empty."""
-    empty = still_empty(instance, key, filled(definition, sync.plan), besides=besides)
+    proved = filled(definition, sync.plan)
+    empty = still_empty(instance, key, definition, proved, besides=besides)
     return [dg.AssetMaterialization(key, partition=one, metadata=told) for one in empty]
 
 

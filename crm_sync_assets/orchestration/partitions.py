@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
@@ -51,9 +52,10 @@ def partitions_of(entity: Entity, given: Environment | None = None) -> Definitio
     return partitions(given.partitions, given.first_day)
 
 
-def present(definition: Definition) -> str:
-    """The key that a delta runs with."""
-    key = definition.get_last_partition_key()
+def present(definition: Definition, *, at: datetime | None = None) -> str:
+    """The key that a delta runs with, or one that was asked for at that moment."""
+    with dg.partition_loading_context(effective_dt=at):
+        key = definition.get_last_partition_key()
     assert key is not None, "the first day lies in the past"
     return key
 
@@ -95,7 +97,9 @@ def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) ->
     """The flags with what the run's partitions mean: all of them a complete read, the last one, or
     none, a delta, and any other a window, open below for the first one.
 
-    An entity without partitions may share a run with others that have them; it is read whole.
+    What was last is told by the moment the run was asked for: one that waits in the queue while a
+    month ends is still what it was. An entity without partitions may share a run with others that
+    have them; it is read whole.
     """
     # In a run over a range has_partition_key is False, even for a range of one key.
     in_partitions = context.has_partition_key or context.has_partition_key_range
@@ -105,7 +109,7 @@ def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) ->
     assert isinstance(definition, Definition)
     keys = context.partition_keys
     from_first = keys[0] == definition.get_first_partition_key()
-    to_present = keys[-1] == present(definition)
+    to_present = keys[-1] == present(definition, at=_asked_at(context))
     if to_present and len(keys) == 1:
         return flags
     window = context.partition_time_window
@@ -120,6 +124,12 @@ def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) ->
         return flags if flags.force else flags.model_copy(update={"full": True})
     since = None if from_first else f"{start:%Y-%m-%d}"
     return flags.model_copy(update={"start_date": since, "end_date": f"{end:%Y-%m-%d}"})
+
+
+def _asked_at(context: dg.AssetExecutionContext) -> datetime:
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    assert record is not None, "a run that runs is in the instance"
+    return record.create_timestamp
 
 
 def keys_of(context: dg.AssetExecutionContext) -> Sequence[str]:
@@ -148,12 +158,42 @@ def filled(definition: Definition, plan: Plan, *, now: datetime | None = None) -
 
 
 def still_empty(
-    instance: dg.DagsterInstance, key: dg.AssetKey, proved: Iterable[str], *, besides: Iterable[str]
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    definition: Definition,
+    proved: Iterable[str],
+    *,
+    besides: Iterable[str],
 ) -> list[str]:
     """Those of the partitions `proved` that the catalogue does not show as filled.
 
     The run itself tells of those `besides`.
     """
     others = [one for one in proved if one not in set(besides)]
-    known = instance.get_materialized_partitions(key) if others else set()
+    if not others:
+        return []
+    known = instance.get_materialized_partitions(key) - _failed_deltas(instance, key, definition)
     return [one for one in others if one not in known]
+
+
+def _failed_deltas(
+    instance: dg.DagsterInstance, key: dg.AssetKey, definition: Definition
+) -> set[str]:
+    """Partitions shown as failed by a delta of theirs.
+
+    Each later delta did its work, and none is for that partition again once it has passed. A full
+    read or a window that failed is not made up for by a delta, and is shown until it is repeated.
+    """
+    attempts = instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(  # noqa: E501  Dagster's name
+        key
+    )
+    runs = {run_id for run_id, _ in attempts.values()}
+    if not runs:
+        return set()
+    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    records = instance.get_run_records(dg.RunsFilter(run_ids=list(runs), statuses=ended))
+    tried = (
+        (one.dagster_run.tags.get(PARTITION_NAME_TAG), present(definition, at=one.create_timestamp))
+        for one in records
+    )
+    return {last for named, last in tried if named == last}

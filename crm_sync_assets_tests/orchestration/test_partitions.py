@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from dagster._core.storage.runs import SqlRunStorage
 
 from crm_sync_assets.declarations.flags import Flag
 from crm_sync_assets.orchestration.assets import asset_key
@@ -43,6 +46,45 @@ def strategies(warehouse: Warehouse) -> list[str]:
 
 
 EVERYTHING = (keys()[0], keys()[-1])
+LAST_MONTH = keys()[-2]
+
+
+def shown_as_failed(runs: Runs) -> list[str]:
+    """The red ones, as the UI counts them."""
+    definition = partitions("month", FIRST_DAY)
+    status = get_and_update_asset_status_cache_value(runs.instance, KEY, definition)
+    assert status is not None
+    return sorted(status.deserialize_failed_partition_subsets(definition).get_partition_keys())
+
+
+@contextmanager
+def failing(runs: Runs) -> Iterator[None]:
+    """The source is gone after its first page."""
+    client = runs.source.client
+    assert isinstance(client, FakeClient)
+    size, before = client.page_size, client.before_page
+
+    def fail(start: int) -> None:
+        if start:
+            raise OSError("the source is gone")
+
+    client.page_size, client.before_page = 2, fail
+    yield
+    client.page_size, client.before_page = size, before
+
+
+@contextmanager
+def asked_for_last_month() -> Iterator[None]:
+    """Runs of these moments were asked for a minute before this month began."""
+    moment = datetime.fromisoformat(keys()[-1]) - timedelta(minutes=1)
+    add = SqlRunStorage._core_add_run
+
+    def add_then(self: SqlRunStorage, values: dict[str, Any], tags: Mapping[str, str]) -> None:
+        add(self, {**values, "create_timestamp": moment}, tags)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqlRunStorage, "_core_add_run", add_then)
+        yield
 
 
 @pytest.mark.parametrize(
@@ -181,14 +223,62 @@ def test_a_part_of_the_records_fills_no_partition(
 
 @pytest.mark.parametrize("window", [{}, {"key": keys()[-1]}, {"days": EVERYTHING}], ids=str)
 def test_a_sync_that_fails_fills_nothing(runs: Runs, window: dict[str, Any]) -> None:
-    client = runs.source.client
-    assert isinstance(client, FakeClient)
-    client.page_size = 2
-
-    def fail(start: int) -> None:
-        if start:
-            raise OSError("the source is gone")
-
-    client.before_page = fail
-    assert not runs.run(**window).success
+    with failing(runs):
+        assert not runs.run(**window).success
     assert shown(runs) == []
+
+
+# What time does to them
+
+
+def test_a_delta_that_waits_while_the_month_ends_is_still_a_delta(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    assert runs.run().success
+    with asked_for_last_month():
+        assert runs.run(key=LAST_MONTH).success
+    assert runs.run(key=LAST_MONTH).success
+    assert strategies(warehouse) == ["initial_full", "incremental", "manual"]
+    _, delta, window = history(warehouse)
+    assert delta["watermark"] is not None
+    assert window["watermark"] is None
+
+
+def test_a_full_read_that_waits_while_the_month_ends_is_still_one(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    """As the weekly schedule asks for it: all partitions there were, and the flag."""
+    with asked_for_last_month():
+        result = runs.run(days=(keys()[0], LAST_MONTH), for_all={"full": True})
+    assert result.success, reason(result)
+    (row,) = history(warehouse)
+    assert row["configuration"]["strategy"] == "full"
+    assert row["watermark"] is not None
+    assert shown(runs) == keys()
+
+
+def test_a_partition_whose_last_delta_failed_is_filled_by_the_next_month(runs: Runs) -> None:
+    """No schedule ever runs for it again, and what it had not read is read."""
+    assert runs.run().success
+    with failing(runs), asked_for_last_month():
+        assert not runs.run(key=LAST_MONTH).success
+    assert shown_as_failed(runs) == [LAST_MONTH]
+    assert runs.run(key=keys()[-1]).success
+    assert shown_as_failed(runs) == []
+
+
+@pytest.mark.parametrize(
+    ("window", "failed"),
+    [({"key": LAST_MONTH}, [LAST_MONTH]), ({"days": EVERYTHING}, keys()[:-1])],
+    ids=["a window", "a full read"],
+)
+def test_what_a_delta_does_not_make_up_for_is_shown_as_failed_until_it_is_repeated(
+    runs: Runs, window: dict[str, Any], failed: list[str]
+) -> None:
+    assert runs.run().success
+    with failing(runs):
+        assert not runs.run(**window).success
+    assert runs.run(key=keys()[-1]).success
+    assert shown_as_failed(runs) == failed
+    assert runs.run(**window).success
+    assert shown_as_failed(runs) == []
