@@ -12,7 +12,7 @@ from crm_sync_assets.operations.alert_rules import expected_every
 from crm_sync_assets.operations.baselines import Pace, named, paces
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
-from crm_sync_assets.warehouse.kinds import REAL
+from crm_sync_assets.warehouse.kinds import REAL, TOLD, UNAVAILABLE
 
 Word = Literal["failed", "overdue", "partial", "fresh", "never synced"]
 WORDS: tuple[Word, ...] = ("failed", "overdue", "partial", "fresh", "never synced")
@@ -58,9 +58,11 @@ _NEWEST = (
     "LEFT JOIN LATERAL (SELECT * FROM ingestion_sync_history WHERE crm_source = w.crm "
     "AND sync_type = w.type AND {} ORDER BY start_time DESC, id DESC LIMIT 1) AS {} ON true "
 )
-_ENDED = f"{REAL} AND status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
+_HAS_ENDED = "status <> 'running' AND reason IS DISTINCT FROM 'cancelled'"
+_ENDED = f"{REAL} AND {_HAS_ENDED}"
 _STATES = (
-    "SELECT w.crm || '.' || w.type, n.status, n.start_time, EXISTS ("  # noqa: S608
+    "SELECT w.crm || '.' || w.type, "  # noqa: S608
+    f"CASE WHEN n.kind <> '{UNAVAILABLE}' THEN n.status END, n.start_time, EXISTS ("
     "SELECT FROM ingestion_sync_history AS r "
     "WHERE r.crm_source = w.crm AND r.sync_type = w.type AND r.status = 'running' "
     f"AND r.{REAL}), "
@@ -71,7 +73,7 @@ _STATES = (
     "(SELECT count(*) FROM ingestion_quarantine AS q "
     "WHERE q.crm_source = w.crm AND q.sync_type = w.type) "
     'FROM unnest(%(crms)s::text[], %(types)s::text[], %(tables)s::text[]) AS w(crm, type, "table") '
-    + _NEWEST.format(_ENDED, "n")
+    + _NEWEST.format(f"{TOLD} AND {_HAS_ENDED}", "n")
     + _NEWEST.format(
         f"{_ENDED} AND status IN ('success', 'partial') AND watermark IS NOT NULL", "c"
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crm_sync_assets.cli import exits
+from crm_sync_assets.dashboard.states import states
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.operations import health
 from crm_sync_assets.operations.alert_rules import declared_settings, look
@@ -52,7 +53,7 @@ def kinds(warehouse: Warehouse) -> dict[str, tuple[str, str]]:
 
 
 def wrong(warehouse: Warehouse) -> list[str]:
-    """What health and the alerts find, now and in three days' time."""
+    """What health, the dashboard and the alerts find, now and in three days' time."""
     found = []
     with warehouse.connection() as connection:
         for now in (datetime.now(UTC), datetime.now(UTC) + timedelta(days=3)):
@@ -67,6 +68,8 @@ def wrong(warehouse: Warehouse) -> list[str]:
                 now=now,
                 settings=declared_settings,
             )
+            board = states(connection, [*entities.values()], now=now, settings=declared_settings)
+            found += [str(s.entity) for s in board if s.word(now) != "never synced"]
             found += [finding.subject for finding in seen.findings if finding.subject in entities]
     return found
 

@@ -14,7 +14,7 @@ from crm_sync_assets.errors import NotSet, Unauthorized, UsageError
 from crm_sync_assets.orchestration.failing import NEXT
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, Source, instance_in
-from crm_sync_assets_tests.scripted import FakeClient, history, person
+from crm_sync_assets_tests.scripted import FakeClient, history, person, sync
 
 
 @pytest.fixture
@@ -50,10 +50,11 @@ def fail_by(runs: Runs, error: Exception) -> dg.DagsterEvent:
 def test_what_is_known_to_go_wrong_is_the_headline(
     runs: Runs, warehouse: Warehouse, error: Exception, reason: str, next_step: str
 ) -> None:
+    sync(warehouse, FakeClient([person(1)]))
     event = fail_by(runs, error)
     told = event.step_failure_data.user_failure_data
     assert told is not None
-    (row,) = history(warehouse)
+    row = history(warehouse)[-1]
     assert told.description == f"test.people: {row['error_message']}"
     assert row["reason"] == reason
     shown: dict[str, Any] = {name: value.value for name, value in told.metadata.items()}
