@@ -129,7 +129,8 @@ def windowed(context: dg.AssetExecutionContext, entity: Entity, flags: Flags) ->
 def _asked_at(context: dg.AssetExecutionContext) -> datetime:
     record = context.instance.get_run_record_by_id(context.run.run_id)
     assert record is not None, "a run that runs is in the instance"
-    return record.create_timestamp
+    asked_at: datetime = record.create_timestamp
+    return asked_at
 
 
 def keys_of(context: dg.AssetExecutionContext) -> Sequence[str]:
