@@ -12,7 +12,6 @@ from crm_sync_assets.orchestration.assets import assets_of, resources_of
 from crm_sync_assets.orchestration.jobs import prune
 from crm_sync_assets.orchestration.jobs.refresh import REFRESH
 from crm_sync_assets.orchestration.jobs.verify import VERIFY
-from crm_sync_assets.orchestration.lineage import surroundings
 from crm_sync_assets.orchestration.schedules import build_job, build_resweeps, build_schedules
 from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
@@ -20,7 +19,7 @@ from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sens
 def build() -> dg.Definitions:
     """Everything the registry knows and the environment does not switch off."""
     crms = tuple(registry.crms().values())
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
+    assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
     jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
@@ -29,7 +28,6 @@ def build() -> dg.Definitions:
         entities = registry.active(crm.name)
         known += entities
         assets += assets_of(crm, entities)
-        assets += surroundings(crm, entities)
         checks += [build_checks(entity) for entity in entities]
         job = build_job(crm, entities)
         jobs.append(job)

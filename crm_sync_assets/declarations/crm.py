@@ -33,8 +33,7 @@ class Crm:
     is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
     entities a run of the whole CRM begins with; `groups` are names for several entities at once.
     `variables` are all that it reads from the environment. One that `calculates` gets a job that
-    refreshes calculated values; its client is Refreshable. `refers` says what a column of that name
-    refers to, in whichever entity: column → `entity.column`.
+    refreshes calculated values; its client is Refreshable.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Crm:
     calculates: bool = False
     flags: tuple[Flag, ...] = ()
     variables: tuple[Variable, ...] = ()
-    refers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]

@@ -26,7 +26,6 @@ from crm_sync_assets.orchestration.io_manager import (
     findings,
     store,
 )
-from crm_sync_assets.orchestration.lineage import freshness, upstream_keys
 from crm_sync_assets.orchestration.partitions import (
     Definition,
     filled,
@@ -60,8 +59,6 @@ def build_asset(
 
     @dg.asset(
         key=asset_key(entity),
-        deps=upstream_keys(crm, entity),
-        freshness_policy=freshness(crm, entity),
         description=description(entity),
         group_name=crm.name,
         kinds={*crm.kinds, "postgres"},

@@ -12,7 +12,6 @@ from crm_sync_assets.engine.run import drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.orchestration.failing import failing_plainly
-from crm_sync_assets.orchestration.lineage import column_lineage
 from crm_sync_assets.orchestration.partitions import Definition, filled, still_empty
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
@@ -100,12 +99,7 @@ def store(sync: Sync, warehouse: Warehouse) -> dict[str, Any]:
                 sql.Identifier(sync.plan.stored.table)
             )
         ).fetchone()
-    lineage = column_lineage(sync.plan.request.crm, sync.entity)
-    return {
-        "dagster/row_count": int(found[0]) if found else 0,
-        **({"dagster/column_lineage": lineage} if lineage else {}),
-        **findings(sync),
-    }
+    return {"dagster/row_count": int(found[0]) if found else 0, **findings(sync)}
 
 
 def also_filled(

@@ -91,17 +91,5 @@ CRM = Crm(
     ),
     owners=("team:data-engineering",),
     kinds=("mysql",),
-    refers={
-        "division_id": "divisions.id",
-        "prospect_id": "prospects.id",
-        "prospect_source_id": "prospect_sources.id",
-        "appointment_id": "appointments.id",
-        "job_id": "jobs.id",
-        "service_id": "services.id",
-        "marketing_source_id": "marketing_sources.id",
-        "change_order_id": "job_change_orders.id",
-        "user_id": "user_data.user_id",
-        "add_user_id": "user_data.user_id",
-    },
     variables=VARIABLES,
 )
