@@ -115,6 +115,7 @@ class FakeClient:
     tombstones: Sequence[Tombstone] = ()
     confirmed: int = 0
     state: dict[str, Any] | None = None
+    labels: dict[str, str] | None = None
     asked: list[int] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
 
@@ -135,6 +136,7 @@ class FakeClient:
                 self.confirmed if last else 0,
                 total=len(self.records),
                 state=self.state if last else None,
+                labels=self.labels,
             )
 
     def source_time(self) -> datetime | None:

@@ -37,7 +37,8 @@ class Page:
     source does not let us read at present: what is stored there stays. `unchanged` says the source
     proved that nothing changed since the state it was handed: a read without records, and no
     stored row is absent. `kept` are keys that were asked for and whose records may be there without
-    our being allowed to see them: their rows stay.
+    our being allowed to see them: their rows stay. `labels` are what the source calls its
+    fields, by column, for people; said with a call that is made anyway.
     """
 
     records: Sequence[Record] = field(repr=False)
@@ -50,6 +51,7 @@ class Page:
     memory: Mapping[str, Any] | None = None
     hidden_columns: Sequence[str] = ()
     kept: Sequence[Key] = ()
+    labels: Mapping[str, str] | None = None
 
 
 class Known(Protocol):

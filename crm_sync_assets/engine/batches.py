@@ -103,6 +103,7 @@ class Batches:
         for page in pages:
             sync.state = page.state if page.state is not None else sync.state
             sync.memory = page.memory if page.memory is not None else sync.memory
+            sync.labels = page.labels if page.labels is not None else sync.labels
             sync.source_unchanged = sync.source_unchanged or page.unchanged
 
     def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:

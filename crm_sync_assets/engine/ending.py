@@ -16,7 +16,7 @@ from crm_sync_assets.engine.completeness import Completeness
 from crm_sync_assets.engine.refusals import refuse_mass_deletion, refuse_mass_failure
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
+from crm_sync_assets.warehouse import attempts, encryption, history, quarantine, tables
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import (
     point_losers_to_survivors,
@@ -93,6 +93,7 @@ class Ending:
         if not plan.dry:
             # A dry run writes nothing that a key would have to open.
             encryption.hold(connection, sync.vault)
+            tables.label(connection, plan.stored, sync.labels)
         if plan.replaces:
             counts = sync.shadow.swap_in(connection, sync.table, counts)
             if plan.meaning.replaces:

@@ -104,6 +104,8 @@ class Sync:
         self.cursor: Cursor | None = checkpoint.cursor if checkpoint else None
         self.state: Mapping[str, Any] = {}
         self.memory: Mapping[str, Any] = self.plan.past.memory
+        self.labels: Mapping[str, str] = {}
+        """What the source calls its fields, by column, where it says."""
         self.watermark: datetime | None = None
         self.began = datetime.now(UTC)
         self.started_at_source = checkpoint.started if checkpoint else None

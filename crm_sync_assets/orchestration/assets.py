@@ -17,6 +17,7 @@ from crm_sync_assets.engine.run import begin, drain, reach
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning, NotAvailable
 from crm_sync_assets.log import logger
+from crm_sync_assets.orchestration.columns import column_schema, described
 from crm_sync_assets.orchestration.config import block, block_name, flags_given, own_config
 from crm_sync_assets.orchestration.failing import failing_plainly
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
@@ -35,8 +36,7 @@ from crm_sync_assets.orchestration.partitions import (
 )
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment
-from crm_sync_assets.warehouse.querying import SENSITIVE
-from crm_sync_assets.warehouse.tables import system_columns
+from crm_sync_assets.warehouse.querying import COLUMNS
 
 IO_MANAGER = "upsert"
 
@@ -142,7 +142,7 @@ def _events(
         return [dg.MaterializeResult(value=begun)]
     told = store(begun, context.resources.warehouse.open())
     return [
-        dg.AssetMaterialization(context.asset_key, metadata=told),
+        dg.AssetMaterialization(context.asset_key, metadata={**told, **described(begun)}),
         *also_filled(context.instance, context.asset_key, partitioned, begun, told),
     ]
 
@@ -201,28 +201,8 @@ def metadata(entity: Entity, stored: Entity) -> dict[str, Any]:
     """What the asset's page shows; `stored` is the entity whose table is written."""
     return {
         "dagster/table_name": stored.table,
-        "dagster/column_schema": column_schema(stored),
+        COLUMNS: column_schema(stored),
         "source": str(entity.source),
         "changes_noticed_by": entity.source.windowed_by or "comparing everything",
         "primary_key": ", ".join(column.name for column in entity.key),
     }
-
-
-def column_schema(entity: Entity) -> dg.TableSchema:
-    columns = [
-        dg.TableColumn(
-            column.name,
-            column.sql,
-            description=column.described(entity.source.root),
-            constraints=dg.TableColumnConstraints(
-                nullable=column.nullable, unique=column.key and len(entity.key) == 1
-            ),
-            tags={SENSITIVE: column.kind} if column.sensitive else None,
-        )
-        for column in entity.columns
-    ]
-    columns += [
-        dg.TableColumn(name, kind, description=about)
-        for name, (kind, about) in system_columns(entity).items()
-    ]
-    return dg.TableSchema(columns)

@@ -11,6 +11,7 @@ from crm_sync_assets.engine import progress
 from crm_sync_assets.engine.run import drain
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.orchestration.columns import described
 from crm_sync_assets.orchestration.failing import failing_plainly
 from crm_sync_assets.orchestration.partitions import Definition, filled, still_empty
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -44,7 +45,7 @@ class UpsertIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Sync) -> None:
         with failing_plainly(obj.entity):
             told = store(obj, self.warehouse.open())
-            context.add_output_metadata(told)
+            context.add_output_metadata({**told, **described(obj)})
             if not obj.entity.tracks_changes:
                 return
             definition = context.asset_partitions_def

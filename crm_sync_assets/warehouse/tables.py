@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -15,8 +15,8 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import locks
-from crm_sync_assets.warehouse.connection import Connection, message_of
+from crm_sync_assets.warehouse import comments, locks
+from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, index_column
 
 log = logger(__name__)
@@ -193,57 +193,30 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
         )
 
 
-_refused: set[str] = set()
-"""Tables that kept a comment they had, which was said in this process."""
+def label(connection: Connection, entity: Entity, labels: Mapping[str, str]) -> None:
+    """Let the columns of a table that is there say what the source calls them, by column."""
+    existing = _existing(connection, entity.table)
+    if existing is not None and labels:
+        there = {column: text for column, text in labels.items() if column in existing.columns}
+        _comment(connection, entity, existing.columns, existing.comments, there)
 
 
 def _comment(
     connection: Connection,
     entity: Entity,
     names: Iterable[str],
-    present: Mapping[str | None, str],
+    present: comments.Texts,
+    labels: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Say of the table and these columns what they hold and where it comes from.
-
-    Whoever does not own the table may not, and nobody waits for a lock to do it: then the comments
-    stay as they are.
-    """
-    about: dict[str | None, str] = {
-        column.name: column.described(entity.source.root) for column in entity.columns
-    }
+    about = {column.name: column.described(entity.source.root) for column in entity.columns}
     about |= {name: text for name, (_, text) in system_columns(entity).items()}
     about |= {
         column.index: f"blind index of {column.name}"
         for column in encrypted_columns(entity.columns)
     }
-    about[None] = entity.about
-    wrong = [name for name in (None, *names) if about[name] != present.get(name, "")]
-    if not wrong:
-        return
-    table = sql.Identifier(entity.table)
-    try:
-        with connection.transaction():
-            connection.execute(
-                sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT").format(table)
-            )
-            for name in wrong:
-                what = (
-                    sql.SQL("TABLE {}").format(table)
-                    if name is None
-                    else sql.SQL("COLUMN {}").format(sql.Identifier(entity.table, name))
-                )
-                connection.execute(
-                    sql.SQL("COMMENT ON {} IS {}").format(what, sql.Literal(about[name]))
-                )
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable) as error:
-        if entity.table not in _refused:
-            _refused.add(entity.table)
-            log.warning(
-                "%s: the comments of %s stay as they are: %s",
-                entity,
-                entity.table,
-                message_of(error),
-            )
+    declared: dict[str | None, str] = {None: entity.about}
+    declared |= {name: about[name] for name in names if name in about}
+    comments.say(connection, entity, declared, present, labels)
 
 
 def create_index(table: str, named_after: str, column: str) -> sql.Composed:

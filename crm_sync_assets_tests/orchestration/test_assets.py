@@ -129,6 +129,15 @@ def test_a_run_tells_how_many_rows_the_table_has(runs: Runs, warehouse: Warehous
     assert history(warehouse)[-1]["run_id"] == result.run_id
 
 
+def test_a_run_tells_what_the_source_calls_its_columns(runs: Runs) -> None:
+    served(runs).labels = {"name": "“Full name”"}
+    event = runs.run().asset_materializations_for_node("test__people")[-1]
+    schema: Any = event.metadata["dagster/column_schema"].value
+    told = {column.name: column.description for column in schema.columns}
+    assert told["name"] == "text from name; called “Full name”"
+    assert told["id"] == "text from id"
+
+
 def test_a_dry_run_does_not_look_like_a_materialization(runs: Runs, warehouse: Warehouse) -> None:
     served(runs)
     result = runs.run(config={"dry_run": True})

@@ -24,7 +24,7 @@ from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.crms.genius.crm import beside
-from crm_sync_assets.warehouse import embedded, tables
+from crm_sync_assets.warehouse import comments, embedded
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests import conftest, scripted, truth
@@ -366,7 +366,7 @@ def test_a_role_that_does_not_own_a_table_syncs_into_it_and_leaves_what_it_says(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(tables, "_refused", set())
+    monkeypatch.setattr(comments, "_refused", set())
     with contextlib.closing(Warehouse(database_url)) as owners:
         scripted.sync(owners, scripted.FakeClient([scripted.person(1)]))
     with psycopg.connect(database_url, autocommit=True) as connection:

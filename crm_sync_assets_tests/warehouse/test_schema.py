@@ -10,15 +10,16 @@ import pytest
 from crm_sync_assets.declarations.columns import boolean, integer, json, text
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.warehouse import tables
+from crm_sync_assets.warehouse import comments as said
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table, index_name, system_columns
-from crm_sync_assets_tests.scripted import PEOPLE, Script, rows
+from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, Script, person, rows
+from crm_sync_assets_tests.scripted import sync as scripted_sync
 
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_refused", set())
+    monkeypatch.setattr(said, "_refused", set())
 
 
 def make(warehouse: Warehouse, entity: Entity) -> list[str]:
@@ -138,6 +139,25 @@ def test_nobody_waits_for_a_lock_to_say_what_a_table_holds(
     assert "could not obtain lock" in said[0]
     make(warehouse, PEOPLE)
     assert comments(warehouse)["name"][0] == "text from name"
+
+
+def test_what_the_source_calls_a_column_is_said_once_and_stays(warehouse: Warehouse) -> None:
+    client = FakeClient([person(1)], labels={"name": "“Full\nname”: as on  the card", "nick": "no"})
+    scripted_sync(warehouse, client, dry_run=True)
+    assert rows(warehouse, "SELECT to_regclass('test_people')") == [(None,)]
+    scripted_sync(warehouse, client)
+    before = comments(warehouse)
+    assert before["name"][0] == "text from name; called “Full name”: as on the card"
+    assert before["id"][0] == "text from id"
+    for labels in (client.labels, None):
+        scripted_sync(warehouse, FakeClient([person(1)], labels=labels))
+        assert comments(warehouse) == before
+    named = replace(PEOPLE, columns=(text("name", about="of a card"), *PEOPLE.columns[2:]))
+    make(warehouse, named)
+    kept = "text from name; of a card; called “Full name”: as on the card"
+    assert comments(warehouse)["name"][0] == kept
+    scripted_sync(warehouse, FakeClient([person(1)], labels={"name": "x" * 1_000}))
+    assert comments(warehouse)["name"][0] == f"text from name; called {'x' * said.LONGEST} …"
 
 
 def test_a_declared_column_takes_the_place_of_the_engines_own() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,31 @@ from crm_sync_assets.settings import Environment, SyncSettings
 log = logger(__name__)
 
 WINDOWS = ("burst", "daily")
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """What an account says of a property; `type` is HubSpot's, such as `datetime`.
+
+    `label` is what its users see, with their description of it. `calculated` ones change without
+    the record's modified date.
+    https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
+    """
+
+    type: str
+    calculated: bool
+    label: str
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Property:
+        label, description = (str(said.get(name) or "").strip() for name in _FOR_PEOPLE)
+        told = f"“{label}”" if label else ""
+        if description and description != label:
+            told = f"{told}: {description}" if told else description
+        return cls(str(said.get("type")), said.get("calculated") is True, told)
+
+
+_FOR_PEOPLE = ("label", "description")
 
 
 class Account(RestAccount):
@@ -89,18 +115,15 @@ class Account(RestAccount):
         """What stands in a path for an object: its name, or the type id the environment gives."""
         return self.own_types.get(name, name)
 
-    def properties(self, kind: str, session: Session) -> dict[str, tuple[str, bool]]:
-        """An object's properties: name → (type, whether HubSpot calculates it); for ten minutes."""
+    def properties(self, kind: str, session: Session) -> dict[str, Property]:
+        """An object's properties by name; for ten minutes."""
 
-        def fetch() -> dict[str, tuple[str, bool]]:
+        def fetch() -> dict[str, Property]:
             answer = session.get(self.paths.properties(kind), check=_has_properties)
             self._closed.pop(kind, None)
-            return {
-                one["name"]: (str(one.get("type")), one.get("calculated") is True)
-                for one in answer.json["results"]
-            }
+            return {one["name"]: Property.of(one) for one in answer.json["results"]}
 
-        found: dict[str, tuple[str, bool]] = self.remember(("properties", kind), fetch)
+        found: dict[str, Property] = self.remember(("properties", kind), fetch)
         closed = self._closed.get(kind, frozenset())
         return {name: one for name, one in found.items() if name not in closed}
 

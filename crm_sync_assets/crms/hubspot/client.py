@@ -101,7 +101,8 @@ class HubSpot(Account):
         session = self._http.session(entity.name, usage)
         found = self.properties(self.type_id(source.type), session)
         left_out = {*UNCHANGING, source.modified}
-        return sorted(n for n, (_, calculated) in found.items() if calculated and n not in left_out)
+        calculated = {name for name, one in found.items() if one.calculated}
+        return sorted(calculated - left_out)
 
     def values_of(self, read: Read, names: Sequence[str], usage: Usage) -> Iterator[Page]:
         """Every live record of an object, from the list, with these properties."""

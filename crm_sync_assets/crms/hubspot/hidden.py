@@ -16,14 +16,8 @@ def hidden_columns(objects: ObjectType, entity: Entity, names: Collection[str]) 
 
     A record cannot tell: a property asked for may be left out of it, or be null, all the same.
     """
-    root = entity.source.root
-    of_column = {
-        column.name: path.removeprefix(root)
-        for column in entity.columns
-        if column.kind != "rest" and (path := column.path(root)).startswith(root)
-    }
     known = set(names)
-    missing = {name: sent for name, sent in of_column.items() if sent not in known}
+    missing = {name: sent for name, sent in of_columns(entity).items() if sent not in known}
     told = ("unknown columns", objects.kind, *sorted(missing))
     if missing and objects.hub.first_time(told):
         unknown = sorted(missing.values())
@@ -33,3 +27,13 @@ def hidden_columns(objects: ObjectType, entity: Entity, names: Collection[str]) 
             ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if unknown[10:] else ""),
         )
     return sorted(missing)
+
+
+def of_columns(entity: Entity) -> dict[str, str]:
+    """The property of each column that has one."""
+    root = entity.source.root
+    return {
+        column.name: path.removeprefix(root)
+        for column in entity.columns
+        if column.kind != "rest" and (path := column.path(root)).startswith(root)
+    }

@@ -19,7 +19,7 @@ from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.changes import Changes
-from crm_sync_assets.crms.hubspot.hidden import hidden_columns
+from crm_sync_assets.crms.hubspot.hidden import hidden_columns, of_columns
 from crm_sync_assets.crms.hubspot.listing import LIST_PAGE, Listing, beginning
 from crm_sync_assets.crms.hubspot.objecttype import ObjectType
 from crm_sync_assets.crms.hubspot.records import Records, at_once
@@ -71,8 +71,9 @@ class ObjectReading:
         chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
         later = set(gained) - set(chosen)
         memory = gaining.memory(self._read, names, without=later)
+        labels = self._objects.labels(of_columns(self._read.entity))
         for page in self._phase_by_phase(names, chosen):
-            yield replace(page, hidden_columns=hidden, memory=memory)
+            yield replace(page, hidden_columns=hidden, memory=memory, labels=labels)
 
     def _phase_by_phase(self, names: Sequence[str], gained: Sequence[str]) -> Iterator[Page]:
         phases = self._phases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot.account import Account
@@ -32,7 +32,16 @@ class ObjectType:
     def type_of(self, name: str) -> str | None:
         """HubSpot's type of a property, such as `datetime`; None where there is none."""
         known = self.hub.properties(self.kind, self.session)
-        return known[name][0] if name in known else None
+        return known[name].type if name in known else None
+
+    def labels(self, paths: Mapping[str, str]) -> dict[str, str]:
+        """What people who use the account see for the properties of these, which have a label."""
+        known = self.hub.properties(self.kind, self.session)
+        return {
+            column: known[name].label
+            for column, name in paths.items()
+            if name in known and known[name].label
+        }
 
     def search(
         self,

@@ -14,6 +14,7 @@ import pytest
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.crms.hubspot import listing
+from crm_sync_assets.crms.hubspot.account import Property
 from crm_sync_assets.crms.hubspot.searching import SEARCH_WINDOWS
 from crm_sync_assets.crms.hubspot.sources import Objects
 from crm_sync_assets.declarations import registry
@@ -52,6 +53,27 @@ def test_a_full_read_has_the_live_records_and_then_the_archived(
     assert last["archived"] is True
     assert last["archivedAt"]
     assert records[0]["archived"] is False
+
+
+def test_pages_say_what_the_account_calls_its_properties(reader: MakeReader) -> None:
+    pages = list(reader().pages("contacts"))
+    labels = pages[0].labels or {}
+    assert labels["lifecyclestage"] == "“Lifecyclestage”"
+    assert labels["lastmodifieddate"] == "“Lastmodifieddate”"
+    assert "properties" not in labels
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ({"label": "Owner", "description": "Who cares for it"}, "“Owner”: Who cares for it"),
+        ({"label": "Owner", "description": "Owner"}, "“Owner”"),
+        ({"label": "", "description": "Who cares for it"}, "Who cares for it"),
+        ({"label": None}, ""),
+    ],
+)
+def test_a_propertys_label_goes_before_its_description(said: dict[str, Any], label: str) -> None:
+    assert Property.of({"name": "owner", "type": "string", **said}).label == label
 
 
 @pytest.mark.parametrize("strategy", ["full", "delta"])

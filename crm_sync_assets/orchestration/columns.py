@@ -1,0 +1,39 @@
+"""An entity's columns as Dagster shows them: types, keys, and what each of them holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.engine.sync import Sync
+from crm_sync_assets.warehouse.comments import labelled
+from crm_sync_assets.warehouse.querying import COLUMNS, SENSITIVE
+from crm_sync_assets.warehouse.tables import system_columns
+
+
+def column_schema(entity: Entity, labels: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """The columns of the entity's table; `labels` are what the source calls them."""
+    labels = labels or {}
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.sql,
+            description=labelled(column.described(entity.source.root), labels.get(column.name, "")),
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable, unique=column.key and len(entity.key) == 1
+            ),
+            tags={SENSITIVE: column.kind} if column.sensitive else None,
+        )
+        for column in entity.columns
+    ]
+    columns += [
+        dg.TableColumn(name, kind, description=about)
+        for name, (kind, about) in system_columns(entity).items()
+    ]
+    return dg.TableSchema(columns)
+
+
+def described(sync: Sync) -> dict[str, Any]:
+    """What a materialization says of the columns, where the source has names for them."""
+    return {COLUMNS: column_schema(sync.plan.stored, sync.labels)} if sync.labels else {}
