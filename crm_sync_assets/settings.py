@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -22,11 +23,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crm_sync_assets.errors import NotSet, UsageError
 from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.keyring import read_keys
+from crm_sync_assets.nearest import misspelt
 from crm_sync_assets.redaction import register_secret
 
 PREFIX = "CRM_SYNC_"
 PartitionUnit = Literal["month", "week", "day"]
 WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
+BY_NAME = ("CRM_SYNC_ENCRYPTION_KEYS", "CRM_SYNC_ALERT_URLS", "CRM_SYNC_HEARTBEAT_URL")
+"""Variables of ours that are no field of `Environment`: they are asked for by name."""
 
 
 class SyncSettings(BaseModel):
@@ -112,6 +116,13 @@ class Environment(BaseSettings):
             raise ValueError("it lies in the future, so there would be no partition")
         return value
 
+    @field_validator("dashboard_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value and not re.match(r"(?i)https?://[^/]", value):
+            raise ValueError("it has to begin with http:// or https://, and name a host")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -187,6 +198,7 @@ def environment() -> Environment:
 
 def _environment() -> Environment:
     keep_secrets()
+    _refuse_misspelt()
     try:
         found = Environment(**_of_env_file())
         if not found.warehouse_url:
@@ -196,6 +208,22 @@ def _environment() -> Environment:
         return found
     except ValidationError as error:
         raise UsageError(first_problem(error, lambda name: PREFIX + name.upper())) from None
+
+
+def _refuse_misspelt() -> None:
+    """Raises UsageError for a variable of ours that nobody reads, and that is meant for another.
+
+    One whose nearest name is given, too, or that is like none, may be somebody else's.
+    """
+    given = variables()
+    fields = {PREFIX + name.upper() for name in Environment.model_fields}
+    known = {*fields, *BY_NAME, *(f"{name}_FILE" for name in (WAREHOUSE_URL, *BY_NAME))}
+    for name in given:
+        if not name.upper().startswith(PREFIX) or "__" in name or name.upper() in fields:
+            continue
+        close = misspelt(name, PREFIX, known)
+        if close is not None and close not in given:
+            raise UsageError(f"{name}: no variable is called that; did you mean {close}?")
 
 
 def _of_env_file() -> dict[str, Any]:
@@ -256,8 +284,12 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 def first_problem(error: ValidationError, variable: Any) -> str:
+    """The first of what is wrong, by the name that `variable` makes of a field's."""
     problem = error.errors()[0]
     name = variable(str(problem["loc"][0]))
     secret = name.endswith((*SECRET_ENDINGS, "_URL"))
     found = "" if secret else f" (it is {problem['input']!r})"
-    return f"{name} cannot be used: {problem['msg'].lower()}{found}"
+    wrong = problem["msg"].removeprefix("Value error, ")
+    if wrong.startswith("Input should "):
+        wrong = f"it should {wrong.removeprefix('Input should ')}"
+    return f"{name} cannot be used: {wrong[:1].lower()}{wrong[1:]}{found}"

@@ -122,4 +122,4 @@ def test_a_log_level_that_is_none_is_named(
     assert main(["hubspot", "owners"]) == exits.USAGE
     err = capsys.readouterr().err
     assert "CRM_SYNC_LOG_LEVEL" in err
-    assert "debug, info, warning" in err
+    assert "DEBUG, INFO, WARNING" in err

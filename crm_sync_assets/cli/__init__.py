@@ -7,16 +7,13 @@ crm-sync history --crm hubspot
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from crm_sync_assets import __version__
 from crm_sync_assets.cli import exits, streams
-
-if TYPE_CHECKING:
-    from crm_sync_assets.declarations.crm import Crm
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "what was synced, and how it ended; prune what is old"),
@@ -119,26 +116,22 @@ def _dispatch(words: list[str]) -> int:
 def _meant(name: str) -> str:
     """What was meant: the commands that sync an entity of this name, else the nearest word."""
     from crm_sync_assets.declarations import registry
-    from crm_sync_assets.declarations.nearest import meant, nearest
+    from crm_sync_assets.nearest import meant, nearest
 
     entity = name.replace("-", "_")
-    whose = [crm for crm in registry.crms().values() if entity in names_of(crm)]
-    if whose:
-        return f": write {' or '.join(f'`crm-sync {crm.name} {entity}`' for crm in whose)}"
+    ways = [(crm, one) for crm in registry.names() for one in registry.selectable(crm)]
+    found = [f"`crm-sync {crm} {one}`" for crm, one in ways if one == entity]
+    if not found and (dotted := nearest(re.sub(r"[./:]", " ", entity), map(" ".join, ways), 0.9)):
+        found = [f"`crm-sync {dotted}`"]
+    if found:
+        return f": write {' or '.join(found)}"
     known = [*registry.names(), registry.ALL, *COMMANDS]
     if nearest(name, known) is None:
-        for crm in registry.crms().values():
-            close = nearest(entity, names_of(crm))
-            if close:
-                return f"; did you mean `crm-sync {crm.name} {close}`?"
+        close = nearest(entity, dict.fromkeys(one for _, one in ways))
+        found = [f"`crm-sync {crm} {one}`" for crm, one in ways if one == close]
+        if found:
+            return f"; did you mean {' or '.join(found)}?"
     return meant(name, known)
-
-
-def names_of(crm: Crm) -> list[str]:
-    """What of a CRM a sync may be asked for: its entities and groups."""
-    from crm_sync_assets.declarations import registry
-
-    return [*(entity.sync_type for entity in registry.entities(crm.name)), *crm.groups]
 
 
 def _refuse_what_is_no_text(words: Sequence[str]) -> None:

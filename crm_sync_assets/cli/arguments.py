@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar, get_args
 
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
-from crm_sync_assets.declarations.nearest import nearest
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.nearest import nearest
 
 Kind = TypeVar("Kind", bound=Flags)
 

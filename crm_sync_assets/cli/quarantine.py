@@ -19,9 +19,9 @@ from crm_sync_assets.cli.tables import (
     print_table,
 )
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.encryption import open_vault
-from crm_sync_assets.warehouse.quarantine import MOST_TRIES, Entry, entries
+from crm_sync_assets.warehouse.quarantine import MOST_TRIES, Entry, entries, numbered_entry
 
 ALL_ENTRIES = 1_000_000
 NOTHING = "the quarantine holds nothing of that kind"
@@ -131,7 +131,7 @@ def _replay(given: argparse.Namespace) -> int:
 
 def _entries(warehouse: Warehouse, given: argparse.Namespace, limit: int) -> list[Entry]:
     with warehouse.connection() as connection:
-        return entries(
+        found = entries(
             connection,
             crm=given.crm,
             sync_type=check_entity(connection, given.crm, given.entity),
@@ -139,3 +139,17 @@ def _entries(warehouse: Warehouse, given: argparse.Namespace, limit: int) -> lis
             limit=limit,
             vault=open_vault(connection, warehouse.encryption_keys),
         )
+        if given.record_id is not None and not found and given.action != "list":
+            raise UsageError(_not_there(connection, given))
+        return found
+
+
+def _not_there(connection: Connection, given: argparse.Namespace) -> str:
+    """That there is no such record, and which one was meant by the number of an entry."""
+    wanted = given.record_id
+    of = f" of {'.'.join(filter(None, (given.crm, given.entity)))}" if given.crm else ""
+    told = f"the quarantine holds no record {wanted}{of}"
+    numbered = numbered_entry(connection, int(wanted)) if wanted.isdecimal() else None
+    if numbered:
+        return f"{told}; its entry {wanted} is about record {numbered}: --id {numbered}"
+    return f"{told}: `crm-sync quarantine list` shows what it holds"

@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
         "date, so that no delta sees it.",
     )
     parser.add_argument("crm", help="a CRM")
-    parser.add_argument("entities", nargs="+", metavar="entity", help="entities, a group, or all")
+    parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
     parser.add_argument("--dry-run", action="store_true", help="count what would change, no more")
     given = parser.parse(words)
 

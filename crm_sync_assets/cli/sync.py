@@ -231,8 +231,8 @@ def _say_what_is_left_out(works: Sequence[Work]) -> None:
 def chosen(crm: Crm, names: Sequence[str]) -> tuple[Entity, ...]:
     """The entities these names mean, each once. Raises UsageError with the nearest name."""
     if not names:
-        known = [*(e.sync_type for e in registry.entities(crm.name)), *crm.groups, registry.ALL]
-        raise UsageError(f"say which entity of {crm.name} to sync: {', '.join(known)}")
+        known = ", ".join([*registry.selectable(crm.name), registry.ALL])
+        raise UsageError(f"say which entity of {crm.name}: {known}")
     found: dict[str, Entity] = {}
     for name in names:
         found |= {entity.name: entity for entity in registry.selection(crm.name, name)}

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crm_sync_assets.cli.times import ago
-from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.strategy import midnight_utc
 from crm_sync_assets.errors import Unavailable, UsageError
+from crm_sync_assets.nearest import meant
 from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Connection, Warehouse

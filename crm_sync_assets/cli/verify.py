@@ -24,7 +24,7 @@ def run(words: Sequence[str]) -> int:
         "sync is left to the next one.",
     )
     parser.add_argument("crm", help="a CRM")
-    parser.add_argument("entities", nargs="+", metavar="entity", help="entities, a group, or all")
+    parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
     parser.add_argument("--repair", action="store_true", help="read again exactly what differs")
     parser.add_argument("--json", action="store_true", help="for programs")
     given = parser.parse(words)

@@ -35,6 +35,8 @@ def _problem(address: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return f"is no address ({error})"
+    if parts.netloc.endswith(":"):
+        return "has a colon where no port follows"
     if parts.scheme.lower() not in ("http", "https"):
         return f"begins with {parts.scheme}://, not https:// or http://"
     if not host or not re.fullmatch(r"[\w.:%-]+", host):

@@ -176,9 +176,11 @@ class Http:
         except Late as error:
             raise Again(f"{shown} had no complete answer within {limit:g} s") from error
         except Untrusted as error:
+            advice = "Check the base URL, the clock of this machine and its certificates"
+            if "WRONG_VERSION_NUMBER" in str(error):
+                advice = "Nobody speaks TLS there: if that is right, the base URL is http://…"
             raise Unavailable(
-                f"{shown}: no trusted TLS connection to {host.name}: {error}. Check the "
-                "base URL, the clock of this machine and its certificates."
+                f"{shown}: no trusted TLS connection to {host.name}: {error}. {advice}."
             ) from error
         except Broken as error:
             raise Again(f"{shown} broke: {error}") from error

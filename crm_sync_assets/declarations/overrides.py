@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, Shared
-from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.switches import SWITCHES, switched_on
-from crm_sync_assets.declarations.timetable import TIMINGS
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.declarations.timetable import TIMINGS, cron_of
+from crm_sync_assets.declarations.unread import refuse_misspelt, unread
+from crm_sync_assets.errors import NotSet, UsageError
+from crm_sync_assets.nearest import meant
 from crm_sync_assets.told import setting_up
 
 if TYPE_CHECKING:
@@ -57,11 +58,22 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
 
 def refuse_unknown_crms() -> None:
     """Raises UsageError for an override of a CRM that there is not: nobody would ever read it."""
-    known = registry.names()
+    for problem in _of_no_crm(registry.names()):
+        raise UsageError(problem)
+
+
+def _of_no_crm(known: Collection[str]) -> Iterator[str]:
+    """What is wrong with the variables that begin as if they were of a CRM, and are of none."""
     for variable in variables():
-        name, of_crm, _ = variable.removeprefix(PREFIX).lower().partition("__")
-        if variable.startswith(PREFIX) and of_crm and name not in known:
-            raise UsageError(f"{variable}: no CRM is called '{name}'{meant(name, known)}")
+        if not variable.startswith(PREFIX):
+            continue
+        name, of_crm, _ = variable[len(PREFIX) :].lower().partition("__")
+        if of_crm and name not in known:
+            yield f"{variable}: no CRM is called '{name}'{meant(name, known)}"
+        crm = "" if of_crm else name.partition("_")[0]
+        if crm in known and name.partition("_")[2]:
+            right = f"{PREFIX}{crm}__{name.partition('_')[2]}".upper()
+            yield f"{variable}: two underscores follow the CRM's name; did you mean {right}?"
 
 
 def client_for(crm: Crm, environment: Environment, shared: Shared | None = None) -> Client:
@@ -71,38 +83,51 @@ def client_for(crm: Crm, environment: Environment, shared: Shared | None = None)
     Whatever a library finds wrong with them is told with its text: no record was read yet.
     """
     settings = settings_for(crm)
-    with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):
-        return crm.client(environment, settings, shared or Shared())
+    refuse_misspelt(crm)
+    try:
+        with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):
+            return crm.client(environment, settings, shared or Shared())
+    except NotSet as error:
+        others = ", ".join(unread(crm))
+        if not others:
+            raise
+        raise NotSet(f"{error} (nothing reads what is set: {others})") from error
 
 
 def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -> list[str]:
     """Override variables that name no CRM, entity or setting, each with what was probably meant."""
-    problems = []
+    problems = list(_of_no_crm(crms))
     for variable in variables():
         if not (variable.startswith(PREFIX) and "__" in variable):
             continue
         crm, *path = variable[len(PREFIX) :].lower().split("__")
         if crm not in crms:
-            problems.append(f"{variable}: no CRM is called '{crm}'{meant(crm, crms)}")
-        elif len(path) == 2 and f"{crm}.{path[0]}" not in entities:
+            continue
+        if len(path) == 2 and f"{crm}.{path[0]}" not in entities:
             names = [e.partition(".")[2] for e in entities if e.startswith(f"{crm}.")]
             problems.append(f"{variable}: {crm} has no entity '{path[0]}'{meant(path[0], names)}")
         elif len(path) == 1 and path[0] in OF_A_CRM:
-            problems += _misspelt(crms[crm], entities) if path[0] in SWITCHES else []
+            problems += _unusable(crms[crm], path[0], entities)
         elif path[-1] not in SyncSettings.model_fields:
             problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
     return problems
 
 
-def _misspelt(crm: Crm, entities: Mapping[str, Entity]) -> list[str]:
-    """What is wrong with the variables that switch this CRM's entities."""
+def _unusable(crm: Crm, name: str, entities: Mapping[str, Entity]) -> list[str]:
+    """What is wrong with a variable that switches this CRM's entities, or says when it is due."""
     try:
-        switched_on(crm, [entity for entity in entities.values() if entity.crm == crm.name])
+        if name in SWITCHES:
+            switched_on(crm, [entity for entity in entities.values() if entity.crm == crm.name])
+        else:
+            cron_of(crm, name)  # type: ignore[arg-type]  # one of TIMINGS
     except UsageError as error:
         return [str(error)]
     return []
 
 
 def _unknown_setting(head: str, name: str) -> str:
+    crm, entity, _ = head.removeprefix(PREFIX).partition("__")
+    if name in OF_A_CRM and entity:
+        return f"{head}{name.upper()}: that is said of a whole CRM, {PREFIX}{crm}__{name.upper()}"
     said = meant(name, [*SyncSettings.model_fields, *OF_A_CRM])
     return f"{head}{name.upper()}: there is no setting '{name}'{said}"

@@ -15,11 +15,11 @@ from types import ModuleType
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.readers import client_kind
 from crm_sync_assets.declarations.switches import is_in_all, lacking, switch_of, switched_on
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.nearest import meant
 
 ALL = "all"
 FOLDER = "crm_sync_assets.crms"
@@ -42,12 +42,24 @@ def crms() -> dict[str, Crm]:
 def crm(name: str) -> Crm:
     """The CRM of that name. Raises UsageError with the nearest name there is."""
     if name not in names():
-        raise UsageError(f"no CRM is called '{name}'{meant(name, names())}")
+        raise UsageError(f"no CRM is called '{name}'{_whose(name) or meant(name, names())}")
     module = import_module(f"{FOLDER}.{name}")
     found = getattr(module, "CRM", None)
     if not isinstance(found, Crm) or found.name != name:
         raise ValueError(f"{module.__file__}: CRM must be a Crm named '{name}'")
     return found
+
+
+def _whose(name: str) -> str | None:
+    """Of which CRMs this is an entity or a group, as the end of a message; None of none."""
+    wanted = name.replace("-", "_")
+    found = [crm_name for crm_name in names() if wanted in selectable(crm_name)]
+    return f": it is an entity of {' and of '.join(found)}" if found else None
+
+
+def selectable(name: str) -> list[str]:
+    """What of a CRM a sync may be asked for, beside all: its entities and groups."""
+    return [*(entity.sync_type for entity in entities(name)), *crm(name).groups]
 
 
 @cache
@@ -158,7 +170,7 @@ def _modules(crm: Crm) -> Iterator[ModuleType]:
 def _one(crm_name: str, sync_type: str) -> Entity:
     known = {entity.sync_type: entity for entity in entities(crm_name)}
     if sync_type not in known:
-        said = meant(sync_type, [*known, *crm(crm_name).groups])
+        said = meant(sync_type, selectable(crm_name))
         raise UsageError(f"{crm_name} has no entity '{sync_type}'{said}")
     return known[sync_type]
 

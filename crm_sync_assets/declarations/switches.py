@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.nearest import meant
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.nearest import meant
 from crm_sync_assets.settings import PREFIX, variables
 
 ONLY, WITHOUT = "entities", "exclude"

@@ -137,6 +137,14 @@ def entries(
     return [Entry(*(*row[:7], _decrypted(vault, row), *row[8:])) for row in rows]
 
 
+def numbered_entry(connection: Connection, number: int) -> str | None:
+    """The record's id of the entry with this number; None where there is none."""
+    found = connection.execute(
+        "SELECT record_id FROM ingestion_quarantine WHERE id::numeric = %s", [number]
+    ).fetchone()
+    return str(found[0]) if found else None
+
+
 def remove(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute("DELETE FROM ingestion_quarantine WHERE id = ANY(%s)", (list(ids),))
 

@@ -57,6 +57,7 @@ def test_paths_ports_and_ipv6_are_kept(
     [
         ("ftp://api.hubapi.com", "begins with ftp://"),
         ("https://", "names no host"),
+        ("htp:/api.hubapi.com", "has a colon where no port follows"),
         ("https:///crm", "names no host"),
         ("https://api hubapi com", "names no host"),
         ("https://api.hubapi.com:https", "is no address"),

@@ -54,7 +54,7 @@ def test_only_what_is_named_is_synced(environment: pytest.MonkeyPatch) -> None:
          "you mean 'tickets'?"),
         ("ENTITIES", "assocations", "did you mean 'associations'?"),
         ("ENTITES", "deals", "there is no setting 'entites'; did you mean 'entities'?"),
-        ("CONTACTS__EXCLUDE", "deals", "there is no setting 'exclude'"),
+        ("CONTACTS__EXCLUDE", "deals", "that is said of a whole CRM"),
     ],
 )  # fmt: skip
 def test_what_is_misspelt_is_refused_with_the_nearest(
