@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from crm_sync_assets import place
 from crm_sync_assets.errors import NotSet, UsageError
 from crm_sync_assets.given import cleaned, env_file, text_of
 from crm_sync_assets.keyring import read_keys
@@ -93,10 +94,12 @@ class SyncSettings(BaseModel):
 class Environment(BaseSettings):
     """CRM_SYNC_* variables, and everything else by name through `get` and `require`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=None, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=None, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     warehouse_url: str | None = Field(None, repr=False)
-    home: Path = Path(".crm_sync")
+    home: Path | None = None
     first_day: date = date(2024, 1, 1)
     partitions: PartitionUnit = "month"
     schedules: bool = False
@@ -133,12 +136,20 @@ class Environment(BaseSettings):
 
     @property
     def home_folder(self) -> Path:
-        """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs."""
-        return self.home.expanduser().resolve()
+        """The state folder, absolute: embedded PostgreSQL, Dagster's storage, logs.
+
+        Unless CRM_SYNC_HOME says otherwise it is in the project's folder.
+        """
+        return (self.home or place.project_folder() / place.STATE).expanduser().resolve()
 
     def made_home(self) -> Path:
         """The state folder, made where it is missing. Raises UsageError where it cannot be."""
-        return made_folder(self.home_folder, "CRM_SYNC_HOME", "the state folder")
+        folder = self.home_folder
+        is_new = not folder.exists()
+        made_folder(folder, "CRM_SYNC_HOME", "the state folder")
+        if is_new and self.home is None:
+            place.tell_of_new_home(folder)
+        return folder
 
     @property
     def encryption_keys(self) -> tuple[str, ...]:
@@ -232,8 +243,8 @@ def _of_env_file() -> dict[str, Any]:
     fields = {f"{PREFIX}{field.upper()}": field for field in Environment.model_fields}
     return {
         fields[name.upper()]: value
-        for name, value in _dotenv(Path.cwd() / ".env").items()
-        if name.upper() in fields and name.upper() not in given
+        for name, value in _dotenv(place.project_folder() / place.DOTENV).items()
+        if value and name.upper() in fields and name.upper() not in given
     }
 
 
@@ -275,7 +286,7 @@ def _keep_secret(name: str, value: str) -> None:
 
 def variables() -> Mapping[str, str]:
     """Environment variables over the values of .env."""
-    return {**_dotenv(Path.cwd() / ".env"), **os.environ}
+    return {**_dotenv(place.project_folder() / place.DOTENV), **os.environ}
 
 
 @lru_cache(maxsize=8)

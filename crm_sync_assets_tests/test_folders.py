@@ -96,3 +96,77 @@ def test_a_command_started_elsewhere_uses_the_folder_of_there(tmp_path: Path) ->
         check=False,
     )
     assert f"state folder: {tmp_path}/.crm_sync" in done.stdout
+
+
+def use(folder: Path) -> Path:
+    """A folder in which the project was used before."""
+    (folder / ".crm_sync").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def homeless(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """No variable says where the state folder is; the user's home is another folder."""
+    environment.delenv("CRM_SYNC_HOME")
+    environment.setenv("HOME", str(tmp_path / "user"))
+    return environment
+
+
+def test_the_state_folder_and_env_are_found_from_folders_below(
+    homeless: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project = use(tmp_path / "project")
+    (project / ".env").write_text("CRM_SYNC_LOG_LEVEL=DEBUG\n")
+    below = project / "models" / "marts"
+    below.mkdir(parents=True)
+    homeless.chdir(below)
+    assert current().home_folder == project / ".crm_sync"
+    assert current().log_level == "DEBUG", "another .env would be another warehouse"
+    homeless.setenv("CRM_SYNC_HOME", "elsewhere")
+    assert current().home_folder == below / "elsewhere"
+    homeless.setenv("CRM_SYNC_HOME", "")
+    assert current().home_folder == project / ".crm_sync"
+
+
+def test_a_folder_with_an_env_of_its_own_is_a_project(
+    homeless: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = use(tmp_path / "project") / "other"
+    other.mkdir()
+    (other / ".env").touch()
+    homeless.chdir(other)
+    assert current().home_folder == other / ".crm_sync"
+
+
+@pytest.mark.parametrize("what", ["home", "everybody's", "another's", "owned by another"])
+def test_no_state_folder_is_found_by_accident(
+    homeless: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    above = use(tmp_path / "above")
+    here = above / "here"
+    here.mkdir()
+    if what == "home":
+        homeless.setenv("HOME", str(above))
+    elif what == "everybody's":
+        above.chmod(0o777)
+    elif os.geteuid() != 0:
+        pytest.skip("only root gives folders away")
+    else:
+        os.chown(above / (".crm_sync" if what == "another's" else ""), 1, 1)
+    homeless.chdir(here)
+    assert current().home_folder == here / ".crm_sync"
+
+
+def test_where_the_state_folder_is_is_said_once(
+    homeless: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new").mkdir()
+    homeless.chdir(tmp_path / "new")
+    said = f"first use here: the state folder is {tmp_path}/new/.crm_sync"
+    homeless.setenv("HUBSPOT_BASE_URL", "http://127.0.0.1:1")
+    homeless.setenv("HUBSPOT_TOKEN", "pat-na1-12345678")
+    homeless.setenv("CRM_SYNC_HUBSPOT__MAX_ATTEMPTS", "1")
+    assert cli.main(["hubspot", "owners", "--no-progress"]) == 1
+    assert capsys.readouterr().err.count(said) == 1
+    assert cli.main(["hubspot", "owners", "--no-progress"]) == 1
+    assert "first use" not in capsys.readouterr().err

@@ -11,8 +11,9 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
-from crm_sync_assets import __version__
+from crm_sync_assets import __version__, place
 from crm_sync_assets.cli import exits, streams
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -47,13 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Looking for plugins of pydantic, which has none here, means reading every package's metadata.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with streams.standard() as output:
-        status = _status(words)
+        with place.telling_of_new_home(_nothing if "--quiet" in words else _say_where):
+            status = _status(words)
         sys.stdout.flush()
         if output is None or output.lost is None or isinstance(output.lost, BrokenPipeError):
             # Whoever read the output may go away (`| head`): that is no failure of ours.
             return status
         exits.say(f"standard output could not be written: {output.lost.strerror}")
         return exits.FAILED if status == exits.SUCCESS and _only_reports(words) else status
+
+
+def _say_where(home: Path) -> None:
+    exits.say(f"first use here: the state folder is {home} (CRM_SYNC_HOME puts it elsewhere)")
+
+
+def _nothing(_home: Path) -> None:
+    """Nothing is said."""
 
 
 def _only_reports(words: Sequence[str]) -> bool:
