@@ -12,6 +12,7 @@ from crm_sync_assets.orchestration.assets import assets_of, resources_of
 from crm_sync_assets.orchestration.jobs import prune
 from crm_sync_assets.orchestration.jobs.refresh import REFRESH
 from crm_sync_assets.orchestration.jobs.verify import VERIFY
+from crm_sync_assets.orchestration.lineage import left_behind, surroundings
 from crm_sync_assets.orchestration.schedules import build_job, build_resweeps, build_schedules
 from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sensor
 
@@ -19,7 +20,7 @@ from crm_sync_assets.orchestration.sensors import build_alert_sensor, build_sens
 def build() -> dg.Definitions:
     """Everything the registry knows and the environment does not switch off."""
     crms = tuple(registry.crms().values())
-    assets: list[dg.AssetsDefinition] = []
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     checks: list[dg.AssetChecksDefinition] = []
     jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
@@ -28,6 +29,7 @@ def build() -> dg.Definitions:
         entities = registry.active(crm.name)
         known += entities
         assets += assets_of(crm, entities)
+        assets += surroundings(crm, entities)
         checks += [build_checks(entity) for entity in entities]
         job = build_job(crm, entities)
         jobs.append(job)
@@ -37,6 +39,7 @@ def build() -> dg.Definitions:
             other = beside.job(crm, entities)
             jobs.append(other)
             schedules.append(beside.schedule_of(crm, other))
+    assets += left_behind({entity.name: entity for entity in known})
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,

@@ -16,9 +16,10 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.orchestration.asset_checks import CHECKS, build_checks
-from crm_sync_assets.orchestration.assets import IO_MANAGER, asset_key, build_asset
+from crm_sync_assets.orchestration.assets import IO_MANAGER, build_asset
 from crm_sync_assets.orchestration.config import block, block_name
 from crm_sync_assets.orchestration.io_manager import UpsertIOManager
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.partitions import partitions
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import PartitionUnit
@@ -74,7 +75,7 @@ class Runs:
     entities: Sequence[Entity] = (PEOPLE, THINGS)
     io_manager: object = None
     crm: Crm = CRM
-    more_assets: Sequence[dg.AssetsDefinition] = ()
+    more_assets: Sequence[dg.AssetsDefinition | dg.AssetSpec] = ()
     unit: PartitionUnit = "month"
 
     def definitions(self) -> dg.Definitions:
@@ -147,6 +148,14 @@ class Runs:
     def events(self, result: dg.ExecuteInProcessResult) -> str:
         """Everything the instance keeps of this run."""
         return "\n".join(serialize_value(entry) for entry in self.instance.all_logs(result.run_id))
+
+
+def told(
+    result: dg.ExecuteInProcessResult, entity: Entity = PEOPLE
+) -> list[dg.AssetMaterialization]:
+    """The materializations of the entity itself, not of its table."""
+    events = result.asset_materializations_for_node(f"{entity.crm}__{entity.sync_type}")
+    return [event for event in events if event.asset_key == asset_key(entity)]
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:

@@ -31,9 +31,11 @@ class Crm:
 
     `client` builds the client from the environment; it raises UsageError naming the variable that
     is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
-    entities a run of the whole CRM begins with; `groups` are names for several entities at once.
+    entities a run of the whole CRM begins with; `groups` are names for several entities at once: to
+    sync them, to switch them off, and as the parts that the catalogue shows.
     `variables` are all that it reads from the environment. One that `calculates` gets a job that
-    refreshes calculated values; its client is Refreshable.
+    refreshes calculated values; its client is Refreshable. `refers` says what a column of that name
+    refers to, in whichever entity: column → `entity.column`, of another CRM `crm.entity.column`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Crm:
     calculates: bool = False
     flags: tuple[Flag, ...] = ()
     variables: tuple[Variable, ...] = ()
+    refers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]

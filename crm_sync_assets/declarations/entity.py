@@ -108,7 +108,8 @@ class Entity:
     `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
     a delta from before that becomes a full read. `resweeps` say what is read again now and then.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
-    left out of such a run.
+    left out of such a run. `refers` says which column holds the key of another entity, over
+    what `Crm.refers` says of columns of that name.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Entity:
     resweeps: tuple[Resweep, ...] = ()
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
+    refers: Mapping[str, str] = field(default_factory=dict)
     in_all: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.operations.health import not_suddenly_empty
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import Connection

@@ -27,6 +27,8 @@ from crm_sync_assets.orchestration.io_manager import (
     findings,
     store,
 )
+from crm_sync_assets.orchestration.keys import asset_key
+from crm_sync_assets.orchestration.lineage import completed, group_of, upstream_keys
 from crm_sync_assets.orchestration.partitions import (
     Definition,
     filled,
@@ -43,10 +45,6 @@ IO_MANAGER = "upsert"
 log = logger(__name__)
 
 
-def asset_key(entity: Entity) -> dg.AssetKey:
-    return dg.AssetKey([entity.crm, entity.sync_type])
-
-
 def build_asset(
     crm: Crm, entity: Entity, *, partitioned: Definition | None = None, priority: int = 0
 ) -> dg.AssetsDefinition:
@@ -59,8 +57,9 @@ def build_asset(
 
     @dg.asset(
         key=asset_key(entity),
+        deps=upstream_keys(crm, entity),
         description=description(entity),
-        group_name=crm.name,
+        group_name=group_of(crm, entity),
         kinds={*crm.kinds, "postgres"},
         owners=list(crm.owners),
         code_version=entity.fingerprint,
@@ -144,6 +143,7 @@ def _events(
     return [
         dg.AssetMaterialization(context.asset_key, metadata={**told, **described(begun)}),
         *also_filled(context.instance, context.asset_key, partitioned, begun, told),
+        *completed(begun),
     ]
 
 

@@ -13,6 +13,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.orchestration.columns import described
 from crm_sync_assets.orchestration.failing import failing_plainly
+from crm_sync_assets.orchestration.lineage import completed
 from crm_sync_assets.orchestration.partitions import Definition, filled, still_empty
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
@@ -46,6 +47,8 @@ class UpsertIOManager(dg.ConfigurableIOManager):
         with failing_plainly(obj.entity):
             told = store(obj, self.warehouse.open())
             context.add_output_metadata({**told, **described(obj)})
+            for news in completed(obj):
+                context.log_event(news)
             if not obj.entity.tracks_changes:
                 return
             definition = context.asset_partitions_def

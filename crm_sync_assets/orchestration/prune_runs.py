@@ -27,7 +27,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.asset_checks import CHECKS
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.sensors import NAME, NEWEST_ROW
 from crm_sync_assets.warehouse.connection import Connection
 

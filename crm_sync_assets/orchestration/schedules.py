@@ -18,8 +18,8 @@ from crm_sync_assets.declarations.entity import Cadence, Entity, Resweep
 from crm_sync_assets.declarations.switches import is_in_all, lacking
 from crm_sync_assets.declarations.timetable import NEVER, Timing, cron_of, variable_of
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.config import block_name
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.partitions import everything, partitions_of, present_of
 from crm_sync_assets.settings import environment
 

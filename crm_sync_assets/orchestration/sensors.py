@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.operations import alerts, channels
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import environment
 from crm_sync_assets.told import TellingSafely

@@ -23,7 +23,7 @@ from crm_sync_assets.cli.dev import free_port
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.declarations.columns import email, text, timestamp
 from crm_sync_assets.orchestration import hooks, io_manager, sensors
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.told import TellingSafely
 from crm_sync_assets.warehouse.connection import Warehouse

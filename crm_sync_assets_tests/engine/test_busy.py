@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.errors import AlreadyRunning
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, Source, instance_in, reason

@@ -30,9 +30,9 @@ from crm_sync_assets.operations import prune as prune_module
 from crm_sync_assets.operations.prune import Pruned, prune
 from crm_sync_assets.orchestration import sensors
 from crm_sync_assets.orchestration.asset_checks import CHECKS
-from crm_sync_assets.orchestration.assets import asset_key
 from crm_sync_assets.orchestration.instance import open_instance
 from crm_sync_assets.orchestration.jobs import prune as retention
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.prune_runs import PrunedRuns, prune_runs, remaining
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.settings import environment as read_environment

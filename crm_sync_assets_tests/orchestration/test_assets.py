@@ -23,10 +23,12 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flag, Flags
 from crm_sync_assets.definitions import build
-from crm_sync_assets.orchestration.assets import asset_key, build_asset, description, metadata
+from crm_sync_assets.orchestration.assets import build_asset, description, metadata
+from crm_sync_assets.orchestration.keys import asset_key
+from crm_sync_assets.orchestration.lineage import group_of
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.tables import ensure_table
-from crm_sync_assets_tests.runs import Runs, instance_in, reason, this_month, today
+from crm_sync_assets_tests.runs import Runs, instance_in, reason, this_month, today, told
 from crm_sync_assets_tests.scripted import (
     CALLS,
     CRM,
@@ -70,7 +72,7 @@ def test_every_entity_is_an_asset_that_explains_itself(
     asset = build_asset(crm, entity)
     spec = asset.get_asset_spec(dg.AssetKey([entity.crm, entity.sync_type]))
     assert entity.about in (spec.description or "")
-    assert spec.group_name == entity.crm
+    assert spec.group_name == group_of(crm, entity)
     assert set(spec.owners) == set(crm.owners) != set()
     assert spec.kinds == {*crm.kinds, "postgres"}
     assert spec.code_version == entity.fingerprint
@@ -121,7 +123,7 @@ def test_a_run_tells_how_many_rows_the_table_has(runs: Runs, warehouse: Warehous
     client.records = [person(9, at=1)]
     result = runs.run()
     assert result.success
-    event = result.asset_materializations_for_node("test__people")[0]
+    (event,) = told(result)
     found = {name: value.value for name, value in event.metadata.items()}
     assert found["dagster/row_count"] == len(people(warehouse)) == 8
     assert found["created_by_this_run"] == found["records_processed_by_this_run"] == 1

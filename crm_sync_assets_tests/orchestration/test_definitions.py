@@ -15,7 +15,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import OLD_NAMES, Flags
 from crm_sync_assets.definitions import build
 from crm_sync_assets.orchestration.asset_checks import CHECKS
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 
 
 def fields_of(resource: Any) -> Any:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from crm_sync_assets.declarations.contract import Tombstone
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.querying import select
 from crm_sync_assets_tests.runs import Runs, instance_in, reason

@@ -18,7 +18,8 @@ from crm_sync_assets.declarations.overrides import settings_for, unknown_overrid
 from crm_sync_assets.declarations.switches import is_in_all
 from crm_sync_assets.definitions import build
 from crm_sync_assets.errors import UsageError
-from crm_sync_assets.orchestration.assets import asset_key, description
+from crm_sync_assets.orchestration.assets import description
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.partitions import partitions_of
 from crm_sync_assets.orchestration.schedules import build_resweeps
 from crm_sync_assets.warehouse.connection import Warehouse

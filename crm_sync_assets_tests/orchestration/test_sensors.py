@@ -17,7 +17,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.definitions import build
 from crm_sync_assets.engine.run import drain
 from crm_sync_assets.orchestration import sensors
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, instance_in

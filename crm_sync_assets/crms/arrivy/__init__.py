@@ -45,6 +45,7 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("arrivy",),
     variables=VARIABLES,
+    refers={"group_id": "groups.id", "status_id": "statuses.id", "booking_id": "bookings.id"},
     flags=(
         _status("booking_status", "bookings"),
         _status("task_status", "tasks"),

@@ -48,6 +48,7 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("callrail",),
     variables=VARIABLES,
+    refers={"company_id": "companies.id"},
     flags=(
         Flag(
             "company_id",

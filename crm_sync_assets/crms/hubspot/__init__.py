@@ -19,20 +19,19 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
     return HubSpot(environment, settings, database_url=shared.database_url)
 
 
-OTHERS = (
+OBJECTS = (
+    "divisions",
+    "contacts",
+    "appointments",
+    "deals",
+    "genius_users",
     "companies",
     "tickets",
-    "owners",
-    "pipelines",
-    "pipeline_stages",
     "products",
     "line_items",
-    "calls",
-    "emails",
-    "meetings",
-    "notes",
-    "tasks",
 )
+
+ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks")
 
 ASSOCIATIONS = (
     "associations_contact_appointment",
@@ -86,10 +85,27 @@ CRM = Crm(
         "rate_windows": (("burst", 190, 10), ("search", 5, 1), ("daily", 650_000, 86_400)),
     },
     minute=0,
-    order=("divisions", "contacts", "appointments", "deals", "zipcodes", "genius_users", *OTHERS),
-    groups={"associations": ASSOCIATIONS},
+    order=(
+        *("divisions", "contacts", "appointments", "deals", "zipcodes", "genius_users"),
+        *("companies", "tickets", "owners", "pipelines", "pipeline_stages"),
+        *("products", "line_items", *ENGAGEMENTS),
+    ),
+    groups={
+        "crm": OBJECTS,
+        "engagements": ENGAGEMENTS,
+        "associations": ASSOCIATIONS,
+        "reference": ("owners", "pipelines", "pipeline_stages", "zipcodes"),
+    },
     owners=("team:data-engineering",),
     kinds=("hubspot",),
     calculates=True,
     variables=VARIABLES,
+    refers={
+        "hubspot_owner_id": "owners.id",
+        "hs_product_id": "products.id",
+        "hscontact_id": "contacts.id",
+        "genius_appointment_id": "genius.appointments.id",
+        "genius_prospect_id": "genius.prospects.id",
+        "lead_salesrabbit_lead_id": "salesrabbit.leads.id",
+    },
 )

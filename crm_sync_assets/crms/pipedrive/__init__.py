@@ -50,4 +50,17 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("pipedrive",),
     variables=VARIABLES,
+    refers={
+        "owner_id": "users.id",
+        "creator_user_id": "users.id",
+        "creator_id": "users.id",
+        "user_id": "users.id",
+        "pipeline_id": "pipelines.id",
+        "stage_id": "stages.id",
+        "org_id": "organizations.id",
+        "organization_id": "organizations.id",
+        "person_id": "persons.id",
+        "deal_id": "deals.id",
+        "lead_id": "leads.id",
+    },
 )

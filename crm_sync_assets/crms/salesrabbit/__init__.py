@@ -36,4 +36,5 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("salesrabbit",),
     variables=VARIABLES,
+    refers={"user_id": "users.id", "changed_by_user_id": "users.id", "lead_id": "leads.id"},
 )

@@ -14,7 +14,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.switches import lacking
 from crm_sync_assets.errors import FatalError, SyncError
-from crm_sync_assets.orchestration.assets import asset_key
+from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.orchestration.schedules import is_on
 from crm_sync_assets.settings import SyncSettings

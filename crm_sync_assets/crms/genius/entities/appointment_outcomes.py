@@ -24,4 +24,5 @@ APPOINTMENT_OUTCOMES = Entity(
     ),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"type_id": "appointment_outcome_types.id"},
 )

@@ -52,4 +52,5 @@ APPOINTMENTS = Entity(
     indexes=("prospect_id", "user_id", "date", "hubspot_appointment_id", "updated_at"),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"type_id": "appointment_types.id", "complete_outcome_id": "appointment_outcomes.id"},
 )

@@ -25,4 +25,5 @@ DIVISIONS = Entity(
     ),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"group_id": "division_groups.id", "region_id": "division_regions.id"},
 )

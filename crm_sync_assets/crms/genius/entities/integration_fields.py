@@ -24,4 +24,5 @@ INTEGRATION_FIELDS = Entity(
     indexes=("user_id", "division_id"),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"definition_id": "integration_field_definitions.id"},
 )

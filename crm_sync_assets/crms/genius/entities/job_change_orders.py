@@ -45,4 +45,9 @@ JOB_CHANGE_ORDERS = Entity(
     indexes=("job_id", "updated_at"),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={
+        "type_id": "job_change_order_types.id",
+        "status_id": "job_change_order_statuses.id",
+        "reason_id": "job_change_order_reasons.id",
+    },
 )

@@ -27,4 +27,5 @@ MARKETING_SOURCES = Entity(
     ),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"type_id": "marketing_source_types.id"},
 )

@@ -54,4 +54,5 @@ USER_DATA = Entity(
     indexes=("division_id", "updated_at"),
     tombstones="found",
     clock_steps_back=STEP_BACK,
+    refers={"title_id": "user_titles.id"},
 )

@@ -23,6 +23,7 @@ def _pairs(of: str, to: str, of_type: str, to_type: str, table: str | None = Non
         columns=(object_id(of_column, key=True), object_id(to_column, key=True)),
         indexes=(to_column,),
         after=(f"hubspot.{of_type}", f"hubspot.{to_type}"),
+        refers={of_column: f"{of_type}.id", to_column: f"{to_type}.id"},
         settings={"page_size": 1_000},
     )
 
