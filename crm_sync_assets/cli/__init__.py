@@ -30,13 +30,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "migrate": ("migrate", "bring the warehouse's core tables up to date"),
     "rotate-keys": ("rotate_keys", "encrypt what is stored, or move it to the newest key"),
     "blind-index": ("blind_index", "what to search an encrypted column by"),
+    "completion": ("completion", "what a shell completes words of this with: bash, zsh, fish"),
     "sandbox": ("sandbox", "the CRMs as a local server, to try things on"),
     "demo": ("demo", "a first sync and a delta against the sandbox, checked against its truth"),
     "dev": ("dev", "Dagster's UI and daemon, with the sandbox or your own account"),
 }
 
 
-REPORTS = ("history", "health", "entities", "alerts", "quarantine", "sql", "doctor", "blind-index")
+REPORTS = (
+    *("history", "health", "entities", "alerts", "quarantine", "sql", "doctor", "blind-index"),
+    "completion",
+)
 """Commands whose work is what they print; the others have done theirs whoever reads of it."""
 
 _AND_THEN = ("prune", "replay", "--markdown", "test", "check")

@@ -12,14 +12,14 @@ from crm_sync_assets.cli.tables import add_output, open_for_reading, print_json,
 from crm_sync_assets.errors import UsageError
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync alerts",
         description="Alerts over SyncHistory, one per incident, to the channels of "
         "CRM_SYNC_ALERT_URLS. The daemon checks every minute; `check` does the same, for cron on "
         "another machine, so that a dead daemon is noticed too.",
     )
-    actions = parser.add_subparsers(dest="action", metavar="check|list|test", required=True)
+    actions = found.add_subparsers(dest="action", metavar="check|list|test", required=True)
     for name, about in (
         ("check", "look now, tell what was not told yet; exit status 1 while something is open"),
         ("list", "incidents, the newest first"),
@@ -31,7 +31,11 @@ def run(words: Sequence[str]) -> int:
         if name == "list":
             add_output(action)
             action.add_argument("--limit", type=positive, default=20, metavar="N", help="[20]")
-    given = parser.parse(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     if given.action == "list":
         return _list(given.limit, given.json, wide=given.wide)
     # What a channel had against a message is in the log.

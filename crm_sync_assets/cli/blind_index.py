@@ -14,18 +14,22 @@ from crm_sync_assets.warehouse.encryption import open_vault
 from crm_sync_assets.warehouse.vault import index_column
 
 
-def run(words: Sequence[str]) -> int:
-    """Print the blind index of the value on standard input."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync blind-index",
         description="The blind index of a value, by which an encrypted column is searched. The "
         "value is read from standard input, so that it stays out of the shell's history.",
         epilog="example:\n  echo ann@example.com | crm-sync blind-index hubspot contacts email",
     )
-    parser.add_argument("crm")
-    parser.add_argument("entity")
-    parser.add_argument("column")
-    given = parser.parse(words)
+    found.add_argument("crm")
+    found.add_argument("entity")
+    found.add_argument("column")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the blind index of the value on standard input."""
+    given = parser().parse(words)
     from crm_sync_assets.declarations import registry
 
     entity = registry.entity(f"{given.crm}.{given.entity.replace('-', '_')}")

@@ -21,7 +21,7 @@ MOST_DAYS = 365
 
 def run(words: Sequence[str]) -> int:
     """Serve until Ctrl-C, or write the file."""
-    given = _parser().parse(words)
+    given = parser().parse(words)
     if given.days > MOST_DAYS:
         raise UsageError(f"--days: at most {MOST_DAYS}")
     from crm_sync_assets.declarations import registry
@@ -30,32 +30,32 @@ def run(words: Sequence[str]) -> int:
     return _write(given, entities) if given.output else _serve(given, entities)
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync dashboard",
         description="SyncHistory and the tables on one page: freshness, watermarks, records a day, "
         "durations, API quota, quarantine, alerts. /metrics is for Prometheus, /healthz says "
         "whether the warehouse can be read.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
-    parser.add_argument("--port", type=whole_number, default=3100, help="0: a free one [3100]")
-    parser.add_argument(
+    found.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
+    found.add_argument("--port", type=whole_number, default=3100, help="0: a free one [3100]")
+    found.add_argument(
         "--public", action="store_true", help="listen on an address that other machines reach"
     )
-    parser.add_argument(
+    found.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
         help="a name it is asked for by, beside this machine's own; several times if need be",
     )
-    parser.add_argument(
+    found.add_argument(
         "--days", type=positive, default=30, metavar="N", help="that are read, up to 365 [30]"
     )
-    parser.add_argument(
+    found.add_argument(
         "--output", metavar="FILE", help="write one HTML file for sharing, and serve nothing"
     )
-    return parser
+    return found
 
 
 def _write(given: Namespace, entities: Sequence[Entity]) -> int:

@@ -38,19 +38,23 @@ INDEX_LAG_SECONDS = 20
 QUESTION = "SELECT lifecyclestage, count(*) FROM hubspot_contact GROUP BY 1"
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync demo",
         description="A first sync, a delta and a full read of every entity against the sandbox, in "
         "a state folder of its own, compared with the sandbox's truth at the end.",
     )
-    parser.add_argument("--contacts", type=positive, default=2_000, metavar="N", help="[2000]")
-    parser.add_argument(
+    found.add_argument("--contacts", type=positive, default=2_000, metavar="N", help="[2000]")
+    found.add_argument(
         "--moves", type=positive, default=400, metavar="N", help="changes before the delta [400]"
     )
-    parser.add_argument("--details", action="store_true", help="every sync and every table")
-    parser.add_argument("--no-progress", action="store_true", help="Plain lines, no bars.")
-    given = parser.parse(words)
+    found.add_argument("--details", action="store_true", help="every sync and every table")
+    found.add_argument("--no-progress", action="store_true", help="Plain lines, no bars.")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     return demo(
         contacts=given.contacts,
         moves=given.moves,

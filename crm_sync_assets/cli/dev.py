@@ -37,22 +37,26 @@ CODE_SECONDS = 120
 """How long the code may take to load."""
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync dev",
         description="Dagster's UI and daemon, the dashboard, the embedded PostgreSQL, and the "
         "sandbox unless the environment has variables of a CRM. Ctrl-C stops all of them.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
-    parser.add_argument(
+    found.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
+    found.add_argument(
         "--port", type=positive, default=3000, help="port of the UI, or the next free one [3000]"
     )
-    parser.add_argument("--contacts", type=positive, default=500, help="in the sandbox [500]")
-    parser.add_argument(
+    found.add_argument("--contacts", type=positive, default=500, help="in the sandbox [500]")
+    found.add_argument(
         "--every", type=positive, default=5, metavar="S", help="seconds between its changes [5]"
     )
-    parser.add_argument("--empty", action="store_true", help="do not go on with the demo's data")
-    given = parser.parse(words)
+    found.add_argument("--empty", action="store_true", help="do not go on with the demo's data")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     return dev(**vars(given))
 
 

@@ -12,15 +12,19 @@ from crm_sync_assets.redaction import one_line, redact
 _MARKS = {"ok": "✓", "note": "!", "wrong": "✗"}
 
 
-def run(words: Sequence[str]) -> int:
-    """A line per finding; 1 if something is wrong."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync doctor",
         description="Check credentials, warehouse, clocks, disk and settings. Reads a record of "
         "each kind, writes nothing.",
     )
-    parser.add_argument("crm", nargs="*", help="only these CRMs")
-    given = parser.parse(words)
+    found.add_argument("crm", nargs="*", help="only these CRMs")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """A line per finding; 1 if something is wrong."""
+    given = parser().parse(words)
     for name in given.crm:
         check_crm(name)
     from crm_sync_assets.operations.doctor import examine

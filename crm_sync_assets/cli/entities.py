@@ -22,11 +22,11 @@ BEGIN = "# The CRMs: written by `make entities`, from their declarations."
 END = "# End of the CRMs."
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(prog="crm-sync entities", description="Every entity that can be synced.")
-    parser.add_argument("crm", nargs="?", help="only this CRM")
-    parser.add_argument("--wide", action="store_true", help="all columns")
-    form = parser.add_mutually_exclusive_group()
+def parser() -> Parser:
+    found = Parser(prog="crm-sync entities", description="Every entity that can be synced.")
+    found.add_argument("crm", nargs="?", help="only this CRM")
+    found.add_argument("--wide", action="store_true", help="all columns")
+    form = found.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help=f"write {PAGE} and {EXAMPLE} instead")
     form.add_argument(
         "--dictionary",
@@ -36,7 +36,11 @@ def run(words: Sequence[str]) -> int:
         help="every table and column, what it holds and where it comes from",
     )
     form.add_argument("--dbt", action="store_true", help="a sources.yml for a dbt project")
-    given = parser.parse(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     if given.markdown:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(markdown(), "utf-8")

@@ -20,16 +20,20 @@ FEW = 5
 """So many entities are named without --wide."""
 
 
-def run(words: Sequence[str]) -> int:
-    """Print the report; 1 if something is off."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync health",
         description="Syncs of the last 24 hours, the newest of every entity, and whether the rows "
         "of SyncHistory keep its contract. Exit status 1 when something is off.",
     )
-    parser.add_argument("crm", nargs="?", help="only this CRM")
-    add_output(parser)
-    given = parser.parse(words)
+    found.add_argument("crm", nargs="?", help="only this CRM")
+    add_output(found)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the report; 1 if something is off."""
+    given = parser().parse(words)
     check_crm(given.crm)
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.operations.health import examine

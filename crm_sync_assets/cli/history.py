@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
         from crm_sync_assets.cli import prune
 
         return prune.run(words[1:])
-    given = _parser().parse(words)
+    given = parser().parse(words)
     check_crm(given.crm)
     rows, hidden = _found(given, since=moment(given.since) if given.since else None)
     if given.json:
@@ -63,21 +63,21 @@ def run(words: Sequence[str]) -> int:
     return exits.SUCCESS
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync history",
         description="SyncHistory, the newest first. Trials (dry, limited and filtered runs, "
         "replays of the quarantine) are left out unless asked for. `crm-sync history prune --help` "
         "tells how to remove what is old.",
     )
-    parser.add_argument("--crm", help="only this CRM")
-    parser.add_argument("--entity", help="only this entity")
-    parser.add_argument("--status", choices=["running", "success", "partial", "failed"])
-    parser.add_argument("--since", metavar="WHEN", help="24h, 7d, 2025-01-31, 2025-01-31T12:00")
-    parser.add_argument("--limit", type=positive, default=20, metavar="N", help="most rows [20]")
-    parser.add_argument("--trials", action="store_true", help="with trials")
-    add_output(parser)
-    return parser
+    found.add_argument("--crm", help="only this CRM")
+    found.add_argument("--entity", help="only this entity")
+    found.add_argument("--status", choices=["running", "success", "partial", "failed"])
+    found.add_argument("--since", metavar="WHEN", help="24h, 7d, 2025-01-31, 2025-01-31T12:00")
+    found.add_argument("--limit", type=positive, default=20, metavar="N", help="most rows [20]")
+    found.add_argument("--trials", action="store_true", help="with trials")
+    add_output(found)
+    return found
 
 
 def _found(given: Namespace, *, since: datetime | None) -> tuple[list[dict[str, Any]], int]:

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from crm_sync_assets.cli.arguments import Parser
 
 
+def parser() -> Parser:
+    return Parser(prog="crm-sync migrate", description="Bring the core tables up to date.")
+
+
 def run(words: Sequence[str]) -> int:
-    Parser(prog="crm-sync migrate", description="Bring the core tables up to date.").parse(words)
+    parser().parse(words)
     from crm_sync_assets.settings import environment
     from crm_sync_assets.warehouse.connection import Warehouse
     from crm_sync_assets.warehouse.embedded import warehouse_url

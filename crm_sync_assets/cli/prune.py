@@ -22,7 +22,7 @@ SHORT_QUARANTINE_DAYS = 30
 
 
 def run(words: Sequence[str]) -> int:
-    given = _parser().parse(words)
+    given = parser().parse(words)
     may_be_short = given.yes or given.dry_run
     age = _days("--older-than", given.older_than)
     _refuse_short("--older-than", age, SHORT_DAYS, may_be_short)
@@ -68,23 +68,23 @@ def run(words: Sequence[str]) -> int:
     return exits.SUCCESS
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync history prune",
         description="Remove old rows of SyncHistory, old Dagster runs with their events and logs, "
         "and leftovers of interrupted syncs. What a later sync or a check still looks at stays, "
         "whatever its age. Syncs may run meanwhile.",
     )
-    parser.add_argument("--older-than", required=True, metavar="DAYS", help="90d, or 90")
-    parser.add_argument(
+    found.add_argument("--older-than", required=True, metavar="DAYS", help="90d, or 90")
+    found.add_argument(
         "--quarantine-older-than",
         metavar="DAYS",
         help="also quarantine entries not seen since: records that were never stored",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
-    parser.add_argument("--yes", action="store_true", help="also for a short time")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    return parser
+    found.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+    found.add_argument("--yes", action="store_true", help="also for a short time")
+    found.add_argument("--json", action="store_true", help="for programs")
+    return found
 
 
 def _print(pruned: Pruned, runs: PrunedRuns, compacted: bool, given: Namespace) -> None:

@@ -27,13 +27,13 @@ ALL_ENTRIES = 1_000_000
 NOTHING = "the quarantine holds nothing of that kind"
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync quarantine",
         description="Records that could not be stored, kept whole with the reason. A record that "
         "arrives in order with a later sync leaves by itself.",
     )
-    actions = parser.add_subparsers(dest="action", metavar="list|show|replay", required=True)
+    actions = found.add_subparsers(dest="action", metavar="list|show|replay", required=True)
     for name, about in (
         ("list", "the newest entries"),
         ("show", "entries with the record as the source sent it; it may hold personal data"),
@@ -52,7 +52,11 @@ def run(words: Sequence[str]) -> int:
             action.add_argument(
                 "--skip-validation", action="store_true", help="no checks and no business rules"
             )
-    given = parser.parse(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     check_crm(given.crm)
     if given.action == "show" and not (given.record_id or given.entity or given.crm):
         raise UsageError("say which: --id of a record, or --crm and --entity")

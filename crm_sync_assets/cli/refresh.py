@@ -9,18 +9,22 @@ from crm_sync_assets.cli.arguments import Parser
 from crm_sync_assets.errors import SyncError, UsageError
 
 
-def run(words: Sequence[str]) -> int:
-    """0 if all is stored or there was nothing to do, 3 if some is in quarantine, else 1."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync refresh",
         description="Reads the values that the source calculates (formulas, roll-ups, scores) for "
         "every record and stores those that changed. They change without the record's modified "
         "date, so that no delta sees it.",
     )
-    parser.add_argument("crm", help="a CRM")
-    parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
-    parser.add_argument("--dry-run", action="store_true", help="count what would change, no more")
-    given = parser.parse(words)
+    found.add_argument("crm", help="a CRM")
+    found.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
+    found.add_argument("--dry-run", action="store_true", help="count what would change, no more")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """0 if all is stored or there was nothing to do, 3 if some is in quarantine, else 1."""
+    given = parser().parse(words)
 
     from crm_sync_assets.cli.sync import chosen
     from crm_sync_assets.declarations import registry

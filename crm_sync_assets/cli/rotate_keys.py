@@ -11,9 +11,8 @@ from crm_sync_assets.cli.tables import open_for_reading, print_table
 from crm_sync_assets.keyring import VARIABLE, key_id, new_key
 
 
-def run(words: Sequence[str]) -> int:
-    """0 when everything is under the newest key, else 1."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync rotate-keys",
         description="Encrypt every sensitive value under the newest (first) key of "
         f"{VARIABLE}: the first time what is plain, later what is under an older key. Syncs may "
@@ -21,10 +20,15 @@ def run(words: Sequence[str]) -> int:
         epilog="A rotation: 1. put the new key in front of the old one and restart every process, "
         "2. run this, 3. remove the keys it says are no longer needed.",
     )
-    what = parser.add_mutually_exclusive_group()
+    what = found.add_mutually_exclusive_group()
     what.add_argument("--new", action="store_true", help="only print a fresh key")
     what.add_argument("--check", action="store_true", help="only count what is left to do")
-    given = parser.parse(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """0 when everything is under the newest key, else 1."""
+    given = parser().parse(words)
     if given.new:
         print(new_key())
         return exits.SUCCESS

@@ -11,22 +11,26 @@ from crm_sync_assets.cli.arguments import Parser, positive, whole_number
 from crm_sync_assets.errors import FatalError, UsageError
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync sandbox",
         description="Serve the CRMs locally until Ctrl-C. The lines it prints point clients at it.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
-    parser.add_argument("--port", type=whole_number, default=8650, help="0: a free one [8650]")
-    parser.add_argument("--seed", type=whole_number, default=7, help="same seed, same data [7]")
-    parser.add_argument("--contacts", type=positive, default=500, metavar="N", help="[500]")
-    parser.add_argument(
+    found.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
+    found.add_argument("--port", type=whole_number, default=8650, help="0: a free one [8650]")
+    found.add_argument("--seed", type=whole_number, default=7, help="same seed, same data [7]")
+    found.add_argument("--contacts", type=positive, default=500, metavar="N", help="[500]")
+    found.add_argument(
         "--move-every", type=float, default=0, metavar="S", help="one change every S seconds"
     )
-    parser.add_argument(
+    found.add_argument(
         "--knob", action="append", default=[], metavar="NAME=JSON", help="e.g. limits=true"
     )
-    given = parser.parse(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     from crm_sync_assets.sandbox import Sandbox
 
     try:

@@ -13,17 +13,21 @@ from crm_sync_assets.cli.tables import add_output, open_for_reading, print_json,
 from crm_sync_assets.errors import UsageError
 
 
-def run(words: Sequence[str]) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync sql",
         description="The rows of one SQL query, in a transaction that can only read.",
         epilog="example:\n  crm-sync sql 'SELECT status, count(*) FROM ingestion_sync_history "
         "GROUP BY 1'",
     )
-    parser.add_argument("query")
-    parser.add_argument("--limit", type=positive, default=100, metavar="N", help="most rows [100]")
-    add_output(parser)
-    given = parser.parse(words)
+    found.add_argument("query")
+    found.add_argument("--limit", type=positive, default=100, metavar="N", help="most rows [100]")
+    add_output(found)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    given = parser().parse(words)
     with closing(open_for_reading()) as warehouse, warehouse.connection() as connection:
         connection.execute("SET TRANSACTION READ ONLY")
         try:

@@ -78,8 +78,7 @@ def run(crm: Crm, words: Sequence[str]) -> int:
     return _sync(wanted, given, flags_of(crm), whole=whole, named=named)
 
 
-def run_all(words: Sequence[str]) -> int:
-    """Sync everything of every CRM the environment names; one that fails stops no other."""
+def parser_of_all() -> Parser:
     parser = Parser(
         prog="crm-sync all",
         description="Sync all entities of every CRM that has a variable in the environment, one "
@@ -87,7 +86,12 @@ def run_all(words: Sequence[str]) -> int:
         epilog=exits.MEANINGS,
     )
     _add_options(parser, Flags)
-    given = parser.parse(words)
+    return parser
+
+
+def run_all(words: Sequence[str]) -> int:
+    """Sync everything of every CRM the environment names; one that fails stops no other."""
+    given = parser_of_all().parse(words)
     named = [crm for crm in registry.crms().values() if is_named(crm)]
     if not named:
         raise UsageError(

@@ -15,19 +15,23 @@ SHOWN = 20
 """Findings of an entity that are printed one by one; --json has all of them."""
 
 
-def run(words: Sequence[str]) -> int:
-    """0 if nothing differs any more, 3 if what differs may be newer than the last sync, else 1."""
-    parser = Parser(
+def parser() -> Parser:
+    found = Parser(
         prog="crm-sync verify",
         description="Compares keys and modified moments of every record with the source, and names "
         "what is missing, stale or extra in the warehouse. What changed since the last complete "
         "sync is left to the next one.",
     )
-    parser.add_argument("crm", help="a CRM")
-    parser.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
-    parser.add_argument("--repair", action="store_true", help="read again exactly what differs")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    given = parser.parse(words)
+    found.add_argument("crm", help="a CRM")
+    found.add_argument("entities", nargs="*", metavar="entity", help="entities, a group, or all")
+    found.add_argument("--repair", action="store_true", help="read again exactly what differs")
+    found.add_argument("--json", action="store_true", help="for programs")
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """0 if nothing differs any more, 3 if what differs may be newer than the last sync, else 1."""
+    given = parser().parse(words)
 
     from crm_sync_assets.cli.sync import chosen
     from crm_sync_assets.declarations import registry
