@@ -145,6 +145,9 @@ class FakeClient:
     def record_url(self, entity: Entity, key: Key) -> str | None:
         return f"https://crm.example/{entity.sync_type}/{'/'.join(key)}"
 
+    def list_url(self, entity: Entity) -> str | None:
+        return f"https://crm.example/{entity.sync_type}"
+
     def check(self) -> str:
         return "reachable"
 

@@ -161,6 +161,10 @@ class Client(Protocol):
         """Where a person can look at the record in the CRM."""
         ...
 
+    def list_url(self, entity: Entity) -> str | None:
+        """Where a person can look at all of the entity's records in the CRM."""
+        ...
+
     def check(self) -> str:
         """One line on what the credentials reach. Raises SyncError with what to do otherwise."""
         ...

@@ -20,11 +20,11 @@ from crm_sync_assets.log import logger
 from crm_sync_assets.orchestration.columns import column_schema, described
 from crm_sync_assets.orchestration.config import block, block_name, flags_given, own_config
 from crm_sync_assets.orchestration.failing import failing_plainly
+from crm_sync_assets.orchestration.findings import findings
 from crm_sync_assets.orchestration.hooks import close_history_row, remember
 from crm_sync_assets.orchestration.io_manager import (
     UpsertIOManager,
     also_filled,
-    findings,
     store,
 )
 from crm_sync_assets.orchestration.keys import asset_key

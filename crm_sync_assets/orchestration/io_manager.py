@@ -13,6 +13,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.orchestration.columns import described
 from crm_sync_assets.orchestration.failing import failing_plainly
+from crm_sync_assets.orchestration.findings import findings
 from crm_sync_assets.orchestration.lineage import completed
 from crm_sync_assets.orchestration.partitions import Definition, filled, still_empty
 from crm_sync_assets.orchestration.resources import WarehouseResource
@@ -119,28 +120,3 @@ def also_filled(
     proved = filled(definition, sync.plan)
     empty = still_empty(instance, key, definition, proved, besides=besides)
     return [dg.AssetMaterialization(key, partition=one, metadata=told) for one in empty]
-
-
-def findings(sync: Sync) -> dict[str, Any]:
-    """What a finished sync tells Dagster. A run over several partitions tells all of them the
-    same, so the names of the counts say whose they are.
-    """
-    strategy, counts = sync.strategy, sync.counts
-    return {
-        "sync_id": sync.sync_id,
-        "strategy": strategy.name,
-        "since": strategy.since.isoformat() if strategy.since else "the beginning",
-        "until": strategy.until.isoformat() if strategy.until else "now",
-        "dry_run": sync.flags.dry_run,
-        "status": sync.status,
-        "records_processed_by_this_run": counts.processed,
-        "created_by_this_run": counts.created,
-        "updated_by_this_run": counts.updated,
-        "unchanged_in_this_run": counts.unchanged,
-        "deleted_by_this_run": counts.deleted,
-        "failed_in_this_run": counts.failed,
-        "warnings_in_this_run": counts.warnings,
-        "api_calls_of_this_run": sync.usage.api_calls,
-        "duration_seconds_of_this_run": round(sync.timing.elapsed, 3),
-        "next_delta_starts_at": sync.watermark.isoformat() if sync.watermark else "unchanged",
-    }

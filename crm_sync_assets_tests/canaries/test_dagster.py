@@ -87,6 +87,7 @@ def in_a_rule(runs: Runs, patch: pytest.MonkeyPatch) -> None:
 
 def in_the_link(runs: Runs, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FakeClient, "record_url", broken)
+    patch.setattr(FakeClient, "list_url", broken)
     runs.entities = (of_people(),)
 
 

@@ -140,6 +140,39 @@ def test_a_run_tells_what_the_source_calls_its_columns(runs: Runs) -> None:
     assert told["id"] == "text from id"
 
 
+def test_a_run_tells_numbers_that_plot_and_where_to_look(
+    runs: Runs, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("CRM_SYNC_DASHBOARD_URL", "https://boards.example/crm/")
+    served(runs, 5)
+    *_, event = told(runs.run())
+    found = {name: value.value for name, value in event.metadata.items()}
+    plots = {name for name, value in found.items() if type(value) in (int, float)}
+    assert plots >= {
+        "dagster/row_count",
+        "created_by_this_run",
+        "updated_by_this_run",
+        "deleted_by_this_run",
+        "failed_in_this_run",
+        "duration_seconds_of_this_run",
+        "records_per_second_of_this_run",
+        "api_calls_of_this_run",
+        "watermark_age_hours",
+    }
+    assert found["records_per_second_of_this_run"] > 0
+    assert 0 <= found["watermark_age_hours"] < 1
+    assert found["in_the_crm"] == "https://crm.example/people"
+    assert found["dashboard"] == "https://boards.example/crm/#test/people"
+    assert found["history"] == "crm-sync history --crm=test --entity=people"
+    assert "quarantine" not in found
+    environment.delenv("CRM_SYNC_DASHBOARD_URL")
+    runs.source.client = FakeClient([person(1), {"id": None}])
+    *_, event = told(runs.run(config={"full": True}))
+    assert "dashboard" not in event.metadata
+    quarantine = "crm-sync quarantine list --crm=test --entity=people"
+    assert event.metadata["quarantine"].value == quarantine
+
+
 def test_a_dry_run_does_not_look_like_a_materialization(runs: Runs, warehouse: Warehouse) -> None:
     served(runs)
     result = runs.run(config={"dry_run": True})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -109,13 +109,23 @@ class RestClient(RestAccount):
     def record_url(self, entity: Entity, key: Key) -> str | None:
         """The record's page for people, None where none is declared or can be written."""
         source = self._source(entity)
-        if source.page is None:
-            return None
         names = dict(zip((column.name for column in entity.key), key, strict=True))
+        return self._page_for_people(source, source.page, names)
+
+    def list_url(self, entity: Entity) -> str | None:
+        """The page for people that lists all of them, None as above."""
+        source = self._source(entity)
+        return self._page_for_people(source, source.list_page, {})
+
+    def _page_for_people(
+        self, source: Rest, page: str | None, names: Mapping[str, str]
+    ) -> str | None:
+        if page is None:
+            return None
         try:
             filling = self._filling(self._declared[source.api])
             known = {name: value for name, value in filling.items() if value}
-            return source.page.format(**known, **names)
+            return page.format(**known, **names)
         except (SyncError, KeyError):
             return None
 

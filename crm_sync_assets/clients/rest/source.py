@@ -146,7 +146,7 @@ class Rest:
     CRM's own flags → the parameters they become; where the source has none, `wanted` says whether
     the flags' values leave a record in. `again` lists everything a second time in pages of another
     size, to find what one list left out; for small lists that nobody counts. `page` is the address
-    of a record's page for people.
+    of a record's page for people, `list_page` that of the list of them.
     """
 
     path: str
@@ -172,6 +172,7 @@ class Rest:
     many: Many | None = None
     again: bool = False
     page: str | None = None
+    list_page: str | None = None
     cost: Cost = 1
     api: str = ""
     kind: SourceKind = "api"

@@ -89,6 +89,9 @@ class Genius:
     def record_url(self, entity: Entity, key: Key) -> str | None:  # noqa: ARG002  no web page
         return None
 
+    def list_url(self, entity: Entity) -> str | None:  # noqa: ARG002  no web page
+        return None
+
     def check(self) -> str:
         """Which server answers, and which tables it lets us read.
 

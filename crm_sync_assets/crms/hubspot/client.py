@@ -155,6 +155,16 @@ class HubSpot(Account):
 
         https://{uiDomain}/contacts/{portalId}/record/{objectTypeId}/{recordId}
         """
+        return self._page_for_people(entity, "record/{kind}/" + key[0])
+
+    def list_url(self, entity: Entity) -> str | None:
+        """The list of all such records, None as above.
+
+        https://{uiDomain}/contacts/{portalId}/objects/{objectTypeId}/views/all/list
+        """
+        return self._page_for_people(entity, "objects/{kind}/views/all/list")
+
+    def _page_for_people(self, entity: Entity, path: str) -> str | None:
         source = entity.source
         if isinstance(source, Zipcodes):
             return self._zip_file(source).url() if self._environment.get("ZIPCODES_OWNER") else None
@@ -169,7 +179,7 @@ class HubSpot(Account):
             return None
         kind = TYPE_IDS.get(name) or self.type_id(name)
         host = account.get("uiDomain") or "app.hubspot.com"
-        return f"https://{host}/contacts/{account.get('portalId')}/record/{kind}/{key[0]}"
+        return f"https://{host}/contacts/{account.get('portalId')}/{path.replace('{kind}', kind)}"
 
     def check(self) -> str:
         """Which account answers, and which objects it lets us read.

@@ -260,6 +260,13 @@ def test_a_record_s_page(reader: MakeReader, name: str, key: str, url: str | Non
     assert reader().client.record_url(registry.entity(f"hubspot.{name}"), (key,)) == url
 
 
+def test_the_list_of_them(reader: MakeReader) -> None:
+    client = reader().client
+    url = client.list_url(registry.entity("hubspot.contacts"))
+    assert url == "https://app.hubspot.com/contacts/123456/objects/0-1/views/all/list"
+    assert client.list_url(registry.entity("hubspot.owners")) is None
+
+
 def test_no_link_is_no_failure(sandbox: Sandbox, reader: MakeReader) -> None:
     sandbox.faults.add(r"account-info", "all", status=403)
     assert reader().client.record_url(registry.entity("hubspot.deals"), ("1",)) is None

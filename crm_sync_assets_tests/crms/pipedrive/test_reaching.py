@@ -105,6 +105,12 @@ def test_a_record_has_a_page_where_the_company_is_known(company: Company, name: 
     assert company.client.record_url(entity, ("7",)) == URLS[name]
 
 
+def test_so_has_the_list_of_them(company: Company) -> None:
+    persons, notes = map(registry.entity, ("pipedrive.persons", "pipedrive.notes"))
+    assert company.client.list_url(persons) == "https://acme.pipedrive.com/persons/list"
+    assert company.client.list_url(notes) is None
+
+
 @pytest.mark.parametrize("name", URLS)
 def test_and_none_where_it_is_not(by_app: Company, name: str) -> None:
     assert by_app.client.record_url(registry.entity(f"pipedrive.{name}"), ("7",)) is None

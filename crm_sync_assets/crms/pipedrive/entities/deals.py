@@ -41,6 +41,7 @@ DEALS = Entity(
             Sweep("deleted archived", ARCHIVED, ask=DELETED, gone=True, cost=tokens(20)),
         ),
         page=f"{PAGE}deal/{{id}}",
+        list_page=f"{PAGE}pipeline",
     ),
     resweeps=(Resweep("weekly"),),
     table="pipedrive_deal",

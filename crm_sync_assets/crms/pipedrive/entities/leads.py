@@ -27,6 +27,7 @@ LEADS = Entity(
             Sweep("archived", "/api/v1/leads/archived", delta=Everything(), cost=tokens(40)),
         ),
         page=f"{PAGE}leads/inbox/{{id}}",
+        list_page=f"{PAGE}leads/inbox",
     ),
     resweeps=(Resweep("weekly"),),
     table="pipedrive_lead",

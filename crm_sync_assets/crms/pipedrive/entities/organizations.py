@@ -19,7 +19,9 @@ ADDRESS = """
 ORGANIZATIONS = Entity(
     "pipedrive.organizations",
     about="Companies and other organizations that people belong to.",
-    source=v2("organizations", page=f"{PAGE}organization/{{id}}"),
+    source=v2(
+        "organizations", page=f"{PAGE}organization/{{id}}", list_page=f"{PAGE}organizations/list"
+    ),
     resweeps=(Resweep("weekly"),),
     table="pipedrive_organization",
     columns=(

@@ -33,7 +33,11 @@ def _primary(given: Any) -> Any:
 PERSONS = Entity(
     "pipedrive.persons",
     about="People whom deals, leads and activities are about.",
-    source=v2("persons", page=f"{PAGE}person/{{id}}"),
+    source=v2(
+        "persons",
+        page=f"{PAGE}person/{{id}}",
+        list_page=f"{PAGE}persons/list",
+    ),
     resweeps=(Resweep("weekly"),),
     table="pipedrive_person",
     columns=(

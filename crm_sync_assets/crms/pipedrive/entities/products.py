@@ -14,7 +14,9 @@ from crm_sync_assets.declarations.entity import Entity, Resweep
 PRODUCTS = Entity(
     "pipedrive.products",
     about="What is sold, and at which prices.",
-    source=v2("products", delta=CHANGED_SINCE, page=f"{PAGE}product/{{id}}"),
+    source=v2(
+        "products", delta=CHANGED_SINCE, page=f"{PAGE}product/{{id}}", list_page=f"{PAGE}products"
+    ),
     resweeps=(Resweep("weekly"),),
     table="pipedrive_product",
     columns=(
