@@ -172,19 +172,20 @@ def state(value: str) -> str | None:
 @_remembering
 def _state_slowly(value: str) -> str | None:
     value = " ".join(value.split())
-    if value.upper() in _STATES or value.lower() in _PROVINCES:
+    if value.upper() in _STATES:
         return None
     # Names only: looked up as well, `us` would take a misspelt name by its sound, or a FIPS code.
-    return None if value.lower() in _state_names() else "is not a US state or Canadian province"
+    return None if value.lower() in state_names() else "is not a US state or Canadian province"
 
 
 @lru_cache(maxsize=1)
-def _state_names() -> frozenset[str]:
+def state_names() -> frozenset[str]:
+    """Of the US's states and Canada's provinces, and their abbreviations, in lower case."""
     import us
 
     places = [*us.states.STATES_AND_TERRITORIES, us.states.DC]
     names = {place.name.lower() for place in places} | {"washington dc", "washington, dc", "d.c."}
-    return frozenset(names | {place.abbr.lower() for place in places})
+    return frozenset(names | {place.abbr.lower() for place in places} | _PROVINCES)
 
 
 def object_id(value: str) -> str | None:

@@ -94,11 +94,23 @@ class CarefulPath:
         if self._validate and column.validate is not None:
             problem = column.validate(value)
             if problem is not None:
+                country = self._country(column, record)
+                problem = self._shape.second_look(column, value, problem, country)
+            if problem is not None:
                 self._log.warn(column.name, column, value, problem, noted.key)
                 if self._strict:
                     raise BadRecord("validate", f"{column.name} {problem}", column.name)
                 noted.issues.append({"field": column.name, "problem": problem})
         return value
+
+    def _country(self, column: Column, record: Record) -> Any:
+        """What the record says of the country that this column's value is of."""
+        country = self._shape.countries.get(column.name)
+        try:
+            return country and country.parse(self._shape.raw(country, record))
+        except (BadRecord, ValueError):
+            # What is wrong with that is told with it.
+            return None
 
     def _refuse_or_note(self, column: Column, raw: Any, reason: str, noted: _Noted) -> None:
         word = {"id_list": "json", "rest": "json"}.get(column.kind, column.kind)

@@ -103,8 +103,9 @@ class Processor:
                     issues += len(row[-1])
             else:
                 if row[-1] is not None:
-                    issues += len(row[-1])
-                    row = (*row[:-1], [self._checked(row, *found) for found in row[-1]])
+                    noted = [issue for found in row[-1] if (issue := self._checked(row, *found))]
+                    issues += len(noted)
+                    row = (*row[:-1], noted or None)
             if rules:
                 odd = self._broken_rules(row)
                 if odd:
@@ -133,10 +134,15 @@ class Processor:
             self._log.set_aside(record_id, reason)
         return Failure(record_id, stage, reason, field, kept, url)
 
-    def _checked(self, row: Row, position: int, problem: str) -> Issue:
+    def _checked(self, row: Row, position: int, problem: str) -> Issue | None:
         column = self.entity.columns[position]
-        self._log.warn(column.name, column, row[position], problem, self._key_of(row))
-        return {"field": column.name, "problem": problem}
+        country = self._shape.countries.get(column.name)
+        where = row[self._shape.position[country.name]] if country else None
+        found = self._shape.second_look(column, row[position], problem, where)
+        if found is None:
+            return None
+        self._log.warn(column.name, column, row[position], found, self._key_of(row))
+        return {"field": column.name, "problem": found}
 
     def _broken_rules(self, row: Row) -> list[Issue]:
         view = self._view

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.declarations.postal import JUDGES, country_of
 
 Stage = Literal["parse", "validate", "load"]
 """What refused a record: reading it, checking it, or the warehouse."""
@@ -46,6 +47,11 @@ class Shape:
         self.steps = tuple(step for step in self.root.split(".") if step)
         self.position = {column.name: place for place, column in enumerate(entity.columns)}
         self.key_positions = tuple(self.position[column.name] for column in entity.key)
+        self.countries = {
+            column.name: country_of(column, entity.columns)
+            for column in entity.columns
+            if column.validate in JUDGES
+        }
         self.rest = next((c for c in entity.columns if c.kind == "rest"), None)
         self.paths: dict[str, tuple[str, ...]] = {
             column.name: tuple(column.path(self.root).split("."))
@@ -102,6 +108,11 @@ class Shape:
         """What no column takes, ready for jsonb; nulls are left out, as they say nothing."""
         left = _left(self.root_of(record), self.taken)
         return parsing.sanitise(left, changes) if left else None
+
+    def second_look(self, column: Column, value: Any, problem: str, country: Any) -> str | None:
+        """What is left of a check's objection to a value, with the country that it is of."""
+        judge = JUDGES.get(column.validate) if column.validate else None
+        return problem if judge is None else judge(value, country)
 
     def source_name(self, column: Column) -> str:
         """The column's name in the source, below the root."""
