@@ -14,7 +14,7 @@ from psycopg import sql
 from crm_sync_assets.clients import oauth
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.warehouse import encryption, quarantine, tables
+from crm_sync_assets.warehouse import encryption, quarantine, tables, views
 from crm_sync_assets.warehouse.connection import (
     Connection,
     is_worth_repeating,
@@ -125,11 +125,13 @@ class EncryptedRows:
                 actions.append(
                     sql.SQL("ALTER COLUMN {0} TYPE text USING to_jsonb({0})::text").format(name)
                 )
-        self.connection.execute(
-            sql.SQL("ALTER TABLE {} {}").format(
-                sql.Identifier(self.name), sql.SQL(", ").join(actions)
+        # A view of a column stands in the way of another type for it.
+        with views.aside(self.connection, self.name):
+            self.connection.execute(
+                sql.SQL("ALTER TABLE {} {}").format(
+                    sql.Identifier(self.name), sql.SQL(", ").join(actions)
+                )
             )
-        )
         for column in indexed:
             self.connection.execute(tables.create_index(self.name, self.name, column.index))
 

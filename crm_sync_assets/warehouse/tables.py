@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import comments, locks
+from crm_sync_assets.warehouse import comments, locks, views
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, index_column
 
@@ -55,9 +55,9 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     """Create the entity's table, or add the columns it lacks; the names of columns added.
 
     With a vault, sensitive columns are made to hold encrypted values. Table and columns say what
-    they hold, unless that is refused. Runs in the caller's transaction. Raises FatalError when a
-    column has another type than the declaration, or is not as encrypted as it should be: nothing
-    is converted behind anybody's back.
+    they hold, unless that is refused, and the view of its live rows has all columns. Runs in the
+    caller's transaction. Raises FatalError when a column has another type than the declaration, or
+    is not as encrypted as it should be: nothing is converted behind anybody's back.
     """
     encrypted = vault is not None
     wanted = stored_columns(entity, encrypted=encrypted)
@@ -69,6 +69,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     if existing is None:
         _create(connection, entity, wanted)
         _comment(connection, entity, wanted, {})
+        views.keep(connection, entity.table)
         return []
     _refuse_mixture(entity, existing.columns, encrypted=encrypted)
     refuse_other_types(entity, wanted, existing.columns)
@@ -80,6 +81,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
             )
         )
     _comment(connection, entity, wanted, existing.comments)
+    views.keep(connection, entity.table)
     if added:
         log.warning(
             "%s: added columns %s to %s; rows stored before keep them empty until a full sync",
@@ -165,8 +167,9 @@ def refuse_other_types(entity: Entity, wanted: dict[str, str], existing: dict[st
         if stored != kind:
             raise FatalError(
                 f"{entity}: column {entity.table}.{name} is {stored} in the warehouse but "
-                f"{kind} in the declaration. Convert it with ALTER TABLE, or rename the table "
-                "aside and run a full sync."
+                f"{kind} in the declaration. Convert it with ALTER TABLE (DROP VIEW "
+                f"{views.live_view(entity.table)} before; the next sync makes it again), or rename "
+                "the table aside and run a full sync."
             )
 
 
@@ -178,10 +181,15 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     connection.execute(
         sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(definitions))
     )
-    for name in entity.indexes:
-        # Nobody looks an encrypted value up but by its blind index.
-        indexed = index_column(name) if _is_encrypted(entity, name, wanted) else name
-        connection.execute(create_index(entity.table, entity.table, indexed))
+    # Nobody looks an encrypted value up but by its blind index.
+    indexed = [
+        index_column(name) if _is_encrypted(entity, name, wanted) else name
+        for name in entity.indexes
+    ]
+    names = [index_name(entity.table, column) for column in (*indexed, "survivors")]
+    _free(connection, entity.table, names)
+    for column in indexed:
+        connection.execute(create_index(entity.table, entity.table, column))
     if entity.merged_ids:
         connection.execute(
             sql.SQL("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL").format(
@@ -189,6 +197,23 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
                 table,
                 key,
                 sql.Identifier(entity.merged_ids),
+            )
+        )
+
+
+def _free(connection: Connection, table: str, names: Sequence[str]) -> None:
+    """A table that was renamed aside has kept the names of its indexes, which this one needs."""
+    own = sql.Identifier(table).as_string()
+    found = connection.execute(
+        "SELECT i.relname, i.oid FROM pg_class AS i JOIN pg_class AS t USING (relnamespace) "
+        "WHERE t.oid = to_regclass(%s) AND i.relkind = 'i' AND i.relname = ANY (%s)",
+        (own, list(names)),
+    ).fetchall()
+    for name, number in found:
+        aside = f"{name.encode()[:40].decode(errors='ignore')}_{number}"
+        connection.execute(
+            sql.SQL("ALTER INDEX {} RENAME TO {}").format(
+                sql.Identifier(name), sql.Identifier(aside)
             )
         )
 

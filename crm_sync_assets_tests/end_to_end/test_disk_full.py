@@ -71,7 +71,7 @@ def on_small_disk(disk: Path, warehouse: Warehouse) -> Iterator[Warehouse]:
     warehouse.close()
     with psycopg.connect(warehouse.url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} RESET default_tablespace")  # type: ignore[arg-type]
-        connection.execute("DROP TABLE test_people")
+        connection.execute("DROP TABLE test_people CASCADE")
         connection.execute("DROP TABLESPACE small")
 
 

@@ -726,6 +726,7 @@ def test_a_connection_lost_between_batches_is_replaced_and_nothing_is_doubled(
 def test_a_warehouse_that_refuses_ends_in_a_failed_row(warehouse: Warehouse) -> None:
     sync(warehouse, FakeClient([person(1)]))
     with warehouse.connection() as connection:
+        connection.execute("DROP VIEW test_people_live")
         connection.execute("ALTER TABLE test_people ALTER COLUMN balance TYPE text")
         connection.commit()
     with pytest.raises(FatalError, match=r"balance is text .* numeric in the declaration"):

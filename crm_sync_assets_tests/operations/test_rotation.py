@@ -122,7 +122,7 @@ def test_a_rotated_table_is_the_one_a_keyed_sync_would_have_made(warehouse: Ware
     rotate(keyed, [CLIENTS])
     rotated = (rows(warehouse, query), sorted(rows(warehouse, indexes)))
     with warehouse.connection() as connection:
-        connection.execute("DROP TABLE test_clients")
+        connection.execute("DROP TABLE test_clients CASCADE")
         connection.commit()
     sync(keyed, FakeClient([client(1)]), CLIENTS)
     assert (rows(warehouse, query), sorted(rows(warehouse, indexes))) == rotated

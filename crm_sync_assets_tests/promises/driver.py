@@ -178,7 +178,7 @@ class Subject(ABC):
     def forget(self) -> None:
         """An empty warehouse, as if nothing had ever been synced."""
         kept = "ingestion_sync_history, ingestion_sync_keys, ingestion_quarantine"
-        self.query(f"DROP TABLE IF EXISTS {self.declared.table}")
+        self.query(f"DROP TABLE IF EXISTS {self.declared.table} CASCADE")
         self.query(f"TRUNCATE {kept}")
 
     def began(self) -> None:

@@ -211,6 +211,7 @@ def test_another_type_is_refused_and_nothing_is_converted(
 ) -> None:
     make(warehouse, PEOPLE)
     with warehouse.connection() as connection:
+        connection.execute("DROP VIEW test_people_live")
         connection.execute(f"ALTER TABLE test_people {change}")
         connection.commit()
     before = columns(warehouse, "test_people")
@@ -224,6 +225,7 @@ def test_another_type_is_refused_and_nothing_is_converted(
 def test_a_varchar_somebody_made_by_hand_will_do_for_text(warehouse: Warehouse) -> None:
     make(warehouse, PEOPLE)
     with warehouse.connection() as connection:
+        connection.execute("DROP VIEW test_people_live")
         connection.execute("ALTER TABLE test_people ALTER name TYPE varchar(20)")
         connection.commit()
     assert make(warehouse, PEOPLE) == []

@@ -592,7 +592,7 @@ def test_a_reason_names_the_column_and_quotes_no_value(warehouse: Warehouse) -> 
 def test_what_is_not_the_rows_fault_is_raised(warehouse: Warehouse) -> None:
     put(warehouse, NARROW, [])
     with warehouse.connection() as connection:
-        connection.execute("ALTER TABLE test_narrow DROP COLUMN sync_updated_at")
+        connection.execute("ALTER TABLE test_narrow DROP COLUMN sync_updated_at CASCADE")
         connection.commit()
         table = Table(NARROW, overwrite=False, keep_issues=False)
         connection.execute(table.create_stage())
