@@ -30,8 +30,15 @@ from crm_sync_assets.redaction import register_secret
 PREFIX = "CRM_SYNC_"
 PartitionUnit = Literal["month", "week", "day"]
 WAREHOUSE_URL = "CRM_SYNC_WAREHOUSE_URL"
-BY_NAME = ("CRM_SYNC_ENCRYPTION_KEYS", "CRM_SYNC_ALERT_URLS", "CRM_SYNC_HEARTBEAT_URL")
+SCHEMA = "CRM_SYNC_SCHEMA"
+BY_NAME = ("CRM_SYNC_ENCRYPTION_KEYS", "CRM_SYNC_ALERT_URLS", "CRM_SYNC_HEARTBEAT_URL", SCHEMA)
 """Variables of ours that are no field of `Environment`: they are asked for by name."""
+
+INTERNAL = "_internal"
+"""The end of the name of the schema beside it, which has the engine's own tables."""
+
+_SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,53}")
+"""What needs no quotation marks anywhere; with the end it has at most 63 characters."""
 
 
 class SyncSettings(BaseModel):
@@ -155,6 +162,20 @@ class Environment(BaseSettings):
     def encryption_keys(self) -> tuple[str, ...]:
         """The keys of sensitive values, the newest first. Raises UsageError for what is no key."""
         return read_keys(self.get("CRM_SYNC_ENCRYPTION_KEYS"))
+
+    @property
+    def data_schema(self) -> str | None:
+        """The schema of the data's tables; None leaves it to the database.
+
+        Raises UsageError for a name that cannot be used.
+        """
+        name = self.get(SCHEMA)
+        if name and (not _SCHEMA.fullmatch(name) or name.endswith(INTERNAL)):
+            raise UsageError(
+                f"{SCHEMA} is {name!r}: give a name of small letters, digits and _ with at most 54 "
+                f"characters, which does not begin with pg_ or end with {INTERNAL}"
+            )
+        return name
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The variable, or the content of the file that NAME_FILE points to, or `default`."""

@@ -17,6 +17,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.operations.alert_rules import expected_every
+from crm_sync_assets.warehouse import schemas
 from crm_sync_assets.warehouse.tables import system_columns
 
 Table = dict[str, Any]
@@ -83,8 +84,10 @@ def _marks(table: Table, column: dict[str, Any]) -> str:
     return ", ".join(mark for mark, holds in marks if holds)
 
 
-def dbt(entities: Sequence[Entity]) -> str:
+def dbt(entities: Sequence[Entity], schema: str | None = None) -> str:
     """A sources.yml for dbt 1.8 or newer: one source per CRM, with descriptions, tests, freshness.
+
+    `schema` is the warehouse's own one, if it has one.
 
     A quiet table is not stale: freshness asks SyncHistory for the last complete sync, not the rows
     for their last change. https://docs.getdbt.com/reference/source-properties
@@ -98,22 +101,22 @@ def dbt(entities: Sequence[Entity]) -> str:
             {
                 "name": entity.crm,
                 "description": f"{registry.crms()[entity.crm].title}, as crm_sync_assets keeps it",
-                "schema": "public",
+                "schema": schema or "public",
                 "tables": [],
             },
         )
-        source["tables"].append(_dbt_table(entity, table))
+        source["tables"].append(_dbt_table(entity, table, schema))
     written: str = yaml.safe_dump(
         {"version": 2, "sources": list(sources.values())}, sort_keys=False, allow_unicode=True
     )
     return written
 
 
-def _dbt_table(entity: Entity, table: Table) -> dict[str, Any]:
+def _dbt_table(entity: Entity, table: Table, schema: str | None) -> dict[str, Any]:
     return {
         "name": table["table"],
         "description": table["description"],
-        **_freshness(entity),
+        **_freshness(entity, schema),
         "columns": [
             {
                 "name": column["name"],
@@ -132,17 +135,23 @@ def _tests(table: Table, column: dict[str, Any]) -> list[str]:
     return ["not_null", "unique"] if table["key"] == [column["name"]] else ["not_null"]
 
 
-def _freshness(entity: Entity) -> dict[str, Any]:
+def _freshness(entity: Entity, schema: str | None) -> dict[str, Any]:
     expected = expected_every(entity, settings_for(registry.crms()[entity.crm], entity))
     if expected is None:
         return {}
     # dbt puts the expression into `SELECT max(…) FROM the table`.
     completed = sql.SQL(
-        "(SELECT max(end_time) FROM ingestion_sync_history WHERE crm_source = {} "
+        "(SELECT max(end_time) FROM {} WHERE crm_source = {} "
         "AND sync_type = {} AND status IN ('success', 'partial') AND watermark IS NOT NULL)"
-    ).format(sql.Literal(entity.crm), sql.Literal(entity.sync_type))
+    ).format(_history(schema), sql.Literal(entity.crm), sql.Literal(entity.sync_type))
     minutes = max(1, round(expected.total_seconds() / 60))
     return {
         "loaded_at_field": completed.as_string(),
         "freshness": {"warn_after": {"count": minutes, "period": "minute"}},
     }
+
+
+def _history(schema: str | None) -> sql.Identifier:
+    """dbt's sessions have a search path of their own."""
+    name = "ingestion_sync_history"
+    return sql.Identifier(schemas.internal(schema), name) if schema else sql.Identifier(name)

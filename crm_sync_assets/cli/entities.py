@@ -14,6 +14,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.settings import environment
 
 PAGE = Path("docs") / "entities.md"
 EXAMPLE = Path(".env.example")
@@ -71,7 +72,9 @@ def _described(entities: Sequence[Entity], form: str) -> str:
 
     if form == "json":
         return json.dumps(dictionary.tables(entities), indent=2, ensure_ascii=False) + "\n"
-    return dictionary.dbt(entities) if form == "dbt" else dictionary.markdown(entities)
+    if form == "dbt":
+        return dictionary.dbt(entities, environment().data_schema)
+    return dictionary.markdown(entities)
 
 
 def markdown() -> str:

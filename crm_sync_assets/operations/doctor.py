@@ -20,7 +20,7 @@ from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageE
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.settings import Environment, environment
 from crm_sync_assets.told import words
-from crm_sync_assets.warehouse import encryption, tables
+from crm_sync_assets.warehouse import encryption, schemas, tables
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.postgres import sqlalchemy_url
 
@@ -127,8 +127,10 @@ def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iter
     version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
     yield Diagnosis("warehouse", "ok", f"{kind}, {version}: {where}")
     allowed = connection.execute(
-        "SELECT has_schema_privilege(current_schema(), 'CREATE'), "
-        "has_database_privilege(current_database(), 'TEMP'), current_schema(), current_user"
+        "SELECT has_schema_privilege(name, 'CREATE'), "
+        "has_database_privilege(current_database(), 'TEMP'), name, current_user "
+        "FROM unnest(ARRAY[current_schema()::text, %s]) AS name ORDER BY 1 LIMIT 1",
+        (schemas.of_internals(connection),),
     ).fetchone()
     if allowed and not (allowed[0] and allowed[1]):
         yield Diagnosis(

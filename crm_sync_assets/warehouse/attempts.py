@@ -13,6 +13,7 @@ from psycopg import sql
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.rows.processor import Failure
+from crm_sync_assets.warehouse import schemas
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import (
@@ -113,8 +114,10 @@ class Shadow:
 
     def create(self, connection: Connection) -> None:
         connection.execute(
-            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
-                self.identifier, sql.Identifier(self.entity.table)
+            sql.SQL("CREATE TABLE {}.{} (LIKE {} INCLUDING ALL)").format(
+                sql.Identifier(schemas.of_internals(connection)),
+                self.identifier,
+                sql.Identifier(self.entity.table),
             )
         )
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from crm_sync_assets.errors import SyncError, Unavailable, UsageError
 from crm_sync_assets.settings import Environment
+from crm_sync_assets.warehouse.schemas import in_schema
 
 PATIENCE_SECONDS = 60
 """How long a server may take to start, after a crash too, or to stop."""
@@ -42,10 +43,12 @@ _servers: dict[Path, Server] = {}
 
 
 def warehouse_url(environment: Environment) -> str:
-    """The URL of the warehouse: CRM_SYNC_WAREHOUSE_URL, else the embedded server's, started."""
-    if environment.warehouse_url:
-        return environment.warehouse_url
-    return start(environment.made_home() / "postgres")
+    """The URL of the warehouse: CRM_SYNC_WAREHOUSE_URL, else the embedded server's, started.
+
+    Its sessions are in the schema that CRM_SYNC_SCHEMA names.
+    """
+    given = environment.warehouse_url or start(environment.made_home() / "postgres")
+    return in_schema(given, environment.data_schema)
 
 
 def start(folder: Path) -> str:

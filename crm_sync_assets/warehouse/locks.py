@@ -2,6 +2,7 @@
 
 A lock belongs to a database session and ends with it, so whoever gets one knows that the holder
 before it is gone. PostgreSQL wants a number; it is the hash of the name.
+Locks are the database's: in a schema of its own a warehouse has names of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ ALERTS = "crm_sync alerts"
 MIGRATION = "crm_sync migrate"
 PRUNING = "crm_sync prune"
 ROTATION = "crm_sync rotate keys"
+
+_KEY: LiteralString = (
+    "hashtextextended({name} || CASE "
+    "WHEN (current_schemas(false))[2] = (current_schemas(false))[1] || '_internal' "
+    "THEN ' in ' || (current_schemas(false))[1] ELSE '' END, 0)"
+)
+_GIVEN = _KEY.replace("{name}", "%s::text")
 
 _Any = psycopg.Connection[Any]
 
@@ -44,24 +52,22 @@ def oauth_token(account: str) -> str:
 
 def try_take(connection: _Any, name: str) -> bool:
     """Take the lock for this session if it is free; whether it was."""
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+    row = connection.execute(f"SELECT pg_try_advisory_lock({_GIVEN})", (name,))
     return row.fetchone() == (True,)
 
 
 def take(connection: _Any, name: str) -> None:
     """Take the lock for this session, and wait for it as long as `lock_timeout` allows."""
-    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+    connection.execute(f"SELECT pg_advisory_lock({_GIVEN})", (name,))
 
 
 def take_until_commit(connection: _Any, name: str, *, prepare: bool | None = None) -> None:
     """Take the lock, waiting for it, until the transaction ends."""
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,), prepare=prepare
-    )
+    connection.execute(f"SELECT pg_advisory_xact_lock({_GIVEN})", (name,), prepare=prepare)
 
 
 def release(connection: _Any, name: str) -> None:
-    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+    connection.execute(f"SELECT pg_advisory_unlock({_GIVEN})", (name,))
 
 
 @contextmanager
@@ -87,12 +93,12 @@ def held(connection: Connection, name: str, *, wait: bool = False) -> Iterator[b
 
 
 _HOLDERS: LiteralString = (
-    "FROM pg_locks AS l, LATERAL (SELECT hashtextextended({name}, 0) AS key) AS k "
+    "FROM pg_locks AS l, LATERAL (SELECT {key} AS key) AS k "
     "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = ((k.key >> 32) & 4294967295)::oid "
     "AND l.objid = (k.key & 4294967295)::oid"
-)
+).replace("{key}", _KEY)
 
 ENTITY_IS_HELD: LiteralString = (
     "EXISTS (SELECT "

@@ -155,7 +155,7 @@ def session_settings(
         settings = {**settings, "transaction_timeout": "0", "idle_session_timeout": "0"}
     said = url.query.get("options")
     if said is None:
-        ambient = dict(_split(_ambient_options(), "PGOPTIONS"))
+        ambient = dict(_split(ambient_options(), "PGOPTIONS"))
         return {**settings, **ambient, **MEANING}
     text = said if isinstance(said, str) else " ".join(said)
     given = dict(_split(text, variable))
@@ -168,7 +168,8 @@ def session_settings(
     return {**settings, **given, **MEANING}
 
 
-def _ambient_options() -> str:
+def ambient_options() -> str:
+    """What PGOPTIONS or a service adds where a URL has no options."""
     found = {d.keyword: d.val for d in pq.Conninfo.get_defaults()}.get(b"options")
     return found.decode(errors="replace") if found else ""
 
@@ -292,7 +293,8 @@ def begin(
     if row[0] is None:
         raise UsageError(
             f"{variable}: no schema of the search_path ({row[1]}) is there and may be used: make "
-            "it with CREATE SCHEMA, GRANT USAGE on it, or name another"
+            "it with CREATE SCHEMA, GRANT USAGE on it, or name another; those of CRM_SYNC_SCHEMA "
+            "are made by the first sync, or `crm-sync migrate`"
         )
 
 

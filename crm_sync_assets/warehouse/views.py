@@ -33,6 +33,11 @@ def live_view(table: str) -> str:
     return f"{table}_live"
 
 
+def is_ours(comment: str | None) -> bool:
+    """Whether the view that says this was made here."""
+    return (comment or "").endswith(_OURS)
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """A table and what has its view's name: columns in their order, the view's kind and comment.
@@ -65,8 +70,7 @@ class _State:
     @property
     def is_theirs(self) -> bool:
         """Whether somebody else has made something of that name."""
-        ours = self.kind == "v" and (self.comment or "").endswith(_OURS)
-        return self.kind is not None and not ours
+        return self.kind is not None and not (self.kind == "v" and is_ours(self.comment))
 
     @property
     def is_right(self) -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import locks
+from crm_sync_assets.warehouse import locks, schemas
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 
 log = logger(__name__)
@@ -28,14 +28,19 @@ def revision(connection: Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def migrate(warehouse: Warehouse) -> bool:
+def migrate(warehouse: Warehouse, *, anew: bool = False) -> bool:
     """Bring the core tables up to date; whether anything had to be done.
 
-    Several processes may start at once: one migrates, the others wait for it.
+    Several processes may start at once: one migrates, the others wait for it. Raises UsageError
+    where the database's warehouse is in another schema, unless a new one is asked for.
     """
+    schemas.make(warehouse.url, anew=anew)
     with warehouse.connection() as connection:
-        if revision(connection) == HEAD:
+        at = revision(connection)
+        if at == HEAD:
             return False
+        if at is None and not anew:
+            schemas.refuse_another(connection, schemas.own_schema(warehouse.url))
         connection.commit()
         with locks.held(connection, locks.MIGRATION, wait=True):
             if revision(connection) == HEAD:
@@ -53,6 +58,8 @@ def _upgrade(warehouse: Warehouse) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["engine"] = warehouse.engine
+    own = schemas.own_schema(warehouse.url)
+    config.attributes["schema"] = schemas.internal(own) if own else None
     try:
         command.upgrade(config, HEAD)
     except (sa.exc.DBAPIError, psycopg.Error) as error:
