@@ -30,7 +30,7 @@ def build() -> dg.Definitions:
         known += entities
         assets += assets_of(crm, entities)
         assets += surroundings(crm, entities)
-        checks += [build_checks(entity) for entity in entities]
+        checks += [build_checks(crm, entity) for entity in entities]
         job = build_job(crm, entities)
         jobs.append(job)
         schedules += build_schedules(crm, job, entities)

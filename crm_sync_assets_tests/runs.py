@@ -88,7 +88,7 @@ class Runs:
                 ),
                 *self.more_assets,
             ],
-            asset_checks=[build_checks(entity) for entity in self.entities],
+            asset_checks=[build_checks(self.crm, entity) for entity in self.entities],
             jobs=[
                 dg.define_asset_job(
                     f"checks_of_{entity.sync_type}",

@@ -276,9 +276,18 @@ def _violations(
 
 
 def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, str]:
-    """Two full reads are compared; a delta of nothing is an ordinary day.
+    """Two full reads are compared; a delta of nothing is an ordinary day."""
+    return is_not_suddenly_empty(*last_full_reads(connection, entity))
 
-    So is a read in which the source only said that its state is still the one before.
+
+def is_not_suddenly_empty(newest: int, before: int) -> tuple[bool, str]:
+    return bool(newest or not before), f"{newest} records in the last full read, {before} before"
+
+
+def last_full_reads(connection: Connection, entity: Entity) -> tuple[int, int]:
+    """How many records the last full read had, and the one before it; 0 for none.
+
+    One in which the source only said that its state is still the one before does not count.
     """
     counts = [
         row[0]
@@ -295,4 +304,4 @@ def not_suddenly_empty(connection: Connection, entity: Entity) -> tuple[bool, st
         )
     ]
     newest, before = [*counts, 0, 0][:2]
-    return bool(newest or not before), f"{newest} records in the last full read, {before} before"
+    return newest, before
