@@ -94,6 +94,21 @@ class Resweep:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Columns of a row that come together, from the newest of the records that have them.
+
+    For sources that tell of one thing in several records, as events: a row is put together of them,
+    and is the same in whichever order and however often they come. `version` names the columns that
+    say which is the newest: a moment and, among records of one moment, texts. A record without that
+    moment does not have this part, and leaves it as it is. `columns` are the others; without any,
+    it is all that no other part has, and what was odd about it.
+    """
+
+    version: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Entity:
     """One CRM entity: where its records come from, which columns they become.
@@ -106,7 +121,8 @@ class Entity:
     `clock_steps_back` is how far the clock behind the modified field may be put back: a version
     that seems that much older may be the newest one.
     `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
-    a delta from before that becomes a full read. `resweeps` say what is read again now and then.
+    a delta from before that becomes a full read. `parts` say what of a row comes from which record,
+    where it is put together of several. `resweeps` say what is read again now and then.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run. `refers` says which column holds the key of another entity, over
     what `Crm.refers` says of columns of that name.
@@ -125,6 +141,7 @@ class Entity:
     tombstones_of: str | None = None
     clock_steps_back: timedelta = timedelta(0)
     feed_keeps: timedelta | None = None
+    parts: tuple[Part, ...] = ()
     resweeps: tuple[Resweep, ...] = ()
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
@@ -158,6 +175,16 @@ class Entity:
                 return column
         raise ValueError(f"{self.name}: no column holds the modified field {path}")
 
+    def columns_of(self, part: Part) -> tuple[Column, ...]:
+        """All columns of one of its parts, in their order."""
+        others = {name for one in self.parts for name in (*one.version, *one.columns)}
+        own = {*part.version, *part.columns}
+        return tuple(
+            column
+            for column in self.columns
+            if column.name in own or not (part.columns or column.key or column.name in others)
+        )
+
     @property
     def tracks_changes(self) -> bool:
         """Whether the source can be asked for what falls into a window."""
@@ -169,4 +196,5 @@ class Entity:
         parts = [self.name, self.table, repr(self.source)]
         parts += [column.signature for column in self.columns]
         parts += [rule.__qualname__ for rule in self.rules]
+        parts += map(repr, self.parts)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -233,6 +233,26 @@ def _problem(entity: Entity, crm: Crm) -> str | None:
         return str(error)
     if modified is not None and modified.sql != "timestamptz":
         return f"{modified.name} says when a record changed, so it must be a timestamp"
+    return _problem_of_parts(entity) if entity.parts else None
+
+
+def _problem_of_parts(entity: Entity) -> str | None:
+    columns = {column.name: column for column in entity.columns}
+    named = [name for part in entity.parts for name in (*part.version, *part.columns)]
+    unfit = sorted(name for name in named if name not in columns or named.count(name) > 1)
+    if unfit:
+        return f"{unfit[0]} is no column, or is in two parts"
+    if [part.columns for part in entity.parts].count(()) != 1:
+        return "one of its parts, and only one, has what no other has"
+    if len(entity.key) != 1 or any(columns[name].key for name in named):
+        return "a row of several parts has a key of one column, which is in none of them"
+    kinds = [tuple(columns[name].sql for name in part.version) for part in entity.parts]
+    if any(kind[:1] != ("timestamptz",) or {*kind[1:]} - {"text"} for kind in kinds):
+        return "the version of a part is a moment, and texts"
+    if any(columns[name].sensitive for part in entity.parts for name in part.version):
+        return "the version of a part is compared, so it cannot be encrypted"
+    if entity.merged_ids or entity.tombstones_of or entity.tombstones == "found":
+        return "a row of several parts is neither merged nor compared"
     return None
 
 

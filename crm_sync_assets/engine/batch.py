@@ -15,6 +15,7 @@ from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.declarations.entity import Entity, Record
 from crm_sync_assets.rows.processor import Failure, Processor
 from crm_sync_assets.warehouse import encryption, quarantine
+from crm_sync_assets.warehouse.attempts import SeenKeys
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import remove_gathered, soft_delete
@@ -53,7 +54,8 @@ class Inlet:
     """The way into one entity's table for one row of SyncHistory.
 
     `target` stands for the table where rows are gathered elsewhere first. What only rehearses holds
-    no encryption key: it leaves nothing that a key would have to open.
+    no encryption key: it leaves nothing that a key would have to open. `counted` is what a sync has
+    read, where several records make a row that is counted once.
     """
 
     entity: Entity
@@ -62,6 +64,7 @@ class Inlet:
     sync_id: int
     target: sql.Identifier | None = None
     rehearses: bool = False
+    counted: SeenKeys | None = None
 
     def store(
         self,
@@ -88,6 +91,7 @@ class Inlet:
                 target=self.target or self.table.target,
                 fresh_stage=fresh_stage,
                 after_copy=after_copy,
+                counted_in=self.counted.first_attempt if self.counted else None,
             )
         failures = [*incoming.failures, *map(failure_of, rejected)]
         aside = [failure for failure in failures if sets_aside(failure)]
@@ -96,8 +100,11 @@ class Inlet:
         marked, unmarked = soft_delete(connection, self.entity, incoming.tombstones)
         if self.target is not None:
             remove_gathered(connection, self.entity, self.target, incoming.tombstones)
-        failed = len(incoming.failures)
-        counts += Counts(processed=failed, failed=failed)
+        if self.counted is not None and failures:
+            counts += self.counted.count_failed(connection, failures)
+        elif self.counted is None:
+            failed = len(incoming.failures)
+            counts += Counts(processed=failed, failed=failed)
         return Stored(counts, failures, marked, unmarked)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from crm_sync_assets.declarations.contract import Page, Tombstone
 from crm_sync_assets.engine.batch import Incoming, Stored, failure_among
 from crm_sync_assets.engine.heartbeat import Heartbeat
+from crm_sync_assets.engine.superseded import forget_superseded
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Batch, Failure
@@ -26,6 +27,7 @@ class Batches:
         self._sync = sync
         self._heartbeat = heartbeat
         self._warned_of_the_future = False
+        self._mended = Counts()
 
     def store(self, pages: Sequence[Page]) -> None:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
@@ -68,6 +70,7 @@ class Batches:
         sync = self._sync
         tombstones = [tombstone for page in pages for tombstone in page.tombstones]
         fed = sync.entity.tombstones == "fed"
+        self._mended = Counts()
         stored = sync.inlet.store(
             sync.connection,
             Incoming(rows, batch.failures, tombstones if fed else ()),
@@ -81,7 +84,8 @@ class Batches:
             after_copy=self._after_copy,
         )
         self._note_failures(stored.failures)
-        total = sync.counts + stored.counts + Counts(warnings=batch.issues + batch.warnings)
+        total = sync.counts + stored.counts + self._mended
+        total += Counts(warnings=batch.issues + batch.warnings)
         total += self._gone(tombstones, sum(page.confirmed for page in pages), stored)
         if not sync.plan.dry:
             checkpoint = self._checkpoint_after(pages[-1], total)
@@ -125,8 +129,13 @@ class Batches:
         sync = self._sync
         if sync.tracks_keys:
             sync.keys.add_staged(sync.connection, sync.table)
-        if sync.has_quarantine:
+        if not sync.has_quarantine:
+            return
+        if not sync.entity.parts:
             quarantine.forget_staged(sync.connection, sync.entity, sync.table.stage)
+            return
+        mended = forget_superseded(sync.connection, sync.entity, sync.table, sync.vault)
+        self._mended += sync.keys.count_mended(sync.connection, mended)
 
     def _note_failures(self, failures: Sequence[Failure]) -> None:
         """Records that were set aside were read all the same: their rows have not vanished."""

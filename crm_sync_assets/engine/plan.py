@@ -76,8 +76,12 @@ class Plan:
     def replaces(self) -> bool:
         """Whether rows gather in the shadow. A dry run compares with the table directly.
 
-        A removal has no rows: there is nothing to put in the place of what it marks.
+        A removal has no rows: there is nothing to put in the place of what it marks. Rows that are
+        put together of several records gather there whenever newer ones are overwritten, and when
+        that is tried: else the records of one row would overwrite one another.
         """
+        if self.entity.parts:
+            return self.strategy.overwrite
         return self.strategy.replaces and not self.dry and not self.entity.tombstones_of
 
     @property

@@ -92,6 +92,7 @@ class Sync:
             self.sync_id,
             target=self.shadow.identifier if plan.replaces else None,
             rehearses=plan.dry,
+            counted=self.keys if plan.entity.parts else None,
         )
 
     def _begin_counting(self) -> None:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.operations.verified import Kind
-from crm_sync_assets.warehouse import attempts
+from crm_sync_assets.warehouse import attempts, quarantine
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.deletions import key_array
 
@@ -82,8 +82,14 @@ class Listed:
             explained = self._dropped(
                 "DELETE FROM verify_suspects AS s USING ingestion_quarantine AS q "
                 "WHERE q.crm_source = %s AND q.sync_type = %s AND s.kind <> 'extra' "
-                "AND q.record_id = array_to_string(s.key, '/') RETURNING s.kind",
-                (self._entity.crm, self._entity.sync_type),
+                "AND (q.record_id = array_to_string(s.key, '/') OR (%s AND "
+                "starts_with(q.record_id, array_to_string(s.key, '/') || %s))) RETURNING s.kind",
+                (
+                    self._entity.crm,
+                    self._entity.sync_type,
+                    bool(self._entity.parts),
+                    quarantine.MARK,
+                ),
             )
             (there,) = self._one("SELECT count(DISTINCT key) FROM verify_there")
             here = attempts.live_rows(self._connection, self._entity)

@@ -5,7 +5,7 @@ that a complete replacement is gathered in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 from psycopg import sql
@@ -20,6 +20,7 @@ from crm_sync_assets.warehouse.deletions import (
     absent,
     key_array,
 )
+from crm_sync_assets.warehouse.folding import counts_of, failing, mending
 from crm_sync_assets.warehouse.loading import Table
 
 LONGEST_KEY = 2_000
@@ -60,6 +61,25 @@ class SeenKeys:
                 )
             ],
         )
+
+    def count_failed(self, connection: Connection, failures: Sequence[Failure]) -> Counts:
+        """Where several records make a row, it counts as failed once one of them does.
+
+        What that changes in the counts. A record that does not say which it is counts by itself.
+        """
+        named = [
+            failure.record_id
+            for failure in failures
+            if failure.record_id and len(failure.record_id.encode()) <= LONGEST_KEY
+        ]
+        nameless = len(failures) - len(named)
+        found = connection.execute(failing(self.first_attempt), (named,)).fetchone()
+        return counts_of(found) + Counts(processed=nameless, failed=nameless)
+
+    def count_mended(self, connection: Connection, keys: Sequence[str]) -> Counts:
+        """These rows have all by now that failed before; what that changes in the counts."""
+        found = connection.execute(mending(self.first_attempt), (list(keys),)).fetchone()
+        return counts_of(found)
 
     def add(self, connection: Connection, keys: Sequence[Key]) -> None:
         """These were read, or are as good as that: their rows have not vanished."""
@@ -126,6 +146,17 @@ class Shadow:
 
         Readers see the old rows until the commit, and the new ones after it.
         """
+        if table.entity.parts:
+            found = connection.execute(
+                table.counting(self.identifier, table.target, self.first_attempt, settles=True)
+            ).fetchone()
+            settled = counts_of(found)
+            return replace(
+                counts,
+                created=settled.created,
+                updated=settled.updated,
+                unchanged=settled.unchanged,
+            )
         found = connection.execute(table.upsert(self.identifier, table.target)).fetchone()
         rows = connection.execute(
             sql.SQL("SELECT count(*) FROM {}").format(self.identifier)

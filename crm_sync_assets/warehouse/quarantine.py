@@ -28,6 +28,15 @@ LONGEST_ID = 1_000
 """Bytes of a record's id. An index entry of PostgreSQL holds some 2,700."""
 
 
+MARK = "@"
+"""In the id of a record that makes a row with others: between the row's key and a digest."""
+
+_ENTRY = (
+    "q.id, q.crm_source, q.sync_type, q.record_id, q.stage, q.field, q.reason, q.payload, q.url, "
+    "q.tries, q.first_seen, q.last_seen, q.sync_id"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One quarantined record; `stage` is parse, validate or load."""
@@ -69,7 +78,7 @@ def add(
             (
                 entity.crm,
                 entity.sync_type,
-                _id_of(failure),
+                _id_of(entity, failure),
                 failure.stage,
                 failure.field,
                 _clean(redact(failure.reason)),
@@ -105,6 +114,32 @@ def forget_staged(connection: Connection, entity: Entity, stage: sql.Composable)
     )
 
 
+def beside_staged(
+    connection: Connection,
+    entity: Entity,
+    stage: sql.Composable,
+    columns: Sequence[str],
+    vault: Vault | None,
+) -> list[tuple[Entry, Sequence[Any]]]:
+    """Entries of the rows that are staged, each with these columns of such a row."""
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT {entry}, {columns} FROM ingestion_quarantine AS q JOIN {stage} AS s "
+            "ON q.record_id = s.{key}::text OR starts_with(q.record_id, s.{key}::text || {mark}) "
+            "WHERE q.crm_source = {crm} AND q.sync_type = {type}"
+        ).format(
+            entry=sql.SQL(_ENTRY),
+            columns=sql.SQL(", ").join(sql.Identifier("s", name) for name in columns),
+            stage=stage,
+            key=sql.Identifier(entity.key[0].name),
+            mark=sql.Literal(MARK),
+            crm=sql.Literal(entity.crm),
+            type=sql.Literal(entity.sync_type),
+        )
+    ).fetchall()
+    return [(_entry(vault, row[: -len(columns)]), row[-len(columns) :]) for row in rows]
+
+
 def forget_before(connection: Connection, entity: Entity, sync_id: int) -> None:
     """Drop what syncs before this one have set aside."""
     connection.execute(
@@ -125,8 +160,7 @@ def entries(
 ) -> list[Entry]:
     """The newest entries first; filters are exact. An encrypted record needs the vault."""
     rows = connection.execute(
-        "SELECT id, crm_source, sync_type, record_id, stage, field, reason, payload, url, tries, "
-        "first_seen, last_seen, sync_id FROM ingestion_quarantine "
+        f"SELECT {_ENTRY} FROM ingestion_quarantine AS q "  # noqa: S608
         "WHERE (%(crm)s::text IS NULL OR crm_source = %(crm)s) "
         "AND (%(type)s::text IS NULL OR sync_type = %(type)s) "
         "AND (%(record)s::text IS NULL OR record_id = %(record)s) "
@@ -134,7 +168,11 @@ def entries(
         {"crm": crm, "type": sync_type, "record": record_id, "limit": limit},
     ).fetchall()
     connection.commit()
-    return [Entry(*(*row[:7], _decrypted(vault, row), *row[8:])) for row in rows]
+    return [_entry(vault, row) for row in rows]
+
+
+def _entry(vault: Vault | None, row: Sequence[Any]) -> Entry:
+    return Entry(*(*row[:7], _decrypted(vault, row), *row[8:]))
 
 
 def numbered_entry(connection: Connection, number: int) -> str | None:
@@ -166,7 +204,7 @@ def _encrypted(vault: Vault | None, entity: Entity, failure: Failure) -> str:
     payload = _payload(failure.record)
     if vault is None:
         return payload
-    return vault.encrypt(context(entity.crm, entity.sync_type, _id_of(failure)), payload)
+    return vault.encrypt(context(entity.crm, entity.sync_type, _id_of(entity, failure)), payload)
 
 
 def _decrypted(vault: Vault | None, row: Sequence[Any]) -> Record:
@@ -179,10 +217,16 @@ def _decrypted(vault: Vault | None, row: Sequence[Any]) -> Record:
     return record
 
 
-def _id_of(failure: Failure) -> str:
-    """The record's id; a hash of the record that has none, or of an id too long for an index."""
+def _id_of(entity: Entity, failure: Failure) -> str:
+    """The record's id; a hash of the record that has none, or of an id too long for an index.
+
+    Of several records that make a row each has its own.
+    """
     if failure.record_id and len(failure.record_id.encode()) <= LONGEST_ID:
-        return failure.record_id
+        if not entity.parts:
+            return failure.record_id
+        digest = MARK + hashlib.sha256(_payload(failure.record).encode()).hexdigest()[:12]
+        return failure.record_id.removesuffix(digest) + digest
     told = failure.record_id or _payload(failure.record)
     return "sha256:" + hashlib.sha256(told.encode()).hexdigest()[:32]
 

@@ -11,8 +11,8 @@ import pytest
 
 from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.columns import text, timestamp
-from crm_sync_assets.declarations.entity import Entity, Resweep
+from crm_sync_assets.declarations.columns import integer, text, timestamp
+from crm_sync_assets.declarations.entity import Entity, Part, Resweep
 from crm_sync_assets.errors import UsageError
 
 
@@ -107,6 +107,18 @@ def broken(**changes: object) -> Entity:
     return replace(contacts, **changes)  # type: ignore[arg-type]
 
 
+LEFT = Part(("told",))
+
+
+def of_parts(*parts: Part, **changes: object) -> Entity:
+    columns = (
+        text("id", key=True),
+        *(timestamp("at"), timestamp("told")),
+        *(text("a"), text("b"), integer("number"), text("secret", sensitive=True)),
+    )
+    return broken(columns=columns, parts=parts, indexes=(), **changes)
+
+
 @pytest.mark.parametrize(
     ("entity", "problem"),
     [
@@ -148,6 +160,20 @@ def broken(**changes: object) -> Entity:
                 merged_ids=None,
             ),
             "must be a timestamp",
+        ),
+        (
+            of_parts(Part(("at",), ("nowhere",)), LEFT),
+            "nowhere is no column, or is in two parts",
+        ),
+        (of_parts(Part(("at",), ("told",)), LEFT), "told is no column, or is in two parts"),
+        (of_parts(Part(("at",), ("a",))), "one of its parts, and only one, has what no other"),
+        (of_parts(Part(("id",), ("a",)), LEFT), "a key of one column, which is in none"),
+        (of_parts(Part(("a",), ("b",)), LEFT), "is a moment, and texts"),
+        (of_parts(Part(("at", "number"), ("a",)), LEFT), "is a moment, and texts"),
+        (of_parts(Part(("at", "secret"), ("a",)), LEFT), "cannot be encrypted"),
+        (
+            of_parts(Part(("at",), ("a",)), LEFT, tombstones="found"),
+            "neither merged nor compared",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
