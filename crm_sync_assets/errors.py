@@ -119,6 +119,10 @@ class Incomplete(Refused):
     reason = "scope"
 
 
+class Expired(Refused):
+    """The source no longer has what was never read; all that it still has was stored."""
+
+
 class UsageError(FatalError):
     """A flag, a setting or a name is wrong; nothing was read or written."""
 

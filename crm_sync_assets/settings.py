@@ -56,6 +56,9 @@ class SyncSettings(BaseModel):
     overlap_seconds: float = Field(
         0.0, ge=0, description="how far before the watermark a delta begins to read again"
     )
+    keeps_days: float = Field(
+        0.0, ge=0, description="after how many days a record is gone at the source, 0 for never"
+    )
     rate_windows: tuple[tuple[str, int, float], ...] = Field(
         (), description="(name, requests, seconds) for each window of the account's budget"
     )
@@ -96,6 +99,11 @@ class SyncSettings(BaseModel):
     @property
     def overlap(self) -> timedelta:
         return timedelta(seconds=self.overlap_seconds)
+
+    @property
+    def keeps(self) -> timedelta | None:
+        """For how long the source has a record; None for ever."""
+        return timedelta(days=self.keeps_days) if self.keeps_days else None
 
 
 class Environment(BaseSettings):

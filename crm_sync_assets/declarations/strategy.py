@@ -40,7 +40,8 @@ class Strategy:
     leaves nothing unread before its own start, deletions included; `moves_watermark` if it also
     says so in history, which no trial does. `filtered` says that the source is asked
     for a part of its records only, so that nothing follows from what is not among them. `because`
-    says why everything is read although a delta would have done.
+    says why everything is read although a delta would have done, `lost` what the source no longer
+    has of what was never read: such a read is not complete, whatever it brings.
     """
 
     name: StrategyName
@@ -52,6 +53,7 @@ class Strategy:
     moves_watermark: bool = False
     filtered: bool = False
     because: str | None = None
+    lost: str | None = None
 
     @property
     def reads_everything(self) -> bool:
@@ -78,6 +80,7 @@ def choose(
     tracks_changes: bool = True,
     overlap: timedelta = timedelta(0),
     feed_from: datetime | None = None,
+    kept_from: datetime | None = None,
 ) -> Strategy:
     """The strategy for these flags: start_date, then force, then full, then the watermark.
 
@@ -85,7 +88,9 @@ def choose(
     for a source that cannot say what changed: it is read whole every time. A delta begins
     `overlap` before the watermark, for sources that change what they showed without saying so.
     `feed_from` is how far back the source tells of changes or deletions, None for ever: a delta
-    from before that would miss some, so everything is read.
+    from before that would miss some, so everything is read. What is older than `kept_from` the
+    source has no longer, None if it keeps everything: what lies between that and where a delta
+    would begin was never read, and is lost, until `force` says to go on without it.
     """
     since = midnight_utc(flags.start_date) if flags.start_date else None
     until = midnight_utc(flags.end_date) if flags.end_date else None
@@ -101,7 +106,8 @@ def choose(
         # The next delta begins where this one would have: what lies before that is read now.
         owed = None if watermark is None else watermark - overlap
         reaches_back = since is None or (owed is not None and since <= owed)
-        is_told = feed_from is None or (watermark is not None and watermark >= feed_from)
+        reached = [moment for moment in (feed_from, kept_from) if moment is not None]
+        is_told = not reached or (watermark is not None and watermark >= max(reached))
         closes_gap = everything.closes_gap and until is None and reaches_back and is_told
         return replace(
             everything,
@@ -112,11 +118,17 @@ def choose(
             closes_gap=closes_gap,
             moves_watermark=everything.moves_watermark and closes_gap,
         )
+    lost = _lost(watermark, overlap, kept_from)
+    if lost and not flags.force:
+        told = lost if everything.moves_watermark else None
+        everything = replace(everything, closes_gap=False, moves_watermark=False, lost=told)
     if flags.force or flags.full or not tracks_changes:
         return replace(everything, overwrite=flags.force, replaces=flags.force and flags.full)
     if watermark is None:
         return replace(everything, name="initial_full")
     since = watermark - overlap
+    if lost:
+        return replace(everything, because=lost)
     if feed_from is not None and since < feed_from:
         why = (
             f"a delta would begin at {since:%Y-%m-%d %H:%M} UTC, and the source tells of what "
@@ -124,6 +136,17 @@ def choose(
         )
         return replace(everything, because=why)
     return replace(everything, name="incremental", since=since)
+
+
+def _lost(watermark: datetime | None, overlap: timedelta, kept_from: datetime | None) -> str | None:
+    """What there was between the last complete sync and what the source still has, if anything."""
+    if watermark is None or kept_from is None or watermark - overlap >= kept_from:
+        return None
+    return (
+        f"what was recorded between {watermark - overlap:%Y-%m-%d %H:%M} and "
+        f"{kept_from:%Y-%m-%d %H:%M} UTC may be lost: no sync has read it, and the source has it "
+        "no longer"
+    )
 
 
 def _refuse(flags: Choices, *, windowed: bool, tracks_changes: bool) -> None:

@@ -13,7 +13,11 @@ from typing import Any
 from crm_sync_assets.declarations.contract import Page, Read
 from crm_sync_assets.engine import closing, resume
 from crm_sync_assets.engine.completeness import Completeness
-from crm_sync_assets.engine.refusals import refuse_mass_deletion, refuse_mass_failure
+from crm_sync_assets.engine.refusals import (
+    refuse_mass_deletion,
+    refuse_mass_failure,
+    refuse_to_go_on_without,
+)
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.log import logger
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine, tables
@@ -60,9 +64,12 @@ class Ending:
     def complete(self) -> None:
         """Do what only a complete read may do, and close the row.
 
-        Raises Refused for too many rows gone, or records that could not be stored.
+        Raises Refused for too many rows gone, or records that could not be stored, and Expired
+        where there was something that nobody can read any more.
         """
         sync = self._sync
+        if sync.strategy.lost:
+            refuse_to_go_on_without(sync.entity, sync.strategy.lost)
         foreseen: Counts | None = None
         if sync.plan.dry:
             foreseen = self._final_counts()

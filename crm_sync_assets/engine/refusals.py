@@ -1,9 +1,9 @@
-"""What a sync refuses to believe: too many rows gone at once, too many records that failed."""
+"""What a sync refuses: too many rows gone at once, too many records that failed, or expired."""
 
 from __future__ import annotations
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import Refused
+from crm_sync_assets.errors import Expired, Refused
 from crm_sync_assets.warehouse.counts import Counts
 
 
@@ -25,3 +25,12 @@ def refuse_mass_failure(entity: Entity, counts: Counts, share: float) -> None:
             f"than {share:.0%}. See `crm-sync quarantine list --crm {entity.crm} "
             f"--entity {entity.sync_type}`"
         )
+
+
+def refuse_to_go_on_without(entity: Entity, lost: str) -> None:
+    """What has expired at the source before it was read is missing for good: somebody must know."""
+    raise Expired(
+        f"{entity}: {lost}. All that it still has was stored. If that is how it is, run `crm-sync "
+        f"{entity.crm} {entity.sync_type} --force` once to go on without the rest; "
+        "every sync until then ends like this"
+    )

@@ -72,6 +72,7 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
             tracks_changes=entity.tracks_changes,
             overlap=request.settings.overlap,
             feed_from=now - entity.feed_keeps if entity.feed_keeps else None,
+            kept_from=now - keeps if (keeps := request.settings.keeps) else None,
         )
         if strategy.because:
             log.warning("%s: reading everything: %s", entity, strategy.because)

@@ -193,6 +193,37 @@ def test_a_delta_from_before_the_feed_reads_everything(
     assert choose(Flags(), watermark=None, feed_from=feed_from).because is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "overlap_days", "kept_from", "name", "is_lost", "moves"),
+    [
+        pytest.param({}, 0, MARK, "incremental", False, True, id="all since then is there"),
+        pytest.param({}, 0, LATER, "full", True, False, id="some of it has expired"),
+        pytest.param({}, 30, MARK, "full", True, False, id="some of the overlap has"),
+        pytest.param({"full": True}, 0, LATER, "full", True, False, id="whoever asks for it"),
+        pytest.param({"full": True}, 0, MARK, "full", False, True, id="nothing has"),
+        pytest.param({"force": True}, 0, LATER, "full", False, True, id="without it then"),
+        pytest.param({"dry_run": True}, 0, LATER, "full", False, False, id="dry"),
+        pytest.param({"start_date": BEFORE}, 0, LATER, "manual", False, False, id="a window"),
+        pytest.param({"start_date": BEFORE}, 0, MARK, "manual", False, True, id="a window, told"),
+    ],
+)
+def test_what_expired_before_it_was_read_keeps_a_read_from_being_complete(
+    flags: dict[str, object],
+    overlap_days: int,
+    kept_from: datetime,
+    name: str,
+    is_lost: bool,
+    moves: bool,
+) -> None:
+    overlap = timedelta(days=overlap_days)
+    strategy = choose(Flags(**flags), watermark=MARK, overlap=overlap, kept_from=kept_from)  # type: ignore[arg-type]
+    assert (strategy.name, strategy.moves_watermark) == (name, moves)
+    assert (strategy.lost is not None) == is_lost
+    assert strategy.closes_gap == moves
+    first = choose(Flags(**flags), watermark=None, kept_from=kept_from)  # type: ignore[arg-type]
+    assert first.lost is None
+
+
 def test_a_source_that_cannot_say_what_changed_is_read_whole() -> None:
     strategy = choose(Flags(), watermark=MARK, tracks_changes=False)
     assert (strategy.name, strategy.since, strategy.moves_watermark) == ("full", None, True)
