@@ -15,7 +15,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import comments, locks, views
+from crm_sync_assets.warehouse import comments, locks, readers, views
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, index_column
 
@@ -69,7 +69,8 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
     if existing is None:
         _create(connection, entity, wanted)
         _comment(connection, entity, wanted, {})
-        views.keep(connection, entity.table)
+        readers.admit(connection, entity.table)
+        _view(connection, entity)
         return []
     _refuse_mixture(entity, existing.columns, encrypted=encrypted)
     refuse_other_types(entity, wanted, existing.columns)
@@ -81,7 +82,7 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
             )
         )
     _comment(connection, entity, wanted, existing.comments)
-    views.keep(connection, entity.table)
+    _view(connection, entity)
     if added:
         log.warning(
             "%s: added columns %s to %s; rows stored before keep them empty until a full sync",
@@ -90,6 +91,11 @@ def ensure_table(connection: Connection, entity: Entity, vault: Vault | None = N
             entity.table,
         )
     return added
+
+
+def _view(connection: Connection, entity: Entity) -> None:
+    if views.keep(connection, entity.table):
+        readers.admit(connection, views.live_view(entity.table))
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,30 +115,32 @@ def _state(connection: Connection, table: str) -> _State | None:
     return _State(schema, table, columns, *view)
 
 
-def keep(connection: Connection, table: str) -> None:
+def keep(connection: Connection, table: str) -> bool:
     """Have the view show this table with all of its columns, inside the caller's transaction.
 
-    Nothing is done, and nothing locked, where it does. What somebody else made under its name is
-    left alone. Raises FatalError for a view of a table that had this name before, if it cannot be
-    made again: whoever reads it would not see what is stored.
+    Whether there was none and is one now. Nothing is done, and nothing locked, where it does. What
+    somebody else made under its name is left alone. Raises FatalError for a view of a table that
+    had this name before, if it cannot be made again: whoever reads it would not see what is stored.
     """
     state = _state(connection, table)
     if state is None or state.is_right:
-        return
+        return False
     if state.is_theirs:
         _tell(state, "something else has its name: rename that to have the view")
-        return
+        return False
     locks.take_until_commit(connection, locks.table(table))
     state = _state(connection, table)
     if state is None or state.is_right:
-        return
+        return False
     try:
         with connection.transaction(), _impatient(connection):
             _make(connection, state)
+        return state.kind is None
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable) as error:
         if state.kind is not None and not state.is_of_it:
             raise _misleading(state, message_of(error)) from error
         _tell(state, message_of(error))
+        return False
 
 
 def _make(connection: Connection, state: _State) -> None:

@@ -89,6 +89,7 @@ def test_every_command_works_in_a_schema_of_its_own(
         "history",
         "health hubspot",
         "alerts list",
+        "dashboard --output page.html",
         "history prune --older-than 30d --yes",
     ):
         well(line)
