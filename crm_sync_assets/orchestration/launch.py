@@ -112,6 +112,7 @@ def launch(
     """Sync these entities in one Dagster run; an outcome for each, in their order.
 
     `job` names a job of the UI, None means chosen assets. An entity that fails stops no other.
+    What was synced is checked in the same run.
     Raises Cancelled, with the outcomes, after SIGINT or SIGTERM.
     """
     from dagster._core.errors import DagsterExecutionInterruptedError
@@ -164,7 +165,9 @@ def _execute(
         warnings.filterwarnings("ignore", module="dagster")
         import dagster as dg
 
+        from crm_sync_assets.orchestration.asset_checks import build_checks
         from crm_sync_assets.orchestration.assets import assets_of, resources_of
+        from crm_sync_assets.orchestration.keys import asset_key
         from crm_sync_assets.orchestration.partitions import run_partitions
         from crm_sync_assets.orchestration.schedules import build_job
 
@@ -172,6 +175,7 @@ def _execute(
         key, tags = run_partitions((task.entity, task.flags) for task in tasks)
         definitions = dg.Definitions(
             assets=assets_of(crm, entities),
+            asset_checks=[build_checks(crm, entity) for entity in entities],
             jobs=[build_job(crm, entities)] if job else [],
             resources=resources_of((crm,)),
             executor=dg.in_process_executor,
@@ -194,10 +198,32 @@ def _execute(
             },
             instance=instance,
             run_id=run_id,
+            # A run of a job names the job; one of chosen assets names them.
+            asset_selection=None if job else [asset_key(entity) for entity in entities],
             partition_key=key,
-            tags={"crm_sync/started_by": "command line", **tags},
+            tags={
+                "crm_sync/started_by": "command line",
+                "crm_sync/command": command(crm, tasks, whole=job is not None),
+                **tags,
+            },
             raise_on_error=False,
         )
+
+
+def command(crm: Crm, tasks: Sequence[Task], *, whole: bool) -> str:
+    """The command line that such a run is started by, at most 200 characters of it."""
+    given = {
+        name: value
+        for task in tasks
+        for name, value in task.flags.model_dump(mode="json", exclude_defaults=True).items()
+    }
+    flags = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
+        for name, value in given.items()
+    ]
+    names = ["all"] if whole else [task.entity.sync_type for task in tasks]
+    said = " ".join(["crm-sync", crm.name, *names, *flags])
+    return said if len(said) <= 200 else f"{said[:199]}…"
 
 
 def _close_what_is_open(warehouse: Warehouse, entities: Sequence[Entity], run_id: str) -> None:

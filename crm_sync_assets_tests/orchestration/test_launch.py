@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dagster import AssetKey, DagsterInstance, DagsterRunStatus
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, DagsterRunStatus
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.operations import opening
+from crm_sync_assets.orchestration.asset_checks import CHECKS
 from crm_sync_assets.orchestration.instance import CONFIGURATION, instance_folder, open_instance
-from crm_sync_assets.orchestration.launch import Outcome, launch, plan
+from crm_sync_assets.orchestration.launch import Outcome, command, launch, plan
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as read_environment
 
@@ -69,6 +70,28 @@ def test_one_entity_that_fails_stops_no_other(sandbox: Sandbox, instance: Dagste
     run, _ = instance.get_runs()
     assert run.status is DagsterRunStatus.FAILURE
     assert run.tags["crm_sync/started_by"] == "command line"
+
+
+def test_a_run_names_what_it_syncs_and_checks_it(
+    sandbox: Sandbox, instance: DagsterInstance
+) -> None:
+    sync(instance, "owners", "tickets", flags=Flags(full=True, batch_size=50))
+    [run] = instance.get_runs()
+    keys = {AssetKey(["hubspot", "owners"]), AssetKey(["hubspot", "tickets"])}
+    assert run.asset_selection == keys
+    assert run.tags["crm_sync/command"] == "crm-sync hubspot owners tickets --full --batch-size=50"
+    checks = [AssetCheckKey(key, name) for key in keys for name in CHECKS]
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    assert {key: one.status.value for key, one in found.items()} == dict.fromkeys(
+        checks, "SUCCEEDED"
+    )
+    assert {one.run_id for one in found.values()} == {run.run_id}
+
+
+def test_a_long_command_is_cut(environment: pytest.MonkeyPatch) -> None:
+    tasks = plan(HUBSPOT, registry.selection("hubspot"), Flags())
+    assert command(HUBSPOT, tasks, whole=True) == "crm-sync hubspot all"
+    assert len(command(HUBSPOT, tasks, whole=False)) == 200
 
 
 def test_a_whole_crm_runs_under_the_name_the_ui_has_for_it(
