@@ -91,6 +91,8 @@ def report(
                 f"be stored; see `crm-sync quarantine list --crm {entity.crm} --entity "
                 f"{entity.sync_type}`, then `crm-sync quarantine replay` with the same filters"
             )
+        for doubt in outcome.doubts:
+            say(f"{_named(outcome)} does not pass its check {doubt}")
 
 
 def describe(outcome: Outcome) -> str:

@@ -42,7 +42,7 @@ class Outcome:
 
     `sync_id` is None when there is no row: the sync was refused before it began, or the run was
     stopped before its turn; `error` says which. `is_usage` says that a flag or a setting is wrong,
-    so that nothing was read. `warnings` are values noted in `sync_issues`.
+    so that nothing was read. `doubts` are what its checks found that the sync itself does not say.
     """
 
     entity: Entity
@@ -62,6 +62,7 @@ class Outcome:
     error: str | None = None
     is_usage: bool = False
     reason: Reason | None = None
+    doubts: Sequence[str] = ()
 
 
 class Cancelled(SyncError):
@@ -143,11 +144,13 @@ def launch(
     missing = refusals.get("") or "the run ended without syncing it"
     if interrupted:
         missing = "cancelled before its turn"
+    doubts = _doubts(result)
     outcomes = [
         replace(
             found.get(entity.name)
             or Outcome(entity, "failed", error=refusals.get(_step(entity)) or missing),
             is_usage=_step(entity) in misused,
+            doubts=doubts.get(entity.name, []),
         )
         for entity in entities
     ]
@@ -208,6 +211,16 @@ def _execute(
             },
             raise_on_error=False,
         )
+
+
+def _doubts(result: ExecuteInProcessResult | None) -> dict[str, list[str]]:
+    """By entity, the checks that do not pass. How the sync ended its outcome tells already."""
+    found: dict[str, list[str]] = {}
+    for one in result.get_asset_check_evaluations() if result else ():
+        if not one.passed and one.check_name not in ("last_sync", "failure_rate"):
+            name = ".".join(one.asset_key.path)
+            found.setdefault(name, []).append(f"{one.check_name}: {one.description}")
+    return found
 
 
 def command(crm: Crm, tasks: Sequence[Task], *, whole: bool) -> str:

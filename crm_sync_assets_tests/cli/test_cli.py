@@ -235,8 +235,11 @@ def _history(warehouse: Warehouse) -> list[Any]:
 
 
 def test_a_dry_run_of_a_group_and_a_limited_run_are_trials(run: Run, sandbox: Sandbox) -> None:
+    _, _, err = run("hubspot", "owners", "--max-records=1", "--quiet")
+    assert "does not pass its check fresh: there was no complete sync yet" in err
     status, _, err = run("hubspot", "contacts", "deals", "--quiet")
     assert status == exits.SUCCESS, err
+    assert "check" not in err
     status, out, err = run("hubspot", "associations", "--dry-run", "--no-progress")
     assert status == exits.SUCCESS, err
     assert "dry run: nothing was written" in out
@@ -251,7 +254,7 @@ def test_a_dry_run_of_a_group_and_a_limited_run_are_trials(run: Run, sandbox: Sa
     assert limited["records_processed"] == 7
     assert (limited["watermark"], limited["kind"], limited["reason"]) == (None, "limited", None)
     _, out, _ = run("history")
-    assert "7 trials are not shown" in out
+    assert "8 trials are not shown" in out
     status, out, _ = run("health", "hubspot", "--json")
     assert status == exits.SUCCESS
     assert json.loads(out)["healthy"] is True

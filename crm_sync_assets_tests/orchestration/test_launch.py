@@ -88,6 +88,14 @@ def test_a_run_names_what_it_syncs_and_checks_it(
     assert {one.run_id for one in found.values()} == {run.run_id}
 
 
+def test_what_a_check_finds_is_in_the_outcome(sandbox: Sandbox, instance: DagsterInstance) -> None:
+    [outcome] = sync(instance, "owners", flags=Flags(max_records=1))
+    assert outcome.status == "success"
+    assert outcome.doubts == ["fresh: there was no complete sync yet"]
+    [outcome] = sync(instance, "owners")
+    assert outcome.doubts == []
+
+
 def test_a_long_command_is_cut(environment: pytest.MonkeyPatch) -> None:
     tasks = plan(HUBSPOT, registry.selection("hubspot"), Flags())
     assert command(HUBSPOT, tasks, whole=True) == "crm-sync hubspot all"
