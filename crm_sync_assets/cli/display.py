@@ -11,8 +11,6 @@ from crm_sync_assets import log, redaction
 from crm_sync_assets.cli.exits import say
 from crm_sync_assets.orchestration.launch import Outcome
 
-ROWS = "crm_sync_assets.rows."
-
 
 def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") -> None:
     """The log on standard error: everything in plain mode, warnings above progress bars."""
@@ -25,8 +23,6 @@ def configure_log(*, debug: bool, quiet: bool, bars: bool, level: str = "INFO") 
     handler.filters.insert(0, _without_dagster)
     if not debug:
         handler.filters.insert(0, _without_rollbacks)
-    if bars and not debug:
-        handler.filters.insert(0, _no_single_values)
 
 
 def _without_dagster(record: logging.LogRecord) -> bool:
@@ -42,11 +38,6 @@ def _without_dagster(record: logging.LogRecord) -> bool:
 def _without_rollbacks(record: logging.LogRecord) -> bool:
     """What psycopg could not roll back on Ctrl-C, the server does when the session ends."""
     return record.levelno >= logging.ERROR or not record.name.startswith("psycopg")
-
-
-def _no_single_values(record: logging.LogRecord) -> bool:
-    """One line per odd value belongs in a log file, not between progress bars."""
-    return record.levelno >= logging.ERROR or not record.name.startswith(ROWS)
 
 
 class _StandardError:

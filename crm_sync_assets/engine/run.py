@@ -126,7 +126,8 @@ def drain(sync: Sync, progress: Progress = lambda _: None) -> Counts:
     with _failing(sync):
         ending = Ending(sync)
         try:
-            _store_and_prove(sync, sync.contact, ending, progress)
+            with _summing_up(sync):
+                _store_and_prove(sync, sync.contact, ending, progress)
         finally:
             sync.contact.pages.stop()
         ending.complete()
@@ -238,6 +239,17 @@ def _begun(sync: Sync) -> Contact:
     )
     pages.start()
     return Contact(read, pages, heartbeat)
+
+
+@contextmanager
+def _summing_up(sync: Sync) -> Iterator[None]:
+    """Tell what was odd in what was read, unless somebody cancels, who wants to know nothing."""
+    try:
+        yield
+    except Exception:
+        sync.processor.sum_up(stores=not sync.plan.dry)
+        raise
+    sync.processor.sum_up(stores=not sync.plan.dry)
 
 
 def _store_and_prove(sync: Sync, contact: Contact, ending: Ending, progress: Progress) -> None:

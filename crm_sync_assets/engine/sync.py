@@ -78,6 +78,7 @@ class Sync:
             validate=not flags.skip_validation,
             strict=plan.request.settings.mode == "strict",
             record_url=self.url_of,
+            log_each=flags.debug,
         )
         self.table = Table(
             plan.stored,

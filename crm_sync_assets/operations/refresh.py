@@ -177,6 +177,7 @@ class _Refreshing:
         read = Read(found.entity, Strategy("full"), size, known=self._session.warehouse)
         for page in cast(Refreshable, self._client).values_of(read, found.names, found.usage):
             self._store(processor.process(page.records))
+        processor.sum_up()
         self._close(time.monotonic() - began)
 
     def _make_stage(self, connection: Connection) -> None:

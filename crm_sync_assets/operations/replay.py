@@ -153,7 +153,9 @@ def _replay(
     began = time.monotonic()
     table = Table(entity, overwrite=False, keep_issues=not validate, vault=vault)
     inlet = Inlet(entity, table, vault, sync_id)
-    tried = _Tried.by(Processor(entity, validate=validate, strict=strict), entries)
+    processor = Processor(entity, validate=validate, strict=strict)
+    tried = _Tried.by(processor, entries)
+    processor.sum_up()
 
     def transaction() -> Replayed:
         replayed = _store(session.connection, inlet, tried)

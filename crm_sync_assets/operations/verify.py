@@ -116,11 +116,11 @@ class _Verifying:
         )
         table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
         table.future = (client.source_time() or datetime.now(UTC)) + FUTURE
-        processor = Processor(
+        self._processor = Processor(
             entity, strict=settings.mode == "strict", record_url=partial(client.record_url, entity)
         )
         self._second_look = SecondLook(
-            self._client, self._read, processor, table, found.through, found.usage
+            self._client, self._read, self._processor, table, found.through, found.usage
         )
         inlet = Inlet(entity, table, vault, found.sync_id)
         self._repair = Repair(session, inlet, client) if repair else None
@@ -137,6 +137,7 @@ class _Verifying:
         for start in range(0, len(comparison.suspects), AT_ONCE):
             self._look_again(comparison.suspects[start : start + AT_ONCE])
             self._beat()
+        self._processor.sum_up(stores=self._repair is not None)
         found.seconds = time.monotonic() - began
         self._close()
 

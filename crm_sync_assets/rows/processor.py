@@ -58,7 +58,8 @@ class Processor:
 
     `strict` sets a record aside for a value that cannot be parsed or fails its check; otherwise
     such a value is NULL or stored as it came, and noted. `validate=False` leaves out checks and
-    business rules. `record_url` tells where a person can look at a record.
+    business rules. `record_url` tells where a person can look at a record. `log_each` gives each
+    odd value a line in the log.
     """
 
     def __init__(
@@ -68,13 +69,16 @@ class Processor:
         validate: bool = True,
         strict: bool = False,
         record_url: Callable[[Key], str | None] | None = None,
+        log_each: bool = False,
     ) -> None:
         self.entity = entity
         self._shape = Shape(entity)
         self._rules = entity.rules if validate else ()
         self._view = RowView(entity.columns)
         self._fast = compiled(self._shape, validate=validate, strict=strict)
-        self._log = FieldLog(entity, record_url)
+        self._log = FieldLog(entity, record_url, each=log_each)
+        self._strict = strict
+        self._records = 0
         self._careful = CarefulPath(
             entity, self._shape, self._log, validate=validate, strict=strict
         )
@@ -84,11 +88,27 @@ class Processor:
         """Problems per column so far, logged or not."""
         return MappingProxyType(self._log.found)
 
+    def sum_up(self, *, stores: bool = True) -> None:
+        """Log what was odd about the records so far, a line per field; `stores` where rows are
+        kept, that have their issues beside them."""
+        entity, advice = self.entity, ""
+        if stores and self._strict:
+            advice = f"`crm-sync quarantine list --crm {entity.crm} --entity {entity.sync_type}` "
+            advice += "lists what was set aside"
+        elif stores:
+            keys = ", ".join(column.name for column in entity.key)
+            advice = (  # shown to a person, not run
+                f'each is beside its row: `crm-sync sql "SELECT {keys}, sync_issues FROM '  # noqa: S608
+                f'{entity.table} WHERE sync_issues IS NOT NULL"`'
+            )
+        self._log.sum_up(self._records, advice=advice)
+
     def process(self, records: Sequence[Record]) -> Batch:
         """Rows and failures of these records. Raises nothing, whatever the records hold."""
         rows: list[Row] = []
         failures: list[Failure] = []
         issues = warnings = 0
+        self._records += len(records)
         fast, rules, append = self._fast, self._rules, rows.append
         for record in records:
             try:

@@ -474,7 +474,7 @@ def url_of(key: Key) -> str:
 def test_a_failed_check_is_logged_with_the_record_and_its_url(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Processor(entity(), record_url=url_of).process([record(123, email="ana.reyes")])
+    Processor(entity(), record_url=url_of, log_each=True).process([record(123, email="ana.reyes")])
     assert lines(caplog) == [
         "Validation warning for field 'email' with value 'a***' (Record: id=123): has no @ "
         "https://crm.example.com/123"
@@ -482,7 +482,9 @@ def test_a_failed_check_is_logged_with_the_record_and_its_url(
 
 
 def test_a_failed_parse_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    Processor(entity()).process([record(123, lastmodifieddate="soon", visits="many")])
+    Processor(entity(), log_each=True).process(
+        [record(123, lastmodifieddate="soon", visits="many")]
+    )
     assert lines(caplog) == [
         "Failed to parse datetime value: 'soon' in field 'updated_at' for hubspot 123",
         "Failed to parse integer value: 'many' in field 'visits' for hubspot 123",
@@ -497,14 +499,14 @@ def test_a_failed_parse_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )  # fmt: skip
 def test_the_log_names_the_kind(field: str, word: str, caplog: pytest.LogCaptureFixture) -> None:
-    Processor(entity()).process([record(1, **{field: {"a": "b"}})])
+    Processor(entity(), log_each=True).process([record(1, **{field: {"a": "b"}})])
     assert lines(caplog)[0].startswith(f"Failed to parse {word} value: ")
 
 
 def test_a_logged_value_is_short_masked_and_on_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Processor(entity()).process(
+    Processor(entity(), log_each=True).process(
         [
             record(1, price="%s\n\x1b[31mred" + "x" * 200),
             record(2, email="ana@example", phone="555", born="4 May"),
@@ -523,7 +525,7 @@ def test_a_logged_value_is_short_masked_and_on_one_line(
 def test_the_log_of_one_field_ends_and_the_count_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    processor = Processor(entity())
+    processor = Processor(entity(), log_each=True)
     for start in (0, 30):
         processor.process([record(start + n, email="ana") for n in range(30)])
     processor.process([record(99, price="?")])
@@ -534,6 +536,47 @@ def test_the_log_of_one_field_ends_and_the_count_goes_on(
     )
     assert "'price'" in said[-1]
     assert processor.found == {"email": 60, "price": 1}
+
+
+def test_what_was_odd_is_summed_up_by_field(caplog: pytest.LogCaptureFixture) -> None:
+    processor = Processor(entity(), record_url=url_of)
+    processor.process([record(n, email="ana.reyes") for n in range(1_500)])
+    odd: Any = [record(7, email="ana@", visits="many"), record(8, visits="few"), "no object"]
+    processor.process(odd)
+    assert lines(caplog) == [], "not a line for each"
+    processor.sum_up()
+    assert lines(caplog) == [
+        "hubspot.contacts: email: 1,501 odd values in 1,503 records, e.g. record 0: 'a***' has no "
+        "@ https://crm.example.com/0",
+        "hubspot.contacts: visits: 2 values did not parse as integer in 1,503 records, e.g. record "
+        "7: 'many'",
+        "hubspot.contacts: 1 of 1,503 records was set aside, e.g. record None: the "
+        "record is a str, not an object",
+        'hubspot.contacts: each is beside its row: `crm-sync sql "SELECT id, sync_issues FROM '
+        'contacts WHERE sync_issues IS NOT NULL"`',
+    ]
+    caplog.clear()
+    processor.sum_up()
+    assert lines(caplog) == [], "what was told is not told again"
+    assert processor.found["email"] == 1_501
+
+
+def test_a_summary_has_so_many_lines_and_knows_where_the_records_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    many = tuple(integer(f"n{n}") for n in range(30))
+    processor = Processor(entity(text("id", key=True, at="id"), *many), strict=True)
+    for n in range(30):
+        processor.process([{"id": "1", "properties": {f"n{n}": "x"}}])
+    processor.sum_up()
+    said = lines(caplog)
+    assert len(said) == 22
+    assert said[-2] == "hubspot.contacts: and 10 problems of other fields"
+    assert "`crm-sync quarantine list --crm hubspot --entity contacts`" in said[-1]
+    processor.process([{"id": "1", "properties": {"n0": "x"}}])
+    caplog.clear()
+    processor.sum_up(stores=False)
+    assert len(lines(caplog)) == 1, "a rehearsal has no row to look at"
 
 
 def test_a_failure_knows_the_url_even_if_it_cannot_be_made(
