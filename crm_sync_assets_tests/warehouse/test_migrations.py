@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from crm_sync_assets.clients.oauth import TableStore
-from crm_sync_assets.errors import Unavailable
-from crm_sync_assets.warehouse import migrations
+from crm_sync_assets.errors import FatalError, Unavailable
+from crm_sync_assets.warehouse import migrations, schemas, views
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import HEAD, migrate, revision
 from crm_sync_assets_tests.scripted import FakeClient, person, rows, sync
@@ -121,6 +121,81 @@ def test_tokens_of_the_version_before_go_where_the_settings_say(
     with store(empty_url).locked() as slot:
         assert slot.tokens.base_url == "https://acme.example.com"
     warehouse.close()
+
+
+@pytest.fixture
+def of_before(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """A warehouse before its keys had one type, with a row of each table that is changed."""
+    warehouse = Warehouse(empty_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "HEAD", "0011")
+        migrate(warehouse)
+    before = (
+        "CREATE TABLE genius_prospect (id bigint, hubspot_contact_id bigint)",
+        "CREATE TABLE hubspot_appointment (id text, genius_appointment_id text, "
+        "sync_issues jsonb, properties jsonb, sync_updated_at timestamptz, deleted_at timestamptz)",
+        "CREATE INDEX ix ON hubspot_appointment (genius_appointment_id)",
+        "INSERT INTO genius_prospect VALUES (1, 901234567890), (2, NULL)",
+        "INSERT INTO hubspot_appointment (id, genius_appointment_id) "
+        "VALUES ('1', ' 556001 '), ('2', '556002.0'), ('3', NULL), ('4', 'N/A'), ('5', '1e3')",
+    )
+    with warehouse.connection() as connection:
+        for statement in before:
+            connection.execute(statement)
+        connection.commit()
+    yield warehouse
+    warehouse.close()
+
+
+def test_keys_get_one_type_and_what_is_none_is_noted(of_before: Warehouse) -> None:
+    with of_before.connection() as connection:
+        views.keep(connection, "hubspot_appointment")
+        connection.execute("GRANT SELECT ON hubspot_appointment_live TO PUBLIC")
+        connection.commit()
+    assert migrate(of_before)
+    assert rows(of_before, "SELECT hubspot_contact_id FROM genius_prospect ORDER BY id") == [
+        ("901234567890",),
+        (None,),
+    ]
+    found = rows(
+        of_before,
+        "SELECT genius_appointment_id, sync_issues, properties, sync_updated_at IS NOT NULL "
+        "FROM hubspot_appointment_live ORDER BY id",
+    )
+    assert [number for number, *_ in found] == [556001, 556002, None, None, None]
+    issue = [{"field": "genius_appointment_id", "problem": "is not a number"}]
+    assert found[2][1:] == (None, None, False)
+    assert found[3][1:] == (issue, {"genius_appointment_id": "N/A"}, True)
+    granted = "SELECT has_table_privilege('public', 'hubspot_appointment_live', 'SELECT')"
+    assert rows(of_before, granted) == [(True,)]
+
+
+def test_a_view_of_somebody_s_on_a_column_that_changes_is_named(of_before: Warehouse) -> None:
+    with of_before.connection() as connection:
+        connection.execute("CREATE VIEW report AS SELECT hubspot_contact_id FROM genius_prospect")
+        connection.commit()
+    with pytest.raises(FatalError, match=r"view report depends on column .* drop that, run"):
+        migrate(of_before)
+    with of_before.connection() as connection:
+        assert revision(connection) == "0011"
+        connection.execute("DROP VIEW report")
+        connection.commit()
+    assert migrate(of_before)
+
+
+def test_tables_in_a_schema_of_their_own_are_changed_too(
+    of_before: Warehouse, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Warehouse(schemas.in_schema(empty_url, "crm"))
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "HEAD", "0011")
+        migrate(own, anew=True)
+    with own.connection() as connection:
+        connection.execute("ALTER TABLE public.genius_prospect SET SCHEMA crm")
+        connection.commit()
+    assert migrate(own)
+    assert rows(own, "SELECT hubspot_contact_id FROM genius_prospect")[0] == ("901234567890",)
+    own.close()
 
 
 def store(url: str) -> TableStore:

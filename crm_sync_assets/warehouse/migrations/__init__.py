@@ -14,7 +14,7 @@ from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_
 
 log = logger(__name__)
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in versions/, known here so that an up-to-date start needs no Alembic."""
 
 
@@ -59,7 +59,8 @@ def _upgrade(warehouse: Warehouse) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["engine"] = warehouse.engine
     own = schemas.own_schema(warehouse.url)
-    config.attributes["schema"] = schemas.internal(own) if own else None
+    # What is made goes to the first; tables of data may have to be changed, too.
+    config.attributes["path"] = f"{schemas.internal(own)}, {own}" if own else None
     try:
         command.upgrade(config, HEAD)
     except (sa.exc.DBAPIError, psycopg.Error) as error:

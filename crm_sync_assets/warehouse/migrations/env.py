@@ -6,12 +6,11 @@ import sqlalchemy as sa
 from alembic import context
 
 engine: sa.Engine = context.config.attributes["engine"]
-schema: str | None = context.config.attributes["schema"]
+path: str | None = context.config.attributes["path"]
 with engine.connect() as connection:
     context.configure(connection=connection, version_table="ingestion_schema_version")
     with context.begin_transaction():
         connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
-        if schema:
-            # The first one in the path is that of the data.
-            connection.execute(sa.text(f"SET LOCAL search_path = {schema}"))
+        if path:
+            connection.execute(sa.text(f"SET LOCAL search_path = {path}"))
         context.run_migrations()

@@ -31,6 +31,10 @@ def third_party_of(table: str) -> tuple[Join, ...]:
 
 
 def hubspot_id(record: dict[str, Any]) -> Any:
-    """The third party's id where that party is HubSpot; ids of other systems look just like it."""
+    """The third party's id where that party is HubSpot; ids of other systems look just like it.
+
+    As HubSpot writes it, so that it joins.
+    """
     name = record.get("third_party") or ""
-    return record.get("third_party_id") if str(name).strip().lower() == "hubspot" else None
+    found = record.get("third_party_id") if str(name).strip().lower() == "hubspot" else None
+    return found.strip() if isinstance(found, str) else found

@@ -56,14 +56,14 @@ APPOINTMENTS = Entity(
         *each(
             text,
             """
-            appointment_id genius_appointment_id marketsharp_id hs_appointment_name
+            appointment_id marketsharp_id hs_appointment_name
             appointment_confirmed appointment_response appointment_services appointment_status
             arrivy_confirm_user arrivy_created_by arrivy_details arrivy_notes arrivy_object_id
             arrivy_result_full_string arrivy_salesrep_first_name arrivy_salesrep_last_name
             arrivy_status arrivy_status_title arrivy_user arrivy_user_divison_id
             arrivy_user_external_id arrivy_username cancel_reason canvasser canvasser_id
             complete_outcome_id_text confirm_with created_by_make div_cancel_reasons division
-            division_id error_details f9_tfuid genius_prospect_id genius_quote_id
+            division_id error_details f9_tfuid genius_quote_id
             genius_quote_response genius_quote_response_status genius_response
             genius_response_status genius_resubmit hscontact_id hubspot_owner_id hubspot_team_id
             lead_services leap_estimate_id log marketsharp_appt_type notes primary_source
@@ -92,7 +92,8 @@ APPOINTMENTS = Entity(
             integer,
             """
             type_id complete_outcome_id complete_user_id confirm_user_id add_user_id
-            marketing_task_id spouses_present year_built
+            marketing_task_id spouses_present year_built genius_appointment_id
+            genius_prospect_id
             """,
         ),
         boolean("is_complete", default=False),

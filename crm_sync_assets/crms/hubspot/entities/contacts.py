@@ -55,7 +55,7 @@ CONTACTS = Entity(
             hs_latest_source_data_2 hs_marketable_status hs_marketable_until_renewal
             hs_object_source_label hs_predictivescoringtier hs_timezone hs_updated_by_user_id
             lead_added_by_supervisor lead_agent_name lead_cdyne_county lead_copied_from_on
-            lead_import_source lead_notes lead_salesrabbit_lead_id lead_source_notes
+            lead_import_source lead_notes lead_source_notes
             lead_year_built lifecyclestage marketsharp_id msm_source original_lead_source
             prospect_marketsharp_id reference_code sales_rabbit_lead_id search_terms
             service_of_interest tier vendorleadid vertical
@@ -78,8 +78,8 @@ CONTACTS = Entity(
             contact_id division_id lead_added_by lead_agent_id lead_call_screen_viewed_by
             lead_contact lead_copied_from_id lead_dead_by lead_division lead_estimate_confirmed_by
             lead_express_consent_set_by lead_express_consent_upload_file_id lead_id
-            lead_prospect_id lead_salesrabbit_lead_id_new prospect_add_user_id prospect_id
-            prospect_user_id
+            lead_prospect_id lead_salesrabbit_lead_id lead_salesrabbit_lead_id_new
+            prospect_add_user_id prospect_id prospect_user_id
             """,
         ),
         *each(
