@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -93,6 +94,18 @@ class Bars:
             counts=f"{processed:,}" + (f"/{total:,}" if total else ""),
             left=f"{rate:,.0f}/s",
         )
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A line that moves while something is waited for, and is gone then."""
+    shown = _progress()
+    task = shown.add_task(what, total=None, counts="", left="")
+    with shown:
+        try:
+            yield
+        finally:
+            shown.remove_task(task)
 
 
 def _progress() -> Progress:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -132,7 +133,7 @@ def _sync(
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
     _let_signals_interrupt()
-    with collecting_nothing():
+    with collecting_nothing(), _waiting(works, show=show_bars):
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
 
@@ -183,19 +184,37 @@ def _without_what_is_not_there(
 ) -> list[Outcome]:
     """The outcomes less those that the account has not, which are told; failed ones of the named
     entities, and of an account that has nothing of all that was asked for."""
-    has_nothing = {o.entity.crm for o in outcomes} - {
-        o.entity.crm for o in outcomes if o.status != "unavailable"
-    }
+    answered = {_side(o) for o in outcomes if o.status != "unavailable" and _has_asked(o)}
+    has_nothing = {_side(o) for o in outcomes} - answered
     found = []
     for one in outcomes:
         if one.status != "unavailable":
             found.append(one)
-        elif one.entity.sync_type in named or one.entity.crm in has_nothing:
+        elif one.entity.sync_type in named or _side(one) in has_nothing:
             found.append(replace(one, status="failed"))
         elif not quiet:
             why = (one.error or "").removeprefix(f"{one.entity}: ")
             exits.say(f"{one.entity} is skipped, it is not available: {why}")
     return found
+
+
+def _side(outcome: Outcome) -> tuple[str, str]:
+    """Whom the entity is read from: the CRM, or what keeps files for it."""
+    return outcome.entity.crm, outcome.entity.source.kind
+
+
+def _has_asked(outcome: Outcome) -> bool:
+    """Whether it took an answer to end like this: what hangs on empty tables asks nobody."""
+    return outcome.status == "failed" or bool(outcome.metrics.get("api_calls", 1))
+
+
+def _waiting(works: Sequence[Work], *, show: bool) -> AbstractContextManager[None]:
+    if not show:
+        return nullcontext()
+    from crm_sync_assets.cli.bars import waiting
+
+    asked = ", ".join(work.crm.name for work in _asked_first(works))
+    return waiting(f"asking {asked}" if asked else "starting")
 
 
 def _bars(
@@ -255,22 +274,35 @@ def status(outcomes: Sequence[Outcome]) -> int:
 def _prepare(works: Sequence[Work]) -> tuple[Warehouse, dict[str, SyncError]]:
     """The warehouse, started and migrated, and which CRMs do not answer, by name, with the reason.
 
-    A single sync finds out by its own first request; dozens would each fail on their own.
+    All are asked at once, whether they answer and nothing else.
     """
-    from crm_sync_assets.operations.opening import open_client, open_warehouse
+    from crm_sync_assets.clients.ahead import in_order
+    from crm_sync_assets.operations.opening import open_warehouse
 
     warehouse = open_warehouse()
-    closed: dict[str, SyncError] = {}
-    for work in works:
-        if len(work.tasks) > 1:
-            client = open_client(work.crm.name)
-            try:
-                client.check()
-            except SyncError as error:
-                closed[work.crm.name] = error
-            finally:
-                client.close()
-    return warehouse, closed
+    asked = [work.crm.name for work in _asked_first(works)]
+    refusals = in_order(partial(_refusal_of, name) for name in asked)
+    found = zip(asked, refusals, strict=True)
+    return warehouse, {name: refusal for name, refusal in found if refusal is not None}
+
+
+def _asked_first(works: Sequence[Work]) -> list[Work]:
+    """A single sync finds out by its own first request; dozens would each fail on their own."""
+    return [work for work in works if len(work.tasks) > 1]
+
+
+def _refusal_of(crm_name: str) -> SyncError | None:
+    """What this CRM has against being asked; None where it answers."""
+    from crm_sync_assets.operations.opening import open_client
+
+    client = open_client(crm_name)
+    try:
+        client.check()
+    except SyncError as error:
+        return error
+    finally:
+        client.close()
+    return None
 
 
 def _beside(work: Callable[[], T]) -> Future[T]:

@@ -166,10 +166,25 @@ class Client(Protocol):
         ...
 
     def check(self) -> str:
-        """One line on what the credentials reach. Raises SyncError with what to do otherwise."""
+        """One line on whom the credentials reach, for a request or two.
+
+        Raises SyncError with what to do otherwise.
+        """
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Probeable(Protocol):
+    """What a client adds that can say of each entity whether it may be read; see `doctor`."""
+
+    def probe(self, entity: Entity, usage: Usage) -> None:
+        """Ask once for as little of the entity as there is; what comes is of no interest.
+
+        From many threads at once. Raises what `pages` raises before its first page.
+        """
+        ...
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from crm_sync_assets.errors import UsageError
@@ -37,8 +38,8 @@ class Channel:
     name: str
     url: str
 
-    def send(self, title: str, body: str, *, is_good: bool) -> bool:
-        """Whether the channel took it. Raises UsageError for a URL that apprise does not know."""
+    def sender(self) -> Any:
+        """What sends there. Raises UsageError for a URL that apprise does not know."""
         # It talks about hosts and answers of its own accord.
         logging.getLogger("apprise").addFilter(_redactor)  # noqa: TID251  a library's
         with warnings.catch_warnings():
@@ -52,8 +53,12 @@ class Channel:
                     f"{URLS}: {self.name} is no URL that apprise knows; they are listed at "
                     "https://github.com/caronc/apprise/wiki"
                 )
-        kind = apprise.NotifyType.SUCCESS if is_good else apprise.NotifyType.FAILURE
-        return bool(sender.notify(body=body, title=title, notify_type=kind))
+        return sender
+
+    def send(self, title: str, body: str, *, is_good: bool) -> bool:
+        """Whether the channel took it. Raises what `sender` raises."""
+        sender = self.sender()
+        return bool(sender.notify(body, title, "success" if is_good else "failure"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,32 @@ def channels(environment: Environment) -> Channels:
     return Channels(groups)
 
 
+def problems(environment: Environment) -> list[str]:
+    """What is wrong with the URLs as they are written; nobody is sent anything."""
+    found = []
+    for channel in channels(environment):
+        try:
+            channel.sender()
+        except UsageError as error:
+            found.append(str(error))
+    try:
+        heartbeat_url(environment)
+    except UsageError as error:
+        found.append(str(error))
+    return found
+
+
+def heartbeat_url(environment: Environment) -> str | None:
+    """What is fetched after each evaluation, if anything. Raises UsageError for what is no URL."""
+    url = environment.get("CRM_SYNC_HEARTBEAT_URL")
+    if not url:
+        return None
+    keep_secret(url)
+    if not url.startswith(("https://", "http://")):
+        raise UsageError(f"{HEARTBEAT_URL} has to begin with https://")
+    return url
+
+
 def keep_secret(url: str) -> None:
     """Register the URL and its parts: in one service or another, each of them is the token."""
     register_secret(url)
@@ -137,12 +168,9 @@ def keep_secret(url: str) -> None:
 
 def beat(environment: Environment) -> bool | None:
     """Tell an external dead-man service that we looked; None where there is none to tell."""
-    url = environment.get("CRM_SYNC_HEARTBEAT_URL")
-    if not url:
+    url = heartbeat_url(environment)
+    if url is None:
         return None
-    keep_secret(url)
-    if not url.startswith(("https://", "http://")):
-        raise UsageError(f"{HEARTBEAT_URL} has to begin with https://")
     try:
         with urllib.request.urlopen(url, timeout=HEARTBEAT_SECONDS):
             return True

@@ -7,17 +7,30 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import psycopg
 
 from crm_sync_assets import __version__
+from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.declarations import registry
+from crm_sync_assets.declarations.contract import Client, Probeable, Usage
 from crm_sync_assets.declarations.crm import Crm, Shared, is_named
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
 from crm_sync_assets.declarations.variables import missing
-from crm_sync_assets.errors import FatalError, SyncError, TransientError, UsageError
+from crm_sync_assets.engine.availability import not_available, was_here
+from crm_sync_assets.errors import (
+    FatalError,
+    Forbidden,
+    SyncError,
+    TransientError,
+    Unknown,
+    UsageError,
+)
 from crm_sync_assets.keyring import VARIABLE, key_id
+from crm_sync_assets.operations import channels
 from crm_sync_assets.settings import Environment, environment
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import encryption, schemas, tables
@@ -53,6 +66,7 @@ def examine(crms: Sequence[str] = ()) -> Iterator[Diagnosis]:
     yield _disk(env)
     warehouse, findings = _warehouse(env)
     yield from findings
+    yield from _alerts(env)
     reached = 0
     for name in crms or registry.names():
         for finding in _crm(name, env, warehouse, asked_for=bool(crms)):
@@ -80,6 +94,20 @@ def _settings() -> Iterator[Diagnosis]:
         yield Diagnosis("settings", "ok", "every CRM_SYNC_ override names something that exists")
     for problem in problems:
         yield Diagnosis("settings", "wrong", problem)
+
+
+def _alerts(env: Environment) -> Iterator[Diagnosis]:
+    """Nothing where nobody wants any; no message is sent."""
+    if not channels.configured():
+        return
+    try:
+        wrong = channels.problems(env)
+    except UsageError as error:
+        wrong = [str(error)]
+    for problem in wrong:
+        yield Diagnosis("alerts", "wrong", problem)
+    if not wrong:
+        yield Diagnosis("alerts", "ok", "configured; `crm-sync alerts test` sends a message")
 
 
 def _disk(env: Environment) -> Diagnosis:
@@ -201,11 +229,64 @@ def _crm(
     try:
         answer, grade = _asked(client.check)
         yield Diagnosis(crm.title, grade, answer)
+        if grade == "ok":
+            yield from _entities(crm, client, warehouse)
         now = client.source_time()
         if now is not None:
             yield _clock(crm.title, now)
     finally:
         client.close()
+
+
+def _entities(crm: Crm, client: Client, warehouse: Warehouse | None) -> Iterator[Diagnosis]:
+    """A line for each entity that a run of the whole CRM takes, and what is to be granted."""
+    if not isinstance(client, Probeable):
+        return
+    try:
+        wanted = registry.selection(crm.name)
+    except UsageError as error:
+        yield Diagnosis(crm.title, "wrong", str(error))
+        return
+    grants: dict[str, None] = {}
+    answers = in_order(partial(_answer, client, entity) for entity in wanted)
+    refusals: list[BaseException | None] = []
+    for entity, refusal in zip(wanted, answers, strict=True):
+        refusals.append(refusal)
+        yield _availability(entity, refusal, warehouse)
+        if isinstance(refusal, Forbidden):
+            grants |= dict.fromkeys(refusal.grants)
+    for entity, unset in registry.left_out(crm.name):
+        names = ", ".join(variable.name for variable in unset)
+        yield Diagnosis(entity.name, "note", f"left out, for {names} is not set")
+    for kind in dict.fromkeys(entity.source.kind for entity in wanted):
+        of_kind = [r for e, r in zip(wanted, refusals, strict=True) if e.source.kind == kind]
+        if all(isinstance(refusal, Forbidden | Unknown) for refusal in of_kind):
+            yield Diagnosis(crm.title, "wrong", "lets us read nothing of all this")
+    if grants:
+        between = "; " if any(" " in grant for grant in grants) else " "
+        yield Diagnosis(f"{crm.title}, to grant", "note", between.join(sorted(grants)))
+
+
+def _answer(client: Probeable, entity: Entity) -> BaseException | None:
+    """What the source has against the entity's being read; None for nothing."""
+    try:
+        client.probe(entity, Usage())
+    except Exception as error:  # noqa: BLE001  the doctor goes on to the next patient
+        return error
+    return None
+
+
+def _availability(
+    entity: Entity, error: BaseException | None, warehouse: Warehouse | None
+) -> Diagnosis:
+    if error is None:
+        return Diagnosis(entity.name, "ok", "available")
+    had = warehouse is not None and _has_tables(warehouse) and was_here(warehouse, entity, entity)
+    absent = not_available(entity, error, was_here=had)
+    if absent is not None:
+        return Diagnosis(entity.name, "note", str(absent).removeprefix(f"{entity} is "))
+    why = _told(error).removeprefix(f"{entity}: ")
+    return Diagnosis(entity.name, "wrong", f"failing: {why}")
 
 
 def _variables(crm: Crm) -> Diagnosis:
@@ -221,14 +302,15 @@ def _variables(crm: Crm) -> Diagnosis:
 def _asked(check: Callable[[], str]) -> tuple[str, Grade]:
     try:
         return check(), "ok"
-    except TransientError as error:
-        return f"{error}. Check the address and the network, or try again later", "wrong"
-    except FatalError as error:
-        return str(error), "wrong"
-    except SyncError as error:
-        return str(error), "wrong"
     except Exception as error:  # noqa: BLE001  the doctor goes on to the next patient
-        return words(error), "wrong"
+        return _told(error), "wrong"
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, TransientError):
+        said = str(error).rstrip(".")
+        return f"{said}. Check the address and the network, or try again later"
+    return str(error) if isinstance(error, SyncError) else words(error)
 
 
 def _has_tables(warehouse: Warehouse) -> bool:

@@ -36,6 +36,7 @@ def test_the_bar_moves_during_a_sync_and_ctrl_c_ends_it_in_one_line(
     assert terminal.until(lambda shown: len(counts(shown)) >= 2), terminal.shown
     before = len(terminal.lines)
     assert max(map(len, terminal.lines)) <= COLUMNS
+    assert any("asking hubspot" in line for line in terminal.lines), "from the first moment on"
     assert any("0 of 2 done" in line for line in terminal.lines)
     terminal.press_ctrl_c()
     assert terminal.end() == exits.CANCELLED

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from crm_sync_assets.cli import exits, main
+from crm_sync_assets.clients.ahead import AT_ONCE
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.operations.doctor import Diagnosis, examine
 from crm_sync_assets.sandbox import Sandbox
 
@@ -19,7 +23,9 @@ def test_all_is_well(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> No
     assert "✗" not in out
     assert "PostgreSQL 18" in out
     assert "core tables at revision" in out
-    assert "all 14 objects readable" in out
+    assert "✓ HubSpot: HubSpot account 123456 (STANDARD)" in out
+    taken = {entity.name for entity in registry.selection("hubspot")}
+    assert {line[2:].split(":")[0] for line in out.splitlines() if ": available" in line} == taken
     assert err == ""
 
 
@@ -31,9 +37,88 @@ def test_a_refused_token(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> N
     assert "not-the-right-one" not in found.detail
 
 
-def test_a_missing_scope_is_named(sandbox: Sandbox) -> None:
-    sandbox.knobs.turn({"missing_scopes": ["crm.objects.deals.read"]})
-    assert "crm.objects.deals.read" in findings("hubspot")["HubSpot"].detail
+def test_what_is_not_available_is_a_note_with_the_scopes_to_copy(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scopes = ["crm.objects.owners.read", "crm.objects.deals.read"]
+    sandbox.knobs.turn({"missing_scopes": scopes, "missing_types": ["divisions"]})
+    assert main(["doctor", "hubspot"]) == exits.SUCCESS
+    lines = capsys.readouterr().out.splitlines()
+    noted = [line for line in lines if ": not available: " in line]
+    said = {line.split(": ")[0] for line in noted}
+    assert {"! hubspot.divisions", "! hubspot.deals", "! hubspot.owners"} <= said
+    assert "✓ hubspot.contacts: available" in lines
+    assert "! HubSpot, to grant: crm.objects.deals.read crm.objects.owners.read" in lines
+
+
+def test_an_account_that_lets_us_read_nothing_is_wrong(sandbox: Sandbox) -> None:
+    sandbox.faults.add("/crm/", "all", status=403)
+    found = [(one.grade, one.detail) for one in examine(["hubspot"]) if one.what == "HubSpot"]
+    assert found == [
+        ("ok", "HubSpot account 123456 (STANDARD)"),
+        ("wrong", "lets us read nothing of all this"),
+    ]
+
+
+def test_what_was_here_and_is_refused_now_fails(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hubspot", "owners", "--quiet"]) == exits.SUCCESS
+    sandbox.knobs.turn({"missing_scopes": ["crm.objects.owners.read"]})
+    sandbox.faults.add("/crm/v3/objects/tickets", "all", status=500)
+    capsys.readouterr()
+    assert main(["doctor", "hubspot"]) == exits.FAILED
+    out, err = capsys.readouterr()
+    assert "✗ hubspot.owners: failing: " in out
+    assert "✗ hubspot.tickets: failing: " in out
+    assert "✓ hubspot.contacts: available" in out
+    assert ".." not in out
+    assert "2 of these are wrong" in err
+
+
+def test_one_request_for_each_entity_several_at_once(
+    sandbox: Sandbox, environment: pytest.MonkeyPatch
+) -> None:
+    sandbox.knobs.turn({"latency": 0.1})
+    for crm in ("arrivy", "callrail", "hubspot", "pipedrive", "salesrabbit"):
+        before = sandbox.ledger.count()
+        found = [one for one in examine([crm]) if one.what.startswith(f"{crm}.")]
+        assert [one.grade for one in found] == ["ok"] * len(registry.selection(crm)), found
+        # And who answers.
+        assert sandbox.ledger.count() - before <= len(found) + 1, crm
+    assert 1 < sandbox.ledger.most_at_once["hubspot"] <= AT_ONCE
+
+
+def test_the_accounts_of_a_key_are_listed_where_a_wrong_one_is_asked_for(
+    sandbox: Sandbox, environment: pytest.MonkeyPatch
+) -> None:
+    known = findings("callrail")["CallRail"].detail
+    [first, *_] = re.findall(r"ACC\w+", known)
+    environment.setenv("CALLRAIL_ACCOUNT_IDS", "ACC0")
+    found = findings("callrail")
+    assert found["CallRail"].grade == "wrong"
+    assert "CALLRAIL_ACCOUNT_IDS names ACC0, which these credentials do not see" in (
+        found["CallRail"].detail
+    )
+    assert first in found["CallRail"].detail
+    assert not any(name.startswith("callrail.") for name in found), "it would be said of each"
+
+
+def test_what_is_left_out_is_told_and_alerts_are_looked_at(
+    sandbox: Sandbox, environment: pytest.MonkeyPatch
+) -> None:
+    environment.delenv("ZIPCODES_OWNER")
+    environment.setenv("CRM_SYNC_ALERT_URLS", "json://127.0.0.1:1/x")
+    found = findings("hubspot")
+    assert found["hubspot.zipcodes"].detail == "left out, for ZIPCODES_OWNER is not set"
+    assert found["alerts"].grade == "ok"
+    environment.setenv("CRM_SYNC_ALERT_URLS", "nonsense://secretpart")
+    environment.setenv("CRM_SYNC_HEARTBEAT_URL", "hc-ping.com/x")
+    wrong = [one for one in examine(["hubspot"]) if one.what == "alerts"]
+    assert [one.grade for one in wrong] == ["wrong", "wrong"]
+    assert "channel 1 (nonsense) is no URL that apprise knows" in wrong[0].detail
+    assert "CRM_SYNC_HEARTBEAT_URL has to begin with https://" in wrong[1].detail
+    assert not any("secretpart" in one.detail for one in wrong)
 
 
 def test_a_missing_token_is_wrong_only_if_asked_for(environment: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from string import Formatter
 
 from crm_sync_assets.clients.answers import Dialect
 from crm_sync_assets.clients.rest.auth import Kind
+from crm_sync_assets.clients.rest.source import Each
 from crm_sync_assets.declarations.variables import Variable
 
 
@@ -17,8 +18,9 @@ class Api:
 
     `{NAME}` in `base` stands for a variable of `fills`; the variable `base_variable` replaces
     all of it. `probe` is a path that any credentials may read, `account` where its answer names the
-    account, `named` where it has a name for people. `windows` are those of the budget that each
-    request counts in. What `defaults` has is given to every source made by `rest`.
+    account, `named` where it has a name for people. `members` are what the credentials see, where
+    several are read; they are asked for in the place of `probe`. `windows` are those of the budget
+    that each request counts in. What `defaults` has is given to every source made by `rest`.
     """
 
     base: str
@@ -27,6 +29,7 @@ class Api:
     probe: str
     account: str | None = None
     named: str | None = None
+    members: Each | None = None
     fills: tuple[Variable, ...] = ()
     windows: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

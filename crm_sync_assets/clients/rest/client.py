@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.keys import ByKey
-from crm_sync_assets.clients.rest.lists import listed
+from crm_sync_assets.clients.rest.lists import listed, probed
 from crm_sync_assets.clients.rest.reading import Reading, listed_again, whole
 from crm_sync_assets.clients.rest.source import Each, Rest
 from crm_sync_assets.clients.rest.values import at
@@ -77,6 +78,13 @@ class RestClient(RestAccount):
         now = self._https[source.api].source_time()
         yield from Reading(read, session, source, where, now).pages()
 
+    def probe(self, entity: Entity, usage: Usage) -> None:
+        """Ask for one record of it; the members of a list are asked for once for all entities."""
+        source = self._source(entity)
+        session = self._https[source.api].session(entity.name, usage)
+        now = self._https[source.api].source_time() or datetime.now(UTC)
+        probed(session, source, self._addresses(source, session), now)
+
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record, as a read of everything lists them."""
         return self.pages(whole(read), usage)
@@ -130,15 +138,30 @@ class RestClient(RestAccount):
             return None
 
     def check(self) -> str:
-        """Which account answers. Raises FatalError when the credentials are refused."""
+        """Which account answers, and which members of it are read.
+
+        Raises FatalError when the credentials are refused, or do not see what was asked for.
+        """
         said = []
         for name, api in self._declared.items():
+            if api.members is not None:
+                said.append(f"{self._https[name].base_url} {self._seen(api, api.members)}")
+                continue
             body = self._probed(api)
             found = at(body, api.named) if api.named else None
             number = at(body, api.account) if api.account else None
             who = " ".join(str(part) for part in (found, number and f"({number})") if part)
             said.append(f"{self._https[name].base_url} answers{f' for {who}' if who else ''}")
         return "; ".join(said)
+
+    def _seen(self, api: Api, each: Each) -> str:
+        session = self._https[api.name].session(f"{self.name}: asking who answers")
+        source = Rest(each.path, each=each, api=api.name)
+        names = self._members(each, source, session)
+        several = f"{each.name}s" if len(names) > 1 else each.name
+        chosen = bool(each.only and self._environment.get(each.only))
+        told = f"answers for {several} {', '.join(names)}"
+        return told if chosen or len(names) < 2 else f"{told} ({each.only} chooses among them)"
 
     def _probed(self, api: Api) -> Any:
         def ask() -> Any:

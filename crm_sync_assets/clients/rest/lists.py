@@ -17,7 +17,7 @@ from crm_sync_assets.clients.answers import Answer, Check, Params
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.paging import CursorGuard
 from crm_sync_assets.clients.rest.addresses import Addresses
-from crm_sync_assets.clients.rest.delta import Slice
+from crm_sync_assets.clients.rest.delta import Slice, Window
 from crm_sync_assets.clients.rest.jobs import Jobs
 from crm_sync_assets.clients.rest.paging import Ask, Moved, Position
 from crm_sync_assets.clients.rest.places import Place, Step
@@ -264,6 +264,15 @@ def listed(session: Session, source: Rest, addresses: Addresses) -> Iterator[Rec
     place = Place(datetime.now(UTC), step.name)
     for turn in lists.walk(step, place, source.max_page_size):
         yield from turn.records
+
+
+def probed(session: Session, source: Rest, addresses: Addresses, now: datetime) -> None:
+    """Ask for one record of the newest list that there is of one member; raises what it meets."""
+    member = next(iter(addresses.members), None)
+    sweep = source.sweeps[0]
+    slices = [*source.delta_of(sweep).slices(Window(None, None, now, now))]
+    step = Step(sweep, member, slices[-1] if slices else Slice("all"))
+    Lists(session, source, addresses).page(step, None, 1)
 
 
 def _records(found: Any, keyed: str | None) -> list[Record]:

@@ -16,7 +16,7 @@ from crm_sync_assets.clients.sql.sources import Table
 from crm_sync_assets.clients.sql.zones import Zone
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.errors import FatalError, Forbidden, UsageError
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets.rows.outline import outline_of
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -93,35 +93,18 @@ class Genius:
         return None
 
     def check(self) -> str:
-        """Which server answers, and which tables it lets us read.
-
-        Raises FatalError when it does not answer, or lets us read nothing.
-        """
-        from crm_sync_assets.declarations import registry
-
+        """Which server answers. Raises FatalError when it does not."""
         usage = Usage()
         version = self.database.version("genius", usage)
         self.database.note_clock("genius", usage)
-        closed: list[str] = []
-        names = sorted(
-            name
-            for entity in registry.entities("genius")
-            if isinstance(source := entity.source, Table)
-            for name in (source.name, *(join.table for join in source.joins))
-        )
-        for name in dict.fromkeys(names):
-            try:
-                self.database.columns(name, "genius", usage)
-            except FatalError as error:
-                closed.append(str(error))
-        server, count = f"{self.database.where} ({version})", len(set(names))
-        if len(closed) == count:
-            raise Forbidden(f"{server} lets us read nothing. {closed[0]}")
-        zone = f"times are read as {self.zone.name}"
-        if closed:
-            readable = count - len(closed)
-            return f"{server}: {readable} of {count} tables readable; {zone}. {' '.join(closed)}"
-        return f"{server}: all {count} tables readable; {zone}"
+        return f"{self.database.where} ({version}); times are read as {self.zone.name}"
+
+    def probe(self, entity: Entity, usage: Usage) -> None:
+        """Look up the columns of its table, and of those it is joined with."""
+        source = entity.source
+        if isinstance(source, Table):
+            for name in (source.name, *(join.table for join in source.joins)):
+                self.database.columns(name, entity.name, usage)
 
     def close(self) -> None:
         self.database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from crm_sync_assets.clients import addresses
@@ -13,6 +14,7 @@ from crm_sync_assets.clients.http import Http, Session
 from crm_sync_assets.clients.limits import account_key
 from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.keys import ByKey
+from crm_sync_assets.clients.rest.lists import probed
 from crm_sync_assets.clients.rest.reading import Reading, listed_again
 from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.hubspot.account import Account
@@ -34,9 +36,6 @@ from crm_sync_assets.crms.hubspot.zipcodes import zipcodes
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import (
-    Deferred,
-    FatalError,
-    Forbidden,
     SyncError,
     UsageError,
 )
@@ -182,30 +181,26 @@ class HubSpot(Account):
         return f"https://{host}/contacts/{account.get('portalId')}/{path.replace('{kind}', kind)}"
 
     def check(self) -> str:
-        """Which account answers, and which objects it lets us read.
-
-        Raises FatalError when the credentials are refused or nothing can be read.
-        """
+        """Which account answers. Raises FatalError when the credentials are refused."""
         account = self.account()
-        names = [*TYPE_IDS, *self.own_types]
-        closed: list[str] = []
-        for name in names:
-            session = self._http.session(name)
-            try:
-                session.get(
-                    self.paths.objects(self.type_id(name)), {"limit": "1"}, check=has_records
-                )
-            except Deferred:
-                raise
-            except FatalError as error:
-                closed.append(str(error))
-        who = f"HubSpot account {account.get('portalId')} ({account.get('accountType')})"
-        if len(closed) == len(names):
-            raise Forbidden(f"{who} lets us read nothing. {closed[0]}")
-        if closed:
-            readable = len(names) - len(closed)
-            return f"{who}: {readable} of {len(names)} objects readable. {' '.join(closed)}"
-        return f"{who}: all {len(names)} objects readable"
+        return f"HubSpot account {account.get('portalId')} ({account.get('accountType')})"
+
+    def probe(self, entity: Entity, usage: Usage) -> None:
+        """One request: for a record, the pairs of a record that there is not, or the file."""
+        source, session = entity.source, self._http.session(entity.name, usage)
+        if isinstance(source, Objects):
+            kind = self.paths.objects(self.type_id(source.type))
+            session.get(kind, {"limit": "1"}, check=has_records)
+        elif isinstance(source, Rest):
+            now = self.source_time() or datetime.now(UTC)
+            probed(session, source, self._addresses(source), now)
+        elif isinstance(source, Associations):
+            path = self.paths.associations(self.type_id(source.of), self.type_id(source.to))
+            session.post(path, {"inputs": [{"id": "1"}]}, accept=(200, 207))
+        elif isinstance(source, Zipcodes):
+            api, raw = self._github_clients()
+            file = self._zip_file(source)
+            file.fetch(api.session(entity.name, usage), raw.session(entity.name, usage), None)
 
     def _addresses(self, source: Rest) -> Addresses:
         """What the names in a declared source's paths stand for, in this version and account."""

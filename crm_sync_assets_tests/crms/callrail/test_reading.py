@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -229,7 +230,10 @@ def test_a_wrong_key_is_named_and_not_told(bench: Bench) -> None:
 
 
 def test_the_doctor_is_told_who_answers(bench: Bench) -> None:
-    assert bench.client.check() == f"{bench.sandbox.env()['CALLRAIL_BASE_URL']} answers"
+    where = bench.sandbox.env()["CALLRAIL_BASE_URL"]
+    said = bench.client.check()
+    assert re.fullmatch(rf"{where} answers for accounts (ACC\d+), (ACC\d+) \(.*\)", said)
+    assert "(CALLRAIL_ACCOUNT_IDS chooses among them)" in said
     bench.sandbox.faults.add("/a.json", "1-", status=401)
     bench.connect()
     with pytest.raises(Unauthorized, match="CALLRAIL_API_KEY"):

@@ -16,7 +16,7 @@ from crm_sync_assets.crms.genius.client import database_url
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.errors import FatalError, NotAvailable, Unauthorized, UsageError
+from crm_sync_assets.errors import FatalError, Forbidden, NotAvailable, Unauthorized, UsageError
 from crm_sync_assets.sandbox.crms.genius.world import World
 from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse.connection import Warehouse
@@ -308,10 +308,10 @@ def test_a_reader_with_nothing_but_select_is_enough(
         genius.client.database.rows(sa.text("DELETE FROM lead"), "test", Usage())
 
 
-def test_check_names_tables_it_may_not_read(
+def test_a_probe_names_tables_it_may_not_read(
     world: World, start: Start, mariadb: MariaDB, genius_environment: pytest.MonkeyPatch
 ) -> None:
-    assert "all 32 tables readable; times are read as US/Pacific" in start().client.check()
+    assert "times are read as US/Pacific" in start().client.check()
     name = str(world.url.database)
     mariadb.execute(
         "CREATE OR REPLACE USER narrow IDENTIFIED BY 'pw'",
@@ -320,8 +320,10 @@ def test_check_names_tables_it_may_not_read(
     )
     point(genius_environment, world, mariadb.url(name, "narrow", "pw"))
     genius = start()
-    assert "2 of 32 tables readable" in genius.client.check()
-    assert "GRANT SELECT ON" in genius.client.check()
+    genius.client.probe(registry.entity("genius.leads"), Usage())
+    with pytest.raises(Forbidden, match="third_party_source: it may not be read") as caught:
+        genius.client.probe(registry.entity("genius.prospects"), Usage())
+    assert caught.value.grants == (f"GRANT SELECT ON {name}.* TO narrow",)
     assert genius.sync("leads").status == "success"
     with pytest.raises(NotAvailable, match="table third_party_source: it may not be read"):
         genius.sync("prospects")
