@@ -73,6 +73,16 @@ class Plan:
         return self.checkpoint.counts if self.checkpoint else Counts()
 
     @property
+    def overwrites(self) -> bool:
+        """Whether what is read may replace what is newer here.
+
+        Of a row that is put together of several records only a read to the end has the newest:
+        one of a part of them would bring back what they have overtaken.
+        """
+        is_whole = not (self.strategy.until or self.strategy.filtered or self.flags.max_records)
+        return self.strategy.overwrite and (is_whole or not self.entity.parts)
+
+    @property
     def replaces(self) -> bool:
         """Whether rows gather in the shadow. A dry run compares with the table directly.
 
@@ -81,7 +91,7 @@ class Plan:
         that is tried: else the records of one row would overwrite one another.
         """
         if self.entity.parts:
-            return self.strategy.overwrite
+            return self.overwrites
         return self.strategy.replaces and not self.dry and not self.entity.tombstones_of
 
     @property

@@ -84,6 +84,12 @@ def begin(request: Request, client: Client, warehouse: Warehouse) -> Sync:
             replaces=strategy.replaces and not flags.max_records,
         )
         plan = Plan.of(request, strategy, past, meaning, now=now)
+        if strategy.overwrite and not plan.overwrites:
+            log.warning(
+                "%s: force overwrites nothing that is newer here: only a part is read, and each "
+                "row is put together of several records",
+                entity,
+            )
         return Sync(plan, client, session, vault)
     except BaseException as error:
         if session is not None:

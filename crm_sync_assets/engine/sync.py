@@ -82,7 +82,7 @@ class Sync:
         )
         self.table = Table(
             plan.stored,
-            overwrite=plan.strategy.overwrite,
+            overwrite=plan.overwrites,
             keep_issues=flags.skip_validation,
             vault=self.vault,
         )

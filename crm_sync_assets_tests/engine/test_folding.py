@@ -136,6 +136,21 @@ def test_forced_it_overwrites_what_is_newer_here_with_the_newest_there(
     assert sync(warehouse, records, **flags).counts == Counts(2, unchanged=2)
 
 
+@pytest.mark.parametrize(
+    "flags", [{"end_date": "2026-01-01"}, {"max_records": 1}, {"max_records": 1, "full": True}]
+)
+def test_forced_to_read_a_part_it_brings_nothing_old_back(
+    warehouse: Warehouse, flags: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newest records of a row may be in what is left out."""
+    records = [event("a", 1, "new", "Ann"), event("b", 2, "new", "Bob")]
+    sync(warehouse, [*records, event("a", 9, "sold", "Eve")])
+    before = stored(warehouse)
+    assert sync(warehouse, records, 1, force=True, **flags).counts.updated == 0
+    assert stored(warehouse) == before
+    assert "force overwrites nothing that is newer here" in caplog.text
+
+
 def test_a_resumed_sync_counts_each_row_once_too(warehouse: Warehouse) -> None:
     sync(warehouse, [event("b", 0, "new", "Bob")])
     records = [event(case, n, f"{n}") for n, case in enumerate("abcabca", start=1)]
