@@ -37,7 +37,7 @@ class Repair:
         A newer stored row wins here too, and then it worked only if that row is as it should be.
         """
         incoming = Incoming(
-            [seen.rows[key] for key in seen.findings if key in seen.rows],
+            [row for key in seen.findings for row in seen.rows.get(key, ())],
             seen.failures,
             [seen.tombstones[key] for key in seen.findings if key in seen.tombstones],
         )
@@ -73,12 +73,12 @@ class Repair:
                 (keys,),
             )
         }
-        well = set()
+        well, ill = set[Key](), set[Key]()
         for row in rows:
             key = table.key_of(row)
             at, gone = stored.get(key, (None, None))
             sent = table.value_of(row, modified.name) if modified else None
             is_older = at is not None and sent is not None and at < sent
-            if gone == (table.value_of(row, "deleted_at") is not None) and not is_older:
-                well.add(key)
-        return well
+            is_live = table.value_of(row, "deleted_at") is None
+            (well if gone == (not is_live) and not is_older else ill).add(key)
+        return well - ill

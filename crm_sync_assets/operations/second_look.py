@@ -19,11 +19,12 @@ from crm_sync_assets.warehouse.loading import Row, Table
 class Seen:
     """What the source said about some suspects, and by key the `findings` that this makes.
 
-    Their `records` became `rows` or `failures`; `tombstones` are for those that are gone.
+    Their `records` became `rows`, several of a key where those make one, or `failures`;
+    `tombstones` are for those that are gone.
     """
 
     records: Sequence[Record]
-    rows: Mapping[Key, Row]
+    rows: Mapping[Key, Sequence[Row]]
     failures: Sequence[Failure]
     tombstones: Mapping[Key, Tombstone]
     findings: Mapping[Key, Difference]
@@ -55,12 +56,15 @@ class SecondLook:
         self._table.hidden_columns |= {name for page in pages for name in page.hidden_columns}
         records = [record for page in pages for record in page.records]
         batch = self._processor.process(records)
-        rows = {self._table.key_of(row): row for row in batch.rows}
+        rows: dict[Key, list[Row]] = {}
+        for row in self._table.newest_per_key(batch.rows):
+            rows.setdefault(self._table.key_of(row), []).append(row)
         tombstones = {tombstone.key: tombstone for page in pages for tombstone in page.tombstones}
+        newest = {key: self._newest(made) for key, made in rows.items()}
         findings = {
             s.key: f
             for s in suspects
-            if (f := self._judged(s, rows.get(s.key), tombstones.get(s.key))) is not None
+            if (f := self._judged(s, newest.get(s.key), tombstones.get(s.key))) is not None
         }
         refused = {failure.record_id for failure in batch.failures}
         answered = {*rows, *tombstones, *(key for page in pages for key in page.kept)}
@@ -96,6 +100,14 @@ class SecondLook:
         return Difference(
             "extra", suspect.key, tombstone.deleted_at is not None, stored=suspect.stored
         )
+
+    def _newest(self, rows: Sequence[Row]) -> Row:
+        modified = self._table.entity.modified
+        if modified is None:
+            return rows[-1]
+        place = self._table.names.index(modified.name)
+        dated = [row for row in rows if row[place] is not None]
+        return max(dated, key=lambda row: row[place]) if dated else rows[-1]
 
     def _is_new(self, moment: datetime | None) -> bool:
         return moment is not None and moment > self._through

@@ -37,6 +37,7 @@ from crm_sync_assets.rows.outline import keys_of, outline_of
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import encryption, history
+from crm_sync_assets.warehouse.attempts import SeenKeys
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.loading import FUTURE, Table
@@ -122,7 +123,8 @@ class _Verifying:
         self._second_look = SecondLook(
             self._client, self._read, self._processor, table, found.through, found.usage
         )
-        inlet = Inlet(entity, table, vault, found.sync_id)
+        counted = SeenKeys(found.sync_id) if entity.parts else None
+        inlet = Inlet(entity, table, vault, found.sync_id, counted=counted)
         self._repair = Repair(session, inlet, client) if repair else None
         self._beaten = time.monotonic()
 
