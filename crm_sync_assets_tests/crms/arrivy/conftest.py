@@ -1,120 +1,33 @@
-"""A sandbox as it is in the beginning, an empty warehouse, and syncs of Arrivy's entities."""
+"""Tests of Arrivy: a bench with its entities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.contract import Page, Read, Usage
-from crm_sync_assets.declarations.crm import flags_of
-from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.declarations.strategy import Strategy
-from crm_sync_assets.engine.request import Request
-from crm_sync_assets.engine.run import begin, drain
-from crm_sync_assets.engine.sync import Sync
-from crm_sync_assets.operations.opening import open_client, open_warehouse
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.crms.arrivy.world import World
-from crm_sync_assets_tests import scripted
+from crm_sync_assets_tests.crms import bench as benches
 from crm_sync_assets_tests.crms.arrivy.truth import differences
-from crm_sync_assets_tests.truth import stored_rows
+from crm_sync_assets_tests.crms.bench import DAY, FULL, NOON, bench, encrypting, running, sandbox
 
-NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
-DAY = 86_400
-FULL = Strategy("full", moves_watermark=True)
+__all__ = ["DAY", "FULL", "NOON", "bench", "encrypting", "running", "sandbox"]
 CRM = registry.crm("arrivy")
 ENTITIES = registry.entities("arrivy")
 
 
-class Bench:
-    """One sandbox, one client, one warehouse. `waits` are those that took no time."""
-
-    def __init__(self, sandbox: Sandbox, environment: pytest.MonkeyPatch) -> None:
-        self.sandbox, self.environment = sandbox, environment
-        self.world: World = sandbox.arrivy
-        self.waits: list[float] = []
-        self.warehouse = open_warehouse()
-        self.client: Any = None
-        self.configure(wait_seconds=0, rate_windows="[]")
-
-    def configure(self, **settings: object) -> None:
-        """Settings of Arrivy; the client is made anew."""
-        for name, value in settings.items():
-            self.environment.setenv(f"CRM_SYNC_ARRIVY__{name}".upper(), str(value))
-        self.connect()
-
-    def connect(self) -> None:
-        self.close()
-        self.client = open_client("arrivy")
-        for one in self.client._opened:
-            one.sleep = self.waits.append
-
-    def close(self) -> None:
-        if self.client is not None:
-            self.client.close()
-
-    def pass_time(self, seconds: float) -> None:
-        """Move the source's clock; what the client remembered is as old by then."""
-        self.sandbox.clock.advance(seconds)
-        self.client._remembered.clear()
-
-    def pages(self, entity: Entity, strategy: Strategy = FULL, **read: Any) -> list[Page]:
-        asked = Read(entity, strategy, read.pop("page_size", 500), None, **read)  # type: ignore[arg-type]
-        return list(self.client.pages(asked, Usage()))
-
-    def by_key(self, entity: Entity, *keys: str) -> list[Page]:
-        asked = Read(entity, FULL, 500, None)  # type: ignore[arg-type]
-        return list(self.client.by_key(asked, [(key,) for key in keys], Usage()))
-
-    def sync(self, name: str, **flags: Any) -> Sync:
-        entity = registry.entity(f"arrivy.{name}")
-        given = flags_of(CRM)(**flags)
-        begun = begin(
-            Request(CRM, entity, given, settings_for(CRM, entity)), self.client, self.warehouse
-        )
-        drain(begun)
-        return begun
-
-    def rows(self, name: str) -> dict[str, dict[str, Any]]:
-        found = stored_rows(self.warehouse, registry.entity(f"arrivy.{name}"))
-        return {key[0]: row for key, row in found.items()}
+class Bench(benches.Bench[World]):
+    crm = "arrivy"
+    options: ClassVar = {"arrivy_tasks": 90}
 
     def wrong(self, name: str, *, delta: bool = False) -> list[str]:
         """What differs from the truth, or from what a delta now makes of it."""
         since = self.sandbox.clock.now() - timedelta(days=45) if delta else None
-        entity = registry.entity(f"arrivy.{name}")
-        return differences(self.world, self.warehouse, entity, exact_from=since)
-
-    def history(self) -> list[dict[str, Any]]:
-        return scripted.history(self.warehouse)
-
-    def asked(self, path: str = "") -> Sequence[Any]:
-        """Requests since the ledger was reset."""
-        return self.sandbox.ledger.select(path)
+        return differences(self.world, self.warehouse, self.entity(name), exact_from=since)
 
 
 @pytest.fixture(scope="module")
-def _running() -> Iterator[Sandbox]:
-    with Sandbox(seed=9, contacts=1, zipcodes=1, arrivy_tasks=90) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
-    _running.reset()
-    _running.clock.freeze(NOON)
-    return _running
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[Bench]:
-    for name, value in sandbox.env().items():
-        environment.setenv(name, value)
-    bench = Bench(sandbox, environment)
-    yield bench
-    bench.close()
+def kind() -> type[Bench]:
+    return Bench

@@ -147,12 +147,12 @@ def test_a_deleted_lead_is_marked_and_one_that_comes_back_is_not(bench: Bench, s
     told = bench.sync("leads")
     assert told.counts.deleted == (1 if shown else 0)
     bench.sync("leads", full=True)
-    assert bench.rows("leads")[one,]["deleted_at"] is not None
+    assert bench.rows("leads")[one]["deleted_at"] is not None
     bench.pass_time(60)
     bench.world.restore("leads", one)
     bench.sync("leads")
     assert bench.wrong("leads") == []
-    assert bench.rows("leads")[one,]["deleted_at"] is None
+    assert bench.rows("leads")[one]["deleted_at"] is None
 
 
 def test_a_lead_that_a_list_leaves_out_is_asked_for_before_it_is_marked(bench: Bench) -> None:
@@ -237,8 +237,8 @@ def test_places_that_are_not_known_have_no_coordinates(bench: Bench) -> None:
     bench.world.edit("leads", two, {"latitude": 39.5, "longitude": -82.25})
     bench.sync("leads")
     rows = bench.rows("leads")
-    assert (rows[one,]["latitude"], rows[one,]["longitude"]) == (None, None)
-    assert [float(rows[two,][name]) for name in ("latitude", "longitude")] == [39.5, -82.25]
+    assert (rows[one]["latitude"], rows[one]["longitude"]) == (None, None)
+    assert [float(rows[two][name]) for name in ("latitude", "longitude")] == [39.5, -82.25]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_an_appointment_is_text(bench: Bench, sent: Any, kept: str | None) -> No
     one = bench.world.ids("leads")[0]
     bench.world.edit("leads", one, {"appointment": sent})
     bench.sync("leads")
-    assert bench.rows("leads")[one,]["appointment"] == kept
+    assert bench.rows("leads")[one]["appointment"] == kept
 
 
 def test_custom_fields_and_the_whole_record_are_kept_as_sent(bench: Bench) -> None:
@@ -256,7 +256,7 @@ def test_custom_fields_and_the_whole_record_are_kept_as_sent(bench: Bench) -> No
     custom = {"roofAge": "12", "A name, with: signs": None, "n": 1.5}
     bench.world.edit("leads", one, {"customFields": custom, "dateOfBirth": ""})
     bench.sync("leads")
-    row = bench.rows("leads")[one,]
+    row = bench.rows("leads")[one]
     assert (row["custom_fields"], row["date_of_birth"]) == (custom, None)
     assert row["data"]["customFields"] == custom
 
