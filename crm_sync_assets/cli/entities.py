@@ -88,7 +88,10 @@ def markdown() -> str:
     for crm in registry.crms().values():
         entities = registry.entities(crm.name)
         lines += [f"## {crm.title}", ""]
-        lines += [f"{len(entities)} entities; `crm-sync {crm.name} all` takes them in this order."]
+        number, takes = f"{len(entities)} entities", "them in this order"
+        if len(entities) == 1:
+            number, takes = "1 entity", "it"
+        lines += [f"{number}; `crm-sync {crm.name} all` takes {takes}."]
         for group, members in crm.groups.items():
             named = ", ".join(f"`{member}`" for member in members)
             lines += ["", f"`crm-sync {crm.name} {group}` means {named}."]

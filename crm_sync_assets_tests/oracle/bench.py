@@ -66,6 +66,13 @@ SETTINGS = {
     "CRM_SYNC_SALESRABBIT__RATE_WINDOWS": "[]",
     "CRM_SYNC_SALESRABBIT__MAX_ATTEMPTS": "3",
     "CRM_SYNC_SALESRABBIT__WAIT_SECONDS": "0",
+    "CRM_SYNC_LEADCONDUIT__PAGE_SIZE": "5",
+    "CRM_SYNC_LEADCONDUIT__LOAD_ROWS": "5",
+    "CRM_SYNC_LEADCONDUIT__PREFETCH_PAGES": "1",
+    "CRM_SYNC_LEADCONDUIT__RATE_WINDOWS": "[]",
+    "CRM_SYNC_LEADCONDUIT__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_LEADCONDUIT__WAIT_SECONDS": "0",
+    "CRM_SYNC_LEADCONDUIT__KEEPS_DAYS": "9999",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -113,6 +120,7 @@ class Bench:
         pipedrive = {"pipedrive_deals": 20}
         arrivy = {"arrivy_tasks": 30, "arrivy_others": 12}
         salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
+        leadconduit = {"leadconduit_leads": 25}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -123,6 +131,7 @@ class Bench:
                 **pipedrive,
                 **salesrabbit,
                 **arrivy,
+                **leadconduit,
             )
         )
         os.environ.update(self.sandbox.env())

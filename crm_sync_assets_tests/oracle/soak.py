@@ -23,6 +23,7 @@ from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
+from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
@@ -34,6 +35,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "pipedrive": PipedriveMachine,
     "arrivy": ArrivyMachine,
     "salesrabbit": SalesRabbitMachine,
+    "leadconduit": LeadConduitMachine,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.arrivy.truth import differences
-from crm_sync_assets_tests.promises.driver import NOON, Fault, Key
+from crm_sync_assets_tests.promises.driver import NOON, Fault, Key, Reading
 from crm_sync_assets_tests.promises.http import HttpSubject
 
 NOTHING_MERGES = "Arrivy merges nothing: what is one too many is deleted or disabled"
@@ -44,7 +44,7 @@ class Arrivy(HttpSubject):
     def fill(self) -> None:
         """Make what is not there in the beginning."""
 
-    def read_by(self, pages: int) -> int:
+    def read_by(self, pages: int, reading: Reading) -> int:
         """Each page begins before the one before it ends."""
         return (0, 10, 18, 24, 30, 36, 42)[pages]
 

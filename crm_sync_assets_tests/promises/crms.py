@@ -11,6 +11,7 @@ from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
+from crm_sync_assets_tests.promises.leadconduit import Submissions
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
 from crm_sync_assets_tests.promises.salesrabbit import Leads as Doors
 
@@ -28,6 +29,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Tasks,
         Entities,
         Doors,
+        Submissions,
     )
 }
 

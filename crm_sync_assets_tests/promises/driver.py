@@ -91,6 +91,8 @@ class Subject(ABC):
     """The ways in which records are merged."""
     restores: ClassVar[tuple[str, ...]] = ()
     """The ways in which a deleted record comes back."""
+    appends: ClassVar[bool] = False
+    """Whether a change is a record of its own, and the last of all."""
 
     def __init__(self, environment: pytest.MonkeyPatch) -> None:
         self.environment = environment
@@ -128,6 +130,12 @@ class Subject(ABC):
     @property
     def declared(self) -> Entity:
         return registry.entity(f"{self.crm}.{self.entity}")
+
+    @property
+    def version(self) -> str:
+        """The column that orders the versions of `column`."""
+        assert self.declared.modified is not None
+        return self.declared.modified.name
 
     @property
     def settings(self) -> SyncSettings:
@@ -242,7 +250,7 @@ class Subject(ABC):
     @abstractmethod
     def mend(self) -> None: ...
 
-    def read_by(self, pages: int) -> int:
+    def read_by(self, pages: int, reading: Reading) -> int:
         """How many records so many pages hold together, the first of several."""
         return PAGE * pages
 

@@ -10,7 +10,7 @@ import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
-from crm_sync_assets_tests.promises.driver import PAGE, Key, Subject
+from crm_sync_assets_tests.promises.driver import PAGE, Key, Reading, Subject
 from crm_sync_assets_tests.promises.http import HttpSubject
 
 NO_MERGE = "only webhooks say into what a record was merged; the loser is deleted"
@@ -121,7 +121,7 @@ class Notes(Pipedrive):
     def deals(cls) -> int:
         return 86
 
-    def read_by(self, pages: int) -> int:
+    def read_by(self, pages: int, reading: Reading) -> int:
         """A page begins with the last record of the page before."""
         return 1 + (PAGE - 1) * pages
 

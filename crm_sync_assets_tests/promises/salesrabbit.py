@@ -11,7 +11,7 @@ import pytest
 from crm_sync_assets.declarations.columns import camel
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.salesrabbit.truth import differences
-from crm_sync_assets_tests.promises.driver import Key
+from crm_sync_assets_tests.promises.driver import Key, Reading
 from crm_sync_assets_tests.promises.http import HttpSubject
 
 NOTHING_MERGES = "SalesRabbit merges nothing that its API tells of"
@@ -81,7 +81,7 @@ class Leads(HttpSubject):
         new = {"firstName": "New", "_statuses": [("Not Home", "2024-04-12T13:12:44+00:00")]}
         return [(create("leads", new),) for _ in range(count)]
 
-    def read_by(self, pages: int) -> int:
+    def read_by(self, pages: int, reading: Reading) -> int:
         """Each page begins before the one before it ends."""
         return (0, 10, 18, 24, 30, 36, 42)[pages]
 

@@ -90,18 +90,21 @@ def test_a_sync_resumes_after_each_page_and_reads_no_stored_one_again(
     flags = prepared(crm, reading)
     fault = next(iter(crm.faults.values()))
     start = crm.rows() if reading == "delta" else {}
+    crm.pass_time(60)
     pages = crm.count_pages(reading)
-    crm.sync(**flags, dry_run=True)
+    crm.sync(**flags)
     expected, all_pages = None, pages()
     assert all_pages > crm.count // PAGE - 1
     for number in each_page(crm.count // PAGE):
         if reading == "full":
             crm.forget()
         else:
+            crm.pass_time(60)
             crm.touch(crm.keys(), f"turn {number}")
+            crm.pass_time(60)
         crm.break_page(number, fault, reading, lasting=True)
         row = failed(crm, fault.error, **flags)
-        assert row["records_processed"] == crm.read_by(number - 1)
+        assert row["records_processed"] == crm.read_by(number - 1, reading)
         crm.mend()
         pages = crm.count_pages(reading)
         again = crm.sync(**flags)
@@ -129,7 +132,7 @@ def test_a_resumed_sync_takes_its_watermark_from_its_first_attempt(crm: Subject)
     assert again.resumed
     assert again.watermark is not None
     assert again.watermark <= begun
-    assert crm.row(first)[crm.column] != "Meanwhile"
+    assert crm.appends or crm.row(first)[crm.column] != "Meanwhile"
     crm.sync()
     assert crm.wrong() == []
 

@@ -1,0 +1,1 @@
+"""LeadConduit's entities, found here by the registry."""

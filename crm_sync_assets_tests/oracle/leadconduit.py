@@ -1,0 +1,104 @@
+"""LeadConduit's events, what they make of its leads, and how LeadConduit fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets_tests.crms.leadconduit.truth import differences
+from crm_sync_assets_tests.oracle.bench import pick
+from crm_sync_assets_tests.oracle.machine import NUMBER, step
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+
+NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
+VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
+
+# Of events that a page leaves out nobody tells; so no page lies.
+_actions = st.one_of(
+    st.sampled_from(["0.01", "7", "86400", None]).map(
+        lambda after: {"status": 429, "retry_after": after}
+    ),
+    st.sampled_from([400, 401, 403, 404, 422, 500, 502]).map(lambda s: {"status": s}),
+    st.just({"status": 403, "body": "html"}),
+    st.just({"drop": True}),
+    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
+    st.sampled_from(["html", "empty", "{}"]).map(lambda body: {"status": 200, "body": body}),
+    st.builds(
+        lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
+    ),
+)
+SCRIPT = st.fixed_dictionaries(
+    {
+        "match": st.sampled_from(["/events", "type=source", "type=feedback", "after_id"]),
+        "on": st.one_of(st.integers(1, 12), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
+        "action": _actions,
+    }
+)
+KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [{"leadconduit_ignores_type": True}, {"leadconduit_by_date": True}]
+)
+
+
+class LeadConduitMachine(SandboxMachine):
+    crm_name = "leadconduit"
+    began_at = NOON
+    names = ("leads",)
+
+    def prepare(self, opened: ExitStack) -> None:
+        super().prepare(opened)
+        self._changed: dict[str, datetime] = {}
+        self._counted = 0
+
+    def look(self) -> None:
+        """Note of which leads there are events since the last look."""
+        for event in self.world.events[self._counted :]:
+            self._changed[event.lead] = self.source_now() if self.begun else NOON.replace(year=1970)
+        self._counted = len(self.world.events)
+
+    # Steps
+
+    @step(value=VALUES)
+    def submit(self, value: str | None) -> None:
+        self.world.submit({"first_name": value, "note_hge": "new"})
+
+    @step(number=NUMBER, value=VALUES)
+    def retry(self, number: int, value: str | None) -> None:
+        if one := pick(self.world.ids(), number):
+            self.world.retry(one, {"last_name": value, "city": None})
+
+    @step(number=NUMBER, outcome=st.sampled_from(["success", "failure"]), is_whole=st.booleans())
+    def feedback(self, number: int, outcome: str, is_whole: bool) -> None:
+        if one := pick(self.world.ids(), number):
+            self.world.feedback(one, outcome, None, is_whole=is_whole)
+
+    @step(n=st.integers(1, 8), seed=NUMBER)
+    def move(self, n: int, seed: int) -> None:
+        self.sandbox.crms["leadconduit"].move(n, seed)
+
+    @step(line=SCRIPT)
+    def go_wrong(self, line: dict[str, Any]) -> None:
+        self.script.append(line)
+
+    @step(knobs=KNOBS)
+    def be_odd(self, knobs: dict[str, Any]) -> None:
+        self.odd |= knobs
+
+    # Truth
+
+    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
+        """What has had no event since the watermark is as its events say."""
+        settled = {lead for lead, at in self._changed.items() if at < watermark}
+        for problem in differences(self.world, self.warehouse):
+            if any(lead in problem for lead in settled):
+                yield problem
+
+    def differences(self, *, complete: bool) -> list[str]:
+        return list(differences(self.world, self.warehouse))
+
+    def last_syncs(self) -> None:
+        self.settle("leads", full=True)
