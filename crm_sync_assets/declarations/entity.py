@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -94,6 +94,10 @@ class Resweep:
         )
 
 
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""The version of what is better than nothing, and worse than anything that has a version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Columns of a row that come together, from the newest of the records that have them.
@@ -101,8 +105,9 @@ class Part:
     For sources that tell of one thing in several records, as events: a row is put together of them,
     and is the same in whichever order and however often they come. `version` names the columns that
     say which is the newest: a moment and, among records of one moment, texts. A record without that
-    moment does not have this part, and leaves it as it is. `columns` are the others; without any,
-    it is all that no other part has, and what was odd about it.
+    moment does not have this part, and leaves it as it is; one whose moment is UNDATED fills it
+    where there is none, and overwrites nothing dated, forced or not. `columns` are the others;
+    without any, it is all that no other part has, and what was odd about it.
     """
 
     version: tuple[str, ...]

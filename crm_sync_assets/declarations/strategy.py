@@ -103,21 +103,11 @@ def choose(
         filtered=flags.filtered,
     )
     if since is not None or until is not None:
-        # The next delta begins where this one would have: what lies before that is read now.
         owed = None if watermark is None else watermark - overlap
-        reaches_back = since is None or (owed is not None and since <= owed)
         reached = [moment for moment in (feed_from, kept_from) if moment is not None]
         is_told = not reached or (watermark is not None and watermark >= max(reached))
-        closes_gap = everything.closes_gap and until is None and reaches_back and is_told
-        return replace(
-            everything,
-            name="manual",
-            since=since,
-            until=until,
-            overwrite=flags.force,
-            closes_gap=closes_gap,
-            moves_watermark=everything.moves_watermark and closes_gap,
-        )
+        window = replace(everything, name="manual", since=since, until=until)
+        return _closing(window, owed, is_told=is_told, overwrite=flags.force)
     lost = _lost(watermark, overlap, kept_from)
     if lost and not flags.force:
         told = lost if everything.moves_watermark else None
@@ -136,6 +126,20 @@ def choose(
         )
         return replace(everything, because=why)
     return replace(everything, name="incremental", since=since)
+
+
+def _closing(
+    window: Strategy, owed: datetime | None, *, is_told: bool, overwrite: bool
+) -> Strategy:
+    """The window, which moves the watermark if it reads all that a delta would, from `owed` on."""
+    reaches_back = window.since is None or (owed is not None and window.since <= owed)
+    closes_gap = window.closes_gap and window.until is None and reaches_back and is_told
+    return replace(
+        window,
+        overwrite=overwrite,
+        closes_gap=closes_gap,
+        moves_watermark=window.moves_watermark and closes_gap,
+    )
 
 
 def _lost(watermark: datetime | None, overlap: timedelta, kept_from: datetime | None) -> str | None:

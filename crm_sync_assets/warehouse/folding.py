@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from crm_sync_assets.declarations.entity import Entity, Part
+from crm_sync_assets.declarations.entity import UNDATED, Entity, Part
 from crm_sync_assets.rows.processor import Row
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import key_array
@@ -53,18 +53,18 @@ class Fold:
     def brings(self, part: Part, *, overwrite: bool) -> sql.Composable:
         """Whether `excluded` brings this part to the stored row `t`."""
         moment, *ties = part.version
-        has = sql.SQL("excluded.{} IS NOT NULL").format(sql.Identifier(moment))
-        if overwrite:
-            return has
+        forced = sql.SQL("excluded.{} > {}").format(
+            sql.Identifier(moment), sql.Literal(UNDATED if overwrite else None)
+        )
         return sql.SQL(
-            "({has} AND (t.{moment} IS NULL OR ({new}) >= ({old}) OR (t.{moment} > {future}) "
-            "IS TRUE))"
+            "(excluded.{moment} IS NOT NULL AND (t.{moment} IS NULL OR ({new}) >= ({old}) "
+            "OR (t.{moment} > {future}) IS TRUE OR ({forced}) IS TRUE))"
         ).format(
-            has=has,
             moment=sql.Identifier(moment),
             new=_version("excluded", moment, ties),
             old=_version("t", moment, ties),
             future=sql.Literal(self.future),
+            forced=forced,
         )
 
     def newest(self, rows: Sequence[Row]) -> list[Row]:

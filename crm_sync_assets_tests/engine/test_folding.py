@@ -12,7 +12,7 @@ import pytest
 
 from crm_sync_assets.declarations.columns import integer, json, text, timestamp
 from crm_sync_assets.declarations.contract import Page, Read, Usage
-from crm_sync_assets.declarations.entity import Entity, Part, Record
+from crm_sync_assets.declarations.entity import UNDATED, Entity, Part, Record
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets.operations.replay import replay
@@ -106,6 +106,19 @@ def test_what_says_nothing_of_a_part_leaves_it_and_brings_none_of_its_values(
         "a": ("returned", "0003", "Ann", "0001", {"n": 1}),
         "b": ("sold", None, None, None, {}),
     }
+
+
+@pytest.mark.parametrize("flags", [{}, {"force": True}, {"full": True, "force": True}], ids=str)
+def test_what_is_undated_fills_a_part_and_never_overwrites_one(
+    warehouse: Warehouse, flags: dict[str, Any]
+) -> None:
+    sync(warehouse, [event("a", 1, "new", "Ann")])
+    guesses = [{**event(c, 2, "sold", "Somebody"), "told_at": UNDATED.isoformat()} for c in "ab"]
+    sync(warehouse, guesses, **flags)
+    names = {case: row[2] for case, row in stored(warehouse).items()}
+    assert names == {"a": "Ann", "b": "Somebody"}
+    sync(warehouse, [event("b", 0, "new", "Bob")], **flags)
+    assert stored(warehouse)["b"][2] == "Bob"
 
 
 @pytest.mark.parametrize("flags", [{"force": True}, {"full": True, "force": True}], ids=str)

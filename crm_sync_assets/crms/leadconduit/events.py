@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.columns import At
-from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.declarations.entity import UNDATED, Record
 from crm_sync_assets.declarations.parsing import timestamp
 
 TYPES: Final = ("source", "feedback")
 """Of all events those that say what a lead is, and what came of it."""
 
-BEFORE_ALL: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for when the fields of a lead were sent that no event of its source has told of."""
-
+_SECOND: Final = re.compile(r"[0-9a-f]{8}(?=[0-9a-f]{16}$)")
 _LAST: Final = timedelta(microseconds=999_999)
 
 
@@ -31,10 +30,16 @@ def recorded(event: Record) -> datetime:
 
     Ids of one second are in no order, so the fraction is made to say which of its events ended
     later: all of it for one that ended with the second, a microsecond less for each millisecond
-    before. Raises ValueError for an id that is none.
+    before. An event with another kind of id was recorded when it ended. Raises ValueError for one
+    that says neither.
     """
-    second = datetime.fromtimestamp(int(str(event["id"])[:8], 16), UTC)
     ended = timestamp(event.get("end_timestamp") or event.get("start_timestamp"))
+    begins = _SECOND.match(str(event.get("id")))
+    if begins is None:
+        if ended is None:
+            raise ValueError("neither its id nor its end says when it was recorded")
+        return ended
+    second = datetime.fromtimestamp(int(begins[0], 16), UTC)
     if ended is None:
         return second
     before = max(second + timedelta(seconds=1) - ended, timedelta(0)) / 1_000
@@ -46,7 +51,7 @@ def told(event: Record) -> datetime | None:
     if event.get("type") == "source":
         return recorded(event)
     lead = at(event, "vars.lead")
-    return BEFORE_ALL if isinstance(lead, dict) and lead.keys() - {"id"} else None
+    return UNDATED if isinstance(lead, dict) and lead.keys() - {"id"} else None
 
 
 def submitted(event: Record) -> Any:

@@ -97,14 +97,16 @@ def test_typed_values_are_taken_apart(bench: Bench) -> None:
     assert (rows[plain]["phone"], rows[plain]["phone_metadata"]) == ("6145550142", {})
 
 
-def test_an_event_without_a_lead_or_an_id_is_set_aside_alone(bench: Bench) -> None:
-    for name in ("Nobody", "Nothing"):
+def test_an_event_without_a_lead_or_a_time_is_set_aside_alone(bench: Bench) -> None:
+    for name in ("Nobody", "Sometime", "Never"):
         bench.world.submit({"first_name": name})
-    nobody, nothing = (event.record for event in bench.world.events[-2:])
+    nobody, sometime, never = (event.record for event in bench.world.events[-3:])
     del nobody["vars"]["lead"]["id"]
-    nothing["id"] = "none"
+    sometime["id"] = never["id"] = "none"
+    del never["end_timestamp"], never["start_timestamp"]
     told = bench.sync("leads")
-    assert (told.status, told.counts) == ("partial", Counts(62, created=60, failed=2))
+    assert (told.status, told.counts) == ("partial", Counts(63, created=61, failed=2))
+    assert bench.rows("leads")[sometime["vars"]["lead"]["id"]]["outcome"] == "success"
 
 
 @pytest.mark.parametrize("flags", [{}, {"full": True}], ids=str)
@@ -145,16 +147,20 @@ def opened(bench: Bench) -> list[Incident]:
     return [incident for incident in done.open if incident.rule == "failed"]
 
 
-def test_leads_whose_events_have_expired_are_kept_with_all_that_is_known(bench: Bench) -> None:
+@pytest.mark.parametrize("is_whole", [True, False], ids=["the lead again", "only which lead"])
+def test_leads_whose_events_have_expired_are_kept_with_all_that_is_known(
+    bench: Bench, is_whole: bool
+) -> None:
     one = bench.world.ids()[2]
     bench.sync("leads")
     before = bench.rows("leads")
     bench.pass_time(200 * DAY)
-    bench.world.feedback(one, "failure", "returned", is_whole=False)
+    bench.world.feedback(one, "failure", "returned", is_whole=is_whole)
     for flags in ({"full": True}, {"full": True, "force": True}, {"force": True}):
         told = bench.sync("leads", **flags)
         assert (told.counts.processed, told.counts.deleted) == (1, 0)
     after = bench.rows("leads")
+    assert after[one]["event_id"] == before[one]["event_id"]
     assert after[one]["first_name"] == before[one]["first_name"]
     assert after[one]["reason"] == "returned"
     assert {k: row for k, row in after.items() if k != one} == {
