@@ -20,13 +20,15 @@ from crm_sync_assets.masking import masked
 FIRST_WAIT: Final = 60.0
 LONGEST_WAIT: Final = 900.0
 """Seconds: where a 429 does not say how long, the first pause and the longest."""
+DOUBLINGS: Final = 4
+"""Lead from the one to the other; a source may be asked again thousands of times."""
 
 
 class Patient(Dialect):
     """Waits a minute and longer after a 429; takes a page for people for no answer of the API.
 
-    Errors are {"error": …}, {"errors": […]}, {"message": …} or plain text. `window` names the
-    budget window that shares the pauses.
+    Errors are {"error": …}, {"errors": […]}, {"message": …, "description": …} or plain text.
+    `window` names the budget window that shares the pauses.
     """
 
     def __init__(self, window: str) -> None:
@@ -35,7 +37,7 @@ class Patient(Dialect):
     def verdict(self, answer: Answer, tries: int) -> Verdict | None:
         if answer.status == 429:
             told = retry_after(answer)
-            wait = min(FIRST_WAIT * 2.0 ** (tries - 1), LONGEST_WAIT)
+            wait = min(FIRST_WAIT * 2.0 ** min(tries - 1, DOUBLINGS), LONGEST_WAIT)
             said = self.explain(answer) or "too many requests"
             return Pause(wait if told is None else told, said, self._window)
         if 400 <= answer.status < 500 and is_page(answer):
@@ -57,5 +59,6 @@ def _said(body: Any) -> str:
     if isinstance(body, list):
         return "; ".join(filter(None, map(_said, body)))
     if isinstance(body, dict):
-        return _said(body.get("errors") or body.get("error") or body.get("message") or "")
+        found = body.get("errors") or body.get("error")
+        return _said(found or [body.get("message") or "", body.get("description") or ""])
     return str(body)
