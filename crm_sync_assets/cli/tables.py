@@ -17,15 +17,21 @@ from crm_sync_assets.errors import Unavailable, UsageError
 from crm_sync_assets.nearest import meant
 from crm_sync_assets.redaction import CONTROL, one_line
 from crm_sync_assets.settings import environment
+from crm_sync_assets.warehouse import schemas
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.embedded import warehouse_url
+
+_NO_HISTORY = "the warehouse has no SyncHistory yet: run a sync, or `crm-sync migrate`, first"
 
 
 def open_for_reading() -> Warehouse:
     """The warehouse of the environment. Raises FatalError when it has no history yet."""
     env = environment()
     keys = env.encryption_keys
-    warehouse = Warehouse(warehouse_url(env), keys)
+    url = warehouse_url(env)
+    if schemas.lacking(url):
+        raise Unavailable(_NO_HISTORY)
+    warehouse = Warehouse(url, keys)
     with warehouse.connection() as connection:
         found = connection.execute(
             "SELECT array_agg(attname::text) @> ARRAY['kind', 'reason'] FROM pg_attribute "
@@ -34,7 +40,7 @@ def open_for_reading() -> Warehouse:
     if found != (True,):
         warehouse.close()
         raise Unavailable(
-            "the warehouse has no SyncHistory yet: run a sync, or `crm-sync migrate`, first"
+            _NO_HISTORY
             if found == (None,)
             else "the warehouse is of an older version: run `crm-sync migrate` first"
         )

@@ -140,11 +140,23 @@ def _warehouse(env: Environment) -> tuple[Warehouse | None, list[Diagnosis]]:
     except UsageError as error:
         return None, [Diagnosis("encryption", "wrong", str(error))]
     try:
-        warehouse = Warehouse(warehouse_url(env), keys)
+        url = warehouse_url(env)
+        if missing_schemas := schemas.lacking(url):
+            return None, [_not_made(missing_schemas)]
+        warehouse = Warehouse(url, keys)
         with warehouse.connection() as connection:
             return warehouse, list(_postgresql(connection, warehouse, kind))
     except (SyncError, psycopg.Error) as error:
         return None, [Diagnosis("warehouse", "wrong", words(error))]
+
+
+def _not_made(names: Sequence[str]) -> Diagnosis:
+    named, are = (names[0], "is") if len(names) == 1 else (" and ".join(names), "are")
+    return Diagnosis(
+        "warehouse",
+        "note",
+        f"{named} {are} not there yet: the first sync makes them, or `crm-sync migrate`",
+    )
 
 
 def _postgresql(connection: Connection, warehouse: Warehouse, kind: str) -> Iterator[Diagnosis]:

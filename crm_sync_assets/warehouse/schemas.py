@@ -65,26 +65,33 @@ def of_internals(connection: Connection) -> str:
     return str(row[0])
 
 
-def make(url: str, *, anew: bool) -> None:
-    """See that the schemas of a warehouse are there, which a session cannot begin without.
+def lacking(url: str, *, anew: bool = False) -> Sequence[str]:
+    """The schemas of its own that a warehouse has not yet, without which no session begins.
 
-    Raises UsageError where the database holds another warehouse, unless a new one is asked for,
-    and where the role may not make them. Without a schema of its own there is nothing to make.
+    Raises UsageError where the database holds another warehouse, unless a new one is asked for.
     """
     schema = own_schema(url)
     if schema is None:
-        return
+        return ()
     with _anywhere(url) as connection:
-        both = (schema, internal(schema))
-        found = connection.execute(
-            "SELECT to_regnamespace(%s) IS NULL OR to_regnamespace(%s) IS NULL", both
-        ).fetchone()
         if not anew:
             refuse_another(connection, schema)
-        if found == (False,):
-            return
+        found = connection.execute(
+            "SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS n(name, place) "
+            "WHERE to_regnamespace(name) IS NULL ORDER BY place",
+            ([schema, internal(schema)],),
+        )
+        return [name for (name,) in found.fetchall()]
+
+
+def make(url: str, *, anew: bool) -> None:
+    """Make what is `lacking`. Raises UsageError as that does, and where the role may not."""
+    names = lacking(url, anew=anew)
+    if not names:
+        return
+    with _anywhere(url) as connection:
         try:
-            for name in both:
+            for name in names:
                 connection.execute(
                     sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name))
                 )
@@ -92,8 +99,8 @@ def make(url: str, *, anew: bool) -> None:
         except psycopg.errors.InsufficientPrivilege as error:
             who = connection.info.user
             raise UsageError(
-                f"{SCHEMA} is {schema}, which is not there, and {who} may not make it: run "
-                + "; ".join(f"CREATE SCHEMA {name} AUTHORIZATION {who}" for name in both)
+                f"{SCHEMA} is {own_schema(url)}: {who} may not make what is not there: run "
+                + "; ".join(f"CREATE SCHEMA {name} AUTHORIZATION {who}" for name in names)
             ) from error
 
 

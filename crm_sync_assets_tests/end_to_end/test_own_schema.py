@@ -76,6 +76,11 @@ def test_every_command_works_in_a_schema_of_its_own(
         assert status == exits.SUCCESS, (line, err)
         return out
 
+    status, _, err = run("history")
+    assert status == exits.FAILED
+    assert "has no SyncHistory yet" in err
+    assert "crm and crm_internal are not there yet" in well("doctor hubspot")
+    assert places(empty_url) == {}
     well(f"hubspot {' '.join(asked)} --quiet")
     sandbox.move(30, seed=3)
     well(f"hubspot {' '.join(asked)} --quiet")
@@ -86,6 +91,7 @@ def test_every_command_works_in_a_schema_of_its_own(
         "verify hubspot contacts deals",
         "refresh hubspot deals",
         "quarantine list",
+        "doctor hubspot",
         "history",
         "health hubspot",
         "alerts list",
