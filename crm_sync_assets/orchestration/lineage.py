@@ -48,8 +48,15 @@ def references(crm: Crm, entity: Entity) -> dict[str, tuple[str, str]]:
 
 
 def upstream(crm: Crm, entity: Entity) -> list[str]:
-    """The names of the entities whose tables it asks about or refers to."""
-    return sorted({*entity.after, *(name for name, _ in references(crm, entity).values())})
+    """The names of the entities whose tables it asks about, or refers to and that stand before it.
+
+    Two entities may refer to each other, and the graph must not run in a circle: before it stand
+    the reference tables, and those that a run of the CRM takes first.
+    """
+    known = [*crm.groups.get("reference", ()), *crm.order, entity.sync_type]
+    before = {f"{crm.name}.{one}" for one in known[: known.index(entity.sync_type)]}
+    referred_to = {name for name, _ in references(crm, entity).values()}
+    return sorted({*entity.after, *(referred_to & before)})
 
 
 def upstream_keys(crm: Crm, entity: Entity) -> list[dg.AssetKey]:

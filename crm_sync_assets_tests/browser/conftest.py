@@ -85,7 +85,12 @@ def project() -> Iterator[Project]:
         home.chmod(0o755)
         mine = ("CRM_SYNC_", "HUBSPOT_", "ZIPCODES_", "GITHUB_", "DAGSTER_", "GENIUS_", "PYTEST_")
         env = {name: v for name, v in os.environ.items() if not name.startswith(mine)}
-        env |= {"CRM_SYNC_HOME": str(home / "state"), "CRM_SYNC_FIRST_DAY": f"{FIRST_DAY}"}
+        env |= {
+            "CRM_SYNC_HOME": str(home / "state"),
+            "CRM_SYNC_FIRST_DAY": f"{FIRST_DAY}",
+            # Dagster's daemon looks at freshness every 30 seconds.
+            "FRESHNESS_DAEMON_INTERVAL_SECONDS": "2",
+        }
         with (home / "log").open("w+") as log:
             port = free_port(20_000 + os.getpid() % 20_000)
             process = subprocess.Popen(

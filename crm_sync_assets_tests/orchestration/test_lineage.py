@@ -83,6 +83,16 @@ def test_the_graph_leads_from_the_source_to_what_refers_to_it() -> None:
     assert table_key("genius.prospects") in appointments.parent_keys
 
 
+def test_the_graph_does_not_run_in_a_circle() -> None:
+    """Dagster's backfills sort it, and would fail again and again."""
+    graph = build().resolve_asset_graph()
+    assert len(graph.toposorted_asset_keys) == len(graph.get_all_asset_keys())
+    genius, hubspot = map(registry.crm, ("genius", "hubspot"))
+    theirs, ours = map(registry.entity, ("genius.appointments", "hubspot.appointments"))
+    assert references(genius, theirs)["hubspot_appointment_id"] == (ours.name, "id")
+    assert references(hubspot, ours)["genius_appointment_id"] == (theirs.name, "id")
+
+
 def test_no_entity_hangs_on_one_that_a_run_executes() -> None:
     graph = build().resolve_asset_graph()
     for key in graph.materializable_asset_keys:
