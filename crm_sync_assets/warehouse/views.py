@@ -128,14 +128,14 @@ def keep(connection: Connection, table: str) -> bool:
     if state.is_theirs:
         _tell(state, "something else has its name: rename that to have the view")
         return False
-    locks.take_until_commit(connection, locks.table(table))
-    state = _state(connection, table)
-    if state is None or state.is_right:
-        return False
     try:
         with connection.transaction(), _impatient(connection):
-            _make(connection, state)
-        return state.kind is None
+            locks.take_until_commit(connection, locks.table(table))
+            again = _state(connection, table)
+            if again is None or again.is_right:
+                return False
+            _make(connection, again)
+        return again.kind is None
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable) as error:
         if state.kind is not None and not state.is_of_it:
             raise _misleading(state, message_of(error)) from error

@@ -14,7 +14,7 @@ from crm_sync_assets.declarations.columns import integer, text
 from crm_sync_assets.declarations.contract import Tombstone
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.operations.rotation import rotate
-from crm_sync_assets.warehouse import views
+from crm_sync_assets.warehouse import locks, views
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.encrypted import CLIENTS, OLD, client
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, history, person, rows, sync
@@ -172,6 +172,22 @@ def test_a_role_that_may_not_make_views_syncs_without(
         assert "view test_people_live is not made: permission denied" in caplog.text
     finally:
         change(warehouse, "DROP OWNED BY syncs_only", "DROP ROLE syncs_only")
+
+
+def test_nobody_waits_long_for_who_makes_the_view(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dry run of an older table makes it, and takes that back at its end."""
+    monkeypatch.setattr(views, "PATIENCE", "100ms")
+    sync(warehouse, FakeClient([person(1)]))
+    change(warehouse, "DROP VIEW test_people_live")
+    with warehouse.connection() as other:
+        locks.take_until_commit(other, locks.table("test_people"))
+        assert sync(warehouse, FakeClient([person(2, at=1)])).status == "success"
+        assert "view test_people_live is not made: canceling statement due to lock" in caplog.text
+        other.rollback()
+    sync(warehouse, FakeClient([person(3, at=2)]))
+    assert seen(warehouse) == ["1", "2", "3"]
 
 
 def test_a_table_that_is_encrypted_keeps_its_view(warehouse: Warehouse) -> None:
