@@ -1,12 +1,12 @@
 """The data dictionary: every table and column, what it holds and where that comes from.
 
-Read from the declarations, so that it needs no warehouse: as Markdown or JSON for people, as the
-sources of a dbt project for models.
+Read from the declarations, so that it needs no warehouse but for labels: as Markdown or JSON for
+people, as the sources of a dbt project for models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -18,16 +18,18 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.operations.alert_rules import expected_every
 from crm_sync_assets.warehouse import schemas
+from crm_sync_assets.warehouse.comments import Labels, labelled
 from crm_sync_assets.warehouse.tables import system_columns
 
 Table = dict[str, Any]
 
 
-def tables(entities: Sequence[Entity]) -> list[Table]:
+def tables(entities: Sequence[Entity], labels: Labels | None = None) -> list[Table]:
     """One dict per table: its name, entity, meaning, key and columns.
 
     A column is {"name", "type", "description", "nullable", "sensitive"}; the type is PostgreSQL's,
     that of an encrypted column is text. Entities that only mark rows of another have no table.
+    `labels` are what sources call their fields.
     """
     return [
         {
@@ -35,19 +37,21 @@ def tables(entities: Sequence[Entity]) -> list[Table]:
             "entity": entity.name,
             "description": entity.about,
             "key": [column.name for column in entity.key],
-            "columns": list(_columns(entity)),
+            "columns": list(_columns(entity, (labels or {}).get(entity.table, {}))),
         }
         for entity in entities
         if not entity.tombstones_of
     ]
 
 
-def _columns(entity: Entity) -> Iterator[dict[str, Any]]:
+def _columns(entity: Entity, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for column in entity.columns:
         yield {
             "name": column.name,
             "type": column.sql,
-            "description": column.described(entity.source.root),
+            "description": labelled(
+                column.described(entity.source.root), labels.get(column.name, "")
+            ),
             "nullable": column.nullable,
             "sensitive": column.sensitive,
         }
@@ -61,10 +65,10 @@ def _columns(entity: Entity) -> Iterator[dict[str, Any]]:
         }
 
 
-def markdown(entities: Sequence[Entity]) -> str:
+def markdown(entities: Sequence[Entity], labels: Labels | None = None) -> str:
     """A page with a heading and a table of columns per warehouse table."""
     lines = ["# Data dictionary"]
-    for table in tables(entities):
+    for table in tables(entities, labels):
         lines += ["", f"## `{table['table']}`", "", table["description"], ""]
         lines += ["| column | type | | what it holds |", "|---|---|---|---|"]
         lines += [
@@ -84,7 +88,7 @@ def _marks(table: Table, column: dict[str, Any]) -> str:
     return ", ".join(mark for mark, holds in marks if holds)
 
 
-def dbt(entities: Sequence[Entity], schema: str | None = None) -> str:
+def dbt(entities: Sequence[Entity], schema: str | None = None, labels: Labels | None = None) -> str:
     """A sources.yml for dbt 1.8 or newer: one source per CRM, with descriptions, tests, freshness.
 
     `schema` is the warehouse's own one, if it has one.
@@ -94,7 +98,7 @@ def dbt(entities: Sequence[Entity], schema: str | None = None) -> str:
     """
     by_name = {entity.name: entity for entity in entities}
     sources: dict[str, dict[str, Any]] = {}
-    for table in tables(entities):
+    for table in tables(entities, labels):
         entity = by_name[table["entity"]]
         source = sources.setdefault(
             entity.crm,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser
@@ -14,7 +16,11 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets.settings import environment
+
+if TYPE_CHECKING:
+    from crm_sync_assets.warehouse.comments import Labels
 
 PAGE = Path("docs") / "entities.md"
 EXAMPLE = Path(".env.example")
@@ -37,6 +43,11 @@ def parser() -> Parser:
         help="every table and column, what it holds and where it comes from",
     )
     form.add_argument("--dbt", action="store_true", help="a sources.yml for a dbt project")
+    found.add_argument(
+        "--labels",
+        action="store_true",
+        help="with what the account calls its fields, as syncs have told the warehouse",
+    )
     return found
 
 
@@ -53,8 +64,11 @@ def run(words: Sequence[str]) -> int:
         return exits.SUCCESS
     listed = list(registry.entities(given.crm) if given.crm else registry.all_entities().values())
     if given.dictionary or given.dbt:
-        print(_described(listed, "dbt" if given.dbt else given.dictionary), end="")
+        labels = _labels(listed) if given.labels else None
+        print(_described(listed, "dbt" if given.dbt else given.dictionary, labels), end="")
         return exits.SUCCESS
+    if given.labels:
+        raise UsageError("--labels goes with --dictionary or --dbt")
     from crm_sync_assets.cli.tables import print_table
 
     print_table(
@@ -67,14 +81,22 @@ def run(words: Sequence[str]) -> int:
     return exits.SUCCESS
 
 
-def _described(entities: Sequence[Entity], form: str) -> str:
+def _labels(entities: Sequence[Entity]) -> Labels:
+    from crm_sync_assets.cli.tables import open_for_reading
+    from crm_sync_assets.warehouse import comments
+
+    with closing(open_for_reading()) as warehouse, warehouse.connection() as connection:
+        return comments.labels(connection, [entity.table for entity in entities])
+
+
+def _described(entities: Sequence[Entity], form: str, labels: Labels | None) -> str:
     from crm_sync_assets.cli import dictionary
 
     if form == "json":
-        return json.dumps(dictionary.tables(entities), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(dictionary.tables(entities, labels), indent=2, ensure_ascii=False) + "\n"
     if form == "dbt":
-        return dictionary.dbt(entities, environment().data_schema)
-    return dictionary.markdown(entities)
+        return dictionary.dbt(entities, environment().data_schema, labels)
+    return dictionary.markdown(entities, labels)
 
 
 def markdown() -> str:

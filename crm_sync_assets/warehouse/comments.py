@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -22,6 +22,9 @@ LONGEST = 400
 Texts = Mapping[str | None, str]
 """By column, under None for the table."""
 
+Labels = Mapping[str, Mapping[str, str]]
+"""By table and column."""
+
 _refused: set[str] = set()
 """Tables that kept a comment they had, which was said in this process."""
 
@@ -32,6 +35,23 @@ def labelled(declared: str, label: str) -> str:
     if len(label) > LONGEST:
         label = f"{label[:LONGEST].rstrip()} …"
     return declared + LABELLED + label if label else declared
+
+
+def labels(connection: Connection, tables: Sequence[str]) -> Labels:
+    """What the sources call the columns of these tables, as the warehouse was told."""
+    found: dict[str, dict[str, str]] = {}
+    for table, column, said in connection.execute(
+        "SELECT c.relname::text, a.attname::text, d.description FROM pg_description AS d "
+        "JOIN pg_class AS c ON c.oid = d.objoid "
+        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid "
+        "WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0 AND pg_table_is_visible(c.oid) "
+        "AND c.relname = ANY (%s)",
+        (list(tables),),
+    ).fetchall():
+        _, mark, label = said.partition(LABELLED)
+        if mark:
+            found.setdefault(table, {})[column] = label
+    return found
 
 
 def say(

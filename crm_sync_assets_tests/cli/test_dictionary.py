@@ -13,7 +13,7 @@ from psycopg import sql
 from crm_sync_assets.cli import exits
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets.warehouse.tables import ensure_table, existing_columns
+from crm_sync_assets.warehouse.tables import ensure_table, existing_columns, label
 from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.past import add
 
@@ -97,6 +97,28 @@ def test_dbt_asks_the_history_how_fresh_a_table_is(
         ).fetchone()
     assert row is not None
     assert row[0] == ended
+
+
+def test_labels_are_those_that_syncs_have_told(run: Run, warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        entity = registry.all_entities()["hubspot.deals"]
+        ensure_table(connection, entity)
+        label(connection, entity, {"amount": "“Deal | size”: in dollars"})
+        connection.commit()
+    wanted = "decimal from properties.amount; called “Deal | size”: in dollars"
+    (deals,) = [
+        table
+        for table in json.loads(run("entities", "--dictionary=json", "--labels")[1])
+        if table["table"] == "hubspot_deal"
+    ]
+    assert {c["name"]: c["description"] for c in deals["columns"]}["amount"] == wanted
+    assert wanted in run("entities", "--dbt", "--labels")[1].replace("\n          ", "")
+    page = run("entities", "hubspot", "--dictionary", "--labels")[1]
+    assert wanted.replace("|", "\\|") in page
+    assert "called" not in run("entities", "hubspot", "--dictionary")[1].partition("amount")[2]
+    status, _, err = run("entities", "--labels")
+    assert status == exits.USAGE
+    assert "--labels goes with" in err
 
 
 def test_one_form_at_a_time(run: Run) -> None:
