@@ -12,6 +12,8 @@ from crm_sync_assets.nearest import nearest
 
 Kind = TypeVar("Kind", bound=Flags)
 
+MOST_PORT = 65_535
+
 _METAVARS = {"start_date": "YYYY-MM-DD", "end_date": "YYYY-MM-DD"}
 
 
@@ -52,6 +54,16 @@ def positive(text: str) -> int:
     number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def port_number(text: str) -> int:
+    """For argparse: a port to listen on, 0 for a free one."""
+    number = whole_number(text)
+    if not 0 <= number <= MOST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no port: give one up to {MOST_PORT}, 0 takes a free one"
+        )
     return number
 
 

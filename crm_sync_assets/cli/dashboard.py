@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.cli import exits
-from crm_sync_assets.cli.arguments import Parser, positive, whole_number
+from crm_sync_assets.cli.arguments import Parser, port_number, positive
 from crm_sync_assets.cli.tables import open_for_reading
 from crm_sync_assets.errors import FatalError, UsageError
 
@@ -38,7 +38,7 @@ def parser() -> Parser:
         "whether the warehouse can be read.",
     )
     found.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
-    found.add_argument("--port", type=whole_number, default=3100, help="0: a free one [3100]")
+    found.add_argument("--port", type=port_number, default=3100, help="0: a free one [3100]")
     found.add_argument(
         "--public", action="store_true", help="listen on an address that other machines reach"
     )

@@ -23,12 +23,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from crm_sync_assets.cli.arguments import Parser, positive
+from crm_sync_assets.cli.arguments import MOST_PORT, Parser, port_number, positive
 from crm_sync_assets.cli.shell import from_here, write_exports
 from crm_sync_assets.cli.world import World, left_in
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import is_named
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.declarations.overrides import unknown_overrides
+from crm_sync_assets.errors import FatalError, UsageError
 from crm_sync_assets.settings import Environment, environment, variables
 
 MODULE = "crm_sync_assets.definitions"
@@ -45,7 +46,7 @@ def parser() -> Parser:
     )
     found.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
     found.add_argument(
-        "--port", type=positive, default=3000, help="port of the UI, or the next free one [3000]"
+        "--port", type=port_number, default=3000, help="port of the UI, or the next free one [3000]"
     )
     found.add_argument("--contacts", type=positive, default=500, help="in the sandbox [500]")
     found.add_argument(
@@ -62,7 +63,7 @@ def run(words: Sequence[str]) -> int:
 
 def free_port(first: int, host: str = "127.0.0.1") -> int:
     """The first port from `first` on that nobody listens on."""
-    for port in range(first, first + 100):
+    for port in range(first, min(first + 100, MOST_PORT + 1)):
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -70,7 +71,7 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
             except OSError:
                 continue
             return port
-    raise FatalError(f"no port from {first} to {first + 99} is free")
+    raise FatalError(f"no port from {first} on is free: give another with --port")
 
 
 def dev(
@@ -94,6 +95,7 @@ def dev(
         if place is None:
             print(f"it runs already: {(home / 'dev.lock').read_text() or 'it is just starting'}")
             return 0
+        _refuse_what_cannot_be_loaded()
         world = None if empty else _of_the_demo(home)
         env = environment()
         shared, exports = _shared_environment(stack, env, world, contacts, every)
@@ -101,7 +103,7 @@ def dev(
         # other's way.
         open_instance(env).dispose()
         port = free_port(port, host)
-        board = free_port(port + 100)
+        board = free_port(min(port + 100, MOST_PORT - 100))
         shared["CRM_SYNC_DASHBOARD_URL"] = f"http://127.0.0.1:{board}"
         url = f"http://{host}:{port}"
         _write_down(place, f"{url} (process {os.getpid()}); Ctrl-C there stops it")
@@ -116,6 +118,16 @@ def dev(
         stack.callback(path.unlink, missing_ok=True)
         _say("dev", f"in another terminal: source {from_here(path, Path.cwd())}, then crm-sync …")
         return _watch(children, url)
+
+
+def _refuse_what_cannot_be_loaded() -> None:
+    """Raises UsageError for a setting with which the code would not load, but end in tracebacks."""
+    from crm_sync_assets.definitions import build
+
+    problems = unknown_overrides(registry.crms(), registry.all_entities())
+    if problems:
+        raise UsageError(problems[0])
+    build()
 
 
 def _servers(workspace: Path, host: str, port: int, board: int) -> dict[str, Sequence[str]]:

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from crm_sync_assets.cli.arguments import Parser, positive, whole_number
+from crm_sync_assets.cli.arguments import Parser, port_number, positive, whole_number
 from crm_sync_assets.errors import FatalError, UsageError
 
 
@@ -17,7 +17,7 @@ def parser() -> Parser:
         description="Serve the CRMs locally until Ctrl-C. The lines it prints point clients at it.",
     )
     found.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
-    found.add_argument("--port", type=whole_number, default=8650, help="0: a free one [8650]")
+    found.add_argument("--port", type=port_number, default=8650, help="0: a free one [8650]")
     found.add_argument("--seed", type=whole_number, default=7, help="same seed, same data [7]")
     found.add_argument("--contacts", type=positive, default=500, metavar="N", help="[500]")
     found.add_argument(

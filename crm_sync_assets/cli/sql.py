@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 import psycopg
 
 from crm_sync_assets.cli import exits
-from crm_sync_assets.cli.arguments import Parser, positive, whole_number
+from crm_sync_assets.cli.arguments import Parser, port_number, positive
 from crm_sync_assets.cli.tables import add_output, open_for_reading, print_json, print_table
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.settings import environment
@@ -33,7 +33,7 @@ def parser() -> Parser:
         help="let tools connect to the embedded PostgreSQL at 127.0.0.1 until Ctrl-C",
     )
     found.add_argument(
-        "--port", type=whole_number, default=PORT, help=f"of --tcp; 0: a free one [{PORT}]"
+        "--port", type=port_number, default=PORT, help=f"of --tcp; 0: a free one [{PORT}]"
     )
     found.add_argument("--limit", type=positive, default=100, metavar="N", help="most rows [100]")
     add_output(found)

@@ -22,8 +22,9 @@ from crm_sync_assets.declarations.crm import Crm, flags_of, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flags
 from crm_sync_assets.declarations.overrides import client_for, refuse_unknown_crms
+from crm_sync_assets.declarations.switches import lacking
 from crm_sync_assets.engine.measures import collecting_nothing
-from crm_sync_assets.errors import SyncError, UsageError
+from crm_sync_assets.errors import NotSet, SyncError, UsageError
 from crm_sync_assets.orchestration.launch import Cancelled, Outcome, Task, launch, plan
 from crm_sync_assets.settings import environment
 
@@ -127,6 +128,7 @@ def _sync(
         # Alone, the client's constructor only reads the environment: a missing token
         # is known before anything is started.
         client_for(crm, env).close()
+    _refuse_what_is_left_out(wanted)
 
     from crm_sync_assets.cli import display
 
@@ -242,6 +244,17 @@ def _works(
     if undated and not quiet:
         exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
     return works
+
+
+def _refuse_what_is_left_out(wanted: Sequence[tuple[Crm, Sequence[Entity]]]) -> None:
+    """Raises NotSet for an entity asked for by name whose own variables are not set."""
+    for crm, entities in wanted:
+        for entity in entities:
+            for variable in lacking(crm, entity):
+                raise NotSet(
+                    f"{entity}: {variable.name} is not set: give {variable.about}, in the "
+                    "environment or in .env"
+                )
 
 
 def _say_what_is_left_out(works: Sequence[Work]) -> None:

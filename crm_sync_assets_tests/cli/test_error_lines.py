@@ -166,6 +166,9 @@ def test_an_address_that_is_none(
         ("contcts", "did you mean `crm-sync hubspot contacts`?"),
         ("hubspot.contacts", "write `crm-sync hubspot contacts`"),
         ("hubspot/contcts", "write `crm-sync hubspot contacts`"),
+        ("dev --port=99999", "99999 is no port: give one up to 65535, 0 takes a free one"),
+        ("sandbox --port=-1", "-1 is no port"),
+        ("dashboard --port=99999", "99999 is no port"),
         ("verify contacts", "no CRM is called 'contacts': it is an entity of hubspot"),
         ("verify hubspot", "say which entity of hubspot: "),
         ("refresh hubspot", "say which entity of hubspot: "),
@@ -215,3 +218,42 @@ def test_an_address_without_its_scheme_where_nobody_speaks_tls(
     status, _, err = run("hubspot", "owners", "--quiet")
     assert status == exits.FAILED
     assert "Nobody speaks TLS there: if that is right, the base URL is http://" in err
+
+
+@pytest.mark.parametrize("words", ["hubspot zipcodes", "hubspot owners zipcodes"])
+def test_what_an_entity_of_its_own_needs_is_missing(
+    run: Run, environment: pytest.MonkeyPatch, warehouse: Warehouse, words: str
+) -> None:
+    """Nothing is read or written, and no other entity is synced before it is found out."""
+    environment.setenv("HUBSPOT_TOKEN", TOKEN)
+    assert "hubspot.zipcodes: ZIPCODES_OWNER is not set: give " in refused(run, words)
+    with warehouse.connection() as connection:
+        rows = connection.execute("SELECT count(*) FROM ingestion_sync_history").fetchone()
+    assert rows == (0,)
+
+
+@pytest.mark.parametrize("words", ["callrail tags", "callrail tags users"])
+def test_an_account_that_the_key_does_not_see(
+    run: Run, sandbox: Sandbox, environment: pytest.MonkeyPatch, words: str
+) -> None:
+    environment.setenv("CALLRAIL_ACCOUNT_IDS", "ACC0")
+    status, _, err = run(*words.split(), "--quiet")
+    assert status == exits.USAGE
+    [line] = err.splitlines()
+    assert "CALLRAIL_ACCOUNT_IDS names ACC0, which these credentials do not see: there are" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CRM_SYNC_HUBSPOT__SCHEDULE", "99 * * * *", "is no cron schedule"),
+        ("CRM_SYNC_HUBSPOT__CONTACTS__PAGE_SIEZ", "1", "did you mean 'page_size'?"),
+    ],
+)
+def test_dev_refuses_what_its_processes_would_fail_on(
+    run: Run, environment: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    environment.setenv(name, value)
+    line = refused(run, "dev")
+    assert name in line
+    assert said in line

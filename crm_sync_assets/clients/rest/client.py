@@ -20,7 +20,7 @@ from crm_sync_assets.clients.rest.source import Each, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
-from crm_sync_assets.errors import FatalError, SyncError, Unauthorized, UsageError
+from crm_sync_assets.errors import SyncError, Unauthorized, UsageError
 from crm_sync_assets.rows.outline import asked_for
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -200,7 +200,7 @@ class RestClient(RestAccount):
         wanted = sorted({name.strip() for name in (given or "").split(",") if name.strip()})
         unknown = [name for name in wanted if name not in found]
         if unknown:
-            raise FatalError(
+            raise UsageError(
                 f"{session.subject}: {each.only} names {', '.join(unknown)}, which these "
                 f"credentials do not see: there are {', '.join(found) or 'none'}"
             )
