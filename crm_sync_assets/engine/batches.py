@@ -95,9 +95,7 @@ class Batches:
     def _has_arrived(self, total: Counts) -> bool:
         """Whether a batch whose commit was not acknowledged is stored all the same."""
         sync = self._sync
-        if total == sync.counts:
-            return False
-        return history.has_stored(sync.connection, sync.sync_id, total)
+        return history.has_stored(sync.connection, sync.sync_id, total, sync.counts)
 
     def _move_on(self, pages: Sequence[Page]) -> None:
         """Only what is committed counts as read."""

@@ -212,9 +212,7 @@ class _Refreshing:
             return
         self._found.counts = self._session.committed(
             transaction,
-            arrived=lambda total: (
-                total != before and history.has_stored(self._connection, sync_id, total)
-            ),
+            arrived=lambda total: history.has_stored(self._connection, sync_id, total, before),
         )
 
     def _completed(self, rows: Sequence[Row]) -> list[Row]:

@@ -236,14 +236,7 @@ def record_progress(
         "UPDATE ingestion_sync_history SET records_processed = %s, records_created = %s, "
         "records_updated = %s, records_failed = %s, checkpoint = %s, "
         "heartbeat = clock_timestamp() WHERE id = %s AND status = 'running'",
-        (
-            counts.processed,
-            counts.created,
-            counts.updated,
-            counts.failed,
-            Jsonb(checkpoint.as_json()) if checkpoint else None,
-            sync_id,
-        ),
+        (*_told(counts), Jsonb(checkpoint.as_json()) if checkpoint else None, sync_id),
     )
     if done.rowcount != 1:
         raise Fenced(
@@ -251,14 +244,22 @@ def record_progress(
         )
 
 
-def has_stored(connection: Connection, sync_id: int, counts: Counts) -> bool:
-    """Whether the row already tells of the batch that makes these counts, and lives."""
+def has_stored(connection: Connection, sync_id: int, counts: Counts, before: Counts) -> bool:
+    """Whether the row tells of the batch that makes these counts of those before, and lives.
+
+    Not where it would tell the same of both: such a batch may be stored again."""
     row = connection.execute(
         "SELECT FROM ingestion_sync_history "
-        "WHERE id = %s AND status = 'running' AND records_processed = %s",
-        (sync_id, counts.processed),
+        "WHERE id = %s AND status = 'running' AND (records_processed, records_created, "
+        "records_updated, records_failed) = (%s, %s, %s, %s)",
+        (sync_id, *_told(counts)),
     ).fetchone()
-    return row is not None
+    return row is not None and _told(counts) != _told(before)
+
+
+def _told(counts: Counts) -> tuple[int, int, int, int]:
+    """What a row says of its counts while it is running."""
+    return counts.processed, counts.created, counts.updated, counts.failed
 
 
 def is_complete(connection: Connection, sync_id: int) -> bool:

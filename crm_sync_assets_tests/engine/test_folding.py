@@ -17,8 +17,8 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import TransientError
 from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.settings import SyncSettings
-from crm_sync_assets.warehouse import quarantine
-from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse import history, quarantine
+from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets_tests import scripted
 from crm_sync_assets_tests.scripted import START, FakeClient, Script, rows
@@ -183,6 +183,29 @@ def test_a_resumed_sync_counts_each_row_once_too(warehouse: Warehouse) -> None:
     assert done.resumed
     assert done.counts == Counts(3, created=2, updated=1)
     assert stored(warehouse) == folded([*records, event("b", 0, "new", "Bob")])
+
+
+@pytest.mark.parametrize("nth", [2, 3])
+def test_a_batch_is_stored_again_whose_commit_was_lost_although_its_row_counts_already(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """Its counts are those of the batch before it, and do not tell whether it arrived."""
+    told: list[None] = []
+    record = history.record_progress
+
+    def lose(connection: Connection, *values: Any) -> None:
+        record(connection, *values)
+        told.append(None)
+        if len(told) == nth:
+            with warehouse.connection() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+
+    sync(warehouse, [event("a", 1, "new", "Ann")])
+    monkeypatch.setattr(history, "record_progress", lose)
+    records = [event("a", 1, "new", "Ann"), event("a", 2, "sold"), event("a", 3, "lost", size="x")]
+    done = sync(warehouse, records, size=1)
+    assert (len(told), done.counts.updated, done.counts.processed) == (4, 1, 1)
+    assert stored(warehouse)["a"] == ("lost", "0003", "Ann", "0001", {"n": 1})
 
 
 def refusing(warehouse: Warehouse) -> None:

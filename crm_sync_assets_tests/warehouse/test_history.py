@@ -273,10 +273,14 @@ def test_a_batch_is_stored_when_the_living_row_has_exactly_its_counts(
     running = add(warehouse, status="running", end_time=None, records_processed=100)
     closed = add(warehouse, status="failed", records_processed=100)
     with warehouse.connection() as connection:
-        assert sync_history.has_stored(connection, running, Counts(100))
-        assert not sync_history.has_stored(connection, running, Counts(99))
-        assert not sync_history.has_stored(connection, running, Counts(101))
-        assert not sync_history.has_stored(connection, closed, Counts(100))
+        assert sync_history.has_stored(connection, running, Counts(100), Counts())
+        assert not sync_history.has_stored(connection, running, Counts(99), Counts())
+        assert not sync_history.has_stored(connection, running, Counts(101), Counts())
+        assert not sync_history.has_stored(connection, running, Counts(100, updated=1), Counts(100))
+        assert not sync_history.has_stored(
+            connection, running, Counts(100), Counts(100, warnings=1)
+        )
+        assert not sync_history.has_stored(connection, closed, Counts(100), Counts())
 
 
 @pytest.mark.parametrize(
