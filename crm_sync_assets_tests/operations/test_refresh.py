@@ -116,7 +116,7 @@ def test_what_a_delta_does_not_see_is_refreshed_and_nothing_else(
     with hubspot.warehouse.connection() as connection:
         assert sync_history.past(connection, CONTACTS).watermark == mark
         assert _violations(connection, registry.all_entities(), None) == []
-        assert "success" in last_sync(connection, CONTACTS)[1]
+        assert "success" in last_sync(connection, registry.crm("hubspot"), CONTACTS).finding
     places = versions(hubspot.warehouse)
     assert refreshed(hubspot).counts.updated == 0
     assert versions(hubspot.warehouse) == places
@@ -360,7 +360,7 @@ def test_a_list_that_breaks_fails_the_refresh_and_keeps_what_was_stored(
     assert row["error_message"] == "the line went dead"
     # It is no news of the last sync: nobody is told that contacts failed.
     with hubspot.warehouse.connection() as connection:
-        assert last_sync(connection, CONTACTS)[0]
+        assert last_sync(connection, registry.crm("hubspot"), CONTACTS).passed
     real = rows(hubspot.warehouse, f"SELECT status FROM ingestion_sync_history WHERE {REAL}")  # noqa: S608
     assert real == [("success",)]
     del client.values_of
