@@ -19,6 +19,7 @@ from crm_sync_assets.declarations.contract import Client, Probeable, Usage
 from crm_sync_assets.declarations.crm import Crm, Shared, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
+from crm_sync_assets.declarations.unread import unread
 from crm_sync_assets.declarations.variables import missing
 from crm_sync_assets.engine.availability import not_available, was_here
 from crm_sync_assets.errors import (
@@ -308,6 +309,8 @@ def _variables(crm: Crm) -> Diagnosis:
     told = f"set: {', '.join(found) or 'none'}"
     if lacking:
         told += f"; missing: {', '.join(lacking)}"
+    if others := unread(crm):
+        told += f"; set, and read by nobody: {', '.join(others)}"
     return Diagnosis(f"{crm.title} variables", "wrong" if lacking else "ok", told)
 
 

@@ -104,6 +104,14 @@ def test_the_accounts_of_a_key_are_listed_where_a_wrong_one_is_asked_for(
     assert not any(name.startswith("callrail.") for name in found), "it would be said of each"
 
 
+def test_what_nobody_reads_is_named(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HUBSPOT_ACCESS_KEY", "somethingsecret")
+    found = findings("hubspot")["HubSpot variables"]
+    assert found.grade == "ok"
+    assert "; set, and read by nobody: HUBSPOT_ACCESS_KEY" in found.detail
+    assert "somethingsecret" not in found.detail
+
+
 def test_what_is_left_out_is_told_and_alerts_are_looked_at(
     sandbox: Sandbox, environment: pytest.MonkeyPatch
 ) -> None:
