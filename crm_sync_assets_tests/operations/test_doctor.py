@@ -80,7 +80,9 @@ def test_one_request_for_each_entity_several_at_once(
     sandbox: Sandbox, environment: pytest.MonkeyPatch
 ) -> None:
     sandbox.knobs.turn({"latency": 0.1})
-    for crm in ("arrivy", "callrail", "hubspot", "pipedrive", "salesrabbit"):
+    played = {name.partition("_")[0].lower() for name in sandbox.env()} & {*registry.names()}
+    assert len(played) > 5
+    for crm in sorted(played):
         before = sandbox.ledger.count()
         found = [one for one in examine([crm]) if one.what.startswith(f"{crm}.")]
         assert [one.grade for one in found] == ["ok"] * len(registry.selection(crm)), found
