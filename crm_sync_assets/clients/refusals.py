@@ -58,7 +58,8 @@ def failure(
     `variable` is the one to look at when the credentials are refused.
     """
     given = verdict.reason if isinstance(verdict, Retry | Fatal | Absent) else ""
-    said = masked(given or dialect.explain(answer), secrets, 600)
+    # It is a part of a sentence of ours, which ends by itself.
+    said = masked(given or dialect.explain(answer), secrets, 600).rstrip(". ")
     status = answer.status
     what = f"{answer.request} answered {status}"
     what = f"{what}: {said}" if said else what

@@ -41,6 +41,15 @@ def test_a_status_has_its_class(
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_a_source_says_in_a_sentence_ends_once(wire: MakeWire, status: int) -> None:
+    answer = reply(status, text="This is not for you.")
+    with pytest.raises(FatalError, match="This is not for you") as caught:
+        wire(answer).session().get("/things")
+    assert ".." not in str(caught.value)
+    assert not str(caught.value).endswith(". ")
+
+
 @pytest.mark.parametrize(
     "error",
     [
