@@ -10,17 +10,19 @@ from pathlib import Path
 
 STATE = ".crm_sync"
 DOTENV = ".env"
+GIT = ".git"
+"""What a clone, and each of its work trees, has in its uppermost folder."""
 
 
 def project_folder() -> Path:
     """The working folder, or the nearest one above it whose state folder is this user's.
 
     A working folder with a `.env` or a state folder is one by itself. Above it one is looked for
-    as long as the folders are of the same file system and owner; not in the home folder, which is
-    above everything, nor where everybody may write.
+    as long as the folders are of the same file system and owner; not above a git repository, nor
+    in the home folder, which is above everything, nor where everybody may write.
     """
     here = Path.cwd()
-    if (here / DOTENV).exists() or (here / STATE).exists():
+    if any((here / name).exists() for name in (DOTENV, STATE, GIT)):
         return here
     try:
         return _above(here) or here
@@ -40,6 +42,8 @@ def _above(here: Path) -> Path | None:
         state = folder / STATE
         if state.is_dir():
             return folder if state.stat().st_uid == os.geteuid() else None
+        if (folder / GIT).exists():
+            return None
     return None
 
 

@@ -138,7 +138,9 @@ def test_a_folder_with_an_env_of_its_own_is_a_project(
     assert current().home_folder == other / ".crm_sync"
 
 
-@pytest.mark.parametrize("what", ["home", "everybody's", "another's", "owned by another"])
+@pytest.mark.parametrize(
+    "what", ["home", "a clone", "in a clone", "everybody's", "another's", "owned by another"]
+)
 def test_no_state_folder_is_found_by_accident(
     homeless: pytest.MonkeyPatch, tmp_path: Path, what: str
 ) -> None:
@@ -147,6 +149,12 @@ def test_no_state_folder_is_found_by_accident(
     here.mkdir()
     if what == "home":
         homeless.setenv("HOME", str(above))
+    elif what == "a clone":
+        (here / ".git").mkdir()
+    elif what == "in a clone":
+        (here / ".git").touch()
+        here = here / "models"
+        here.mkdir()
     elif what == "everybody's":
         above.chmod(0o777)
     elif os.geteuid() != 0:
