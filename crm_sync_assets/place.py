@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crm_sync_assets.errors import UsageError
+
 STATE = ".crm_sync"
 DOTENV = ".env"
 GIT = ".git"
@@ -19,9 +21,15 @@ def project_folder() -> Path:
 
     A working folder with a `.env` or a state folder is one by itself. Above it one is looked for
     as long as the folders are of the same file system and owner; not above a git repository, nor
-    in the home folder, which is above everything, nor where everybody may write.
+    in the home folder, which is above everything, nor where everybody may write. Raises UsageError
+    where the working folder is there no longer.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working folder cannot be told ({error.strerror}): go to one that is there"
+        ) from None
     if any((here / name).exists() for name in (DOTENV, STATE, GIT)):
         return here
     try:

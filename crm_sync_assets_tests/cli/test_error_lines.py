@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crm_sync_assets.cli import exits
@@ -209,6 +211,20 @@ def test_a_state_folder_that_cannot_be_made(run: Run, environment: pytest.Monkey
         line = refused(run, "history")
         assert f"the state folder {folder} cannot be made or written" in line
         assert "set CRM_SYNC_HOME to a folder that can" in line
+
+
+def test_a_working_folder_that_is_gone(
+    run: Run, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    environment.chdir(gone)
+    gone.rmdir()
+    for words in ("history", "hubspot contacts", "doctor"):
+        status, out, err = run(*words.split())
+        assert status in (exits.USAGE, exits.FAILED)
+        assert "the working folder cannot be told" in out + err, words
+        assert "unexpected" not in out + err
 
 
 def test_an_address_without_its_scheme_where_nobody_speaks_tls(
