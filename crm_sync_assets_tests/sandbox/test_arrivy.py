@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.sandbox.conftest import NOON
 
-NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, contacts=1, zipcodes=1, arrivy_tasks=700, arrivy_others=120) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
-    _running.reset()
-    _running.clock.freeze(NOON)
-    return _running
+PLAYED = {"arrivy_tasks": 700, "arrivy_others": 120}
 
 
 class Api:

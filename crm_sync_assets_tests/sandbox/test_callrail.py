@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -11,22 +11,10 @@ import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.sandbox.conftest import NOON
 
-NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, contacts=1, zipcodes=1, callrail_calls=300) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
-    _running.reset()
-    _running.clock.freeze(NOON)
-    return _running
+PLAYED = {"callrail_calls": 300}
 
 
 class Api:

@@ -10,22 +10,10 @@ import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.sandbox.conftest import NOON
 
-NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 NOBODY = "0" * 24
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, contacts=1, zipcodes=1, leadconduit_leads=120) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
-    _running.reset()
-    _running.clock.freeze(NOON)
-    return _running
+PLAYED = {"leadconduit_leads": 120}
 
 
 class Api:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.sandbox.conftest import NOON
 
-NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 ISO, HTTP = "2026-11-20T17:00:00+00:00", "Fri, 20 Nov 2026 17:00:00 GMT"
 SINCE, STATUS = "If-Modified-Since", "If-Status-Modified-Since"
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, contacts=1, zipcodes=1, salesrabbit_leads=50) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
-    _running.reset()
-    _running.clock.freeze(NOON)
-    return _running
+PLAYED = {"salesrabbit_leads": 50}
 
 
 class Api:
