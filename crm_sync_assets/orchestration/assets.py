@@ -38,6 +38,7 @@ from crm_sync_assets.orchestration.partitions import (
 )
 from crm_sync_assets.orchestration.resources import ClientResource, WarehouseResource
 from crm_sync_assets.settings import environment
+from crm_sync_assets.warehouse.kinds import UNAVAILABLE
 from crm_sync_assets.warehouse.querying import COLUMNS
 
 IO_MANAGER = "upsert"
@@ -102,7 +103,7 @@ def _begun(
     """The sync, with its source reached; or why there is none.
 
     In a scheduled run, the sync that is running does what a delta was scheduled for, as does the
-    next one. What the account has not is no failure.
+    next one. What the account has not is no failure, unless the run has nothing else.
     """
     client: ClientResource = getattr(context.resources, request.crm.name)
     warehouse: WarehouseResource = context.resources.warehouse
@@ -118,9 +119,24 @@ def _begun(
     try:
         reach(begun, progress.report)
     except NotAvailable as absent:
+        if _has_nothing_else(context, warehouse):
+            raise
         context.log.info(f"skipped: {absent}")
         return absent
     return begun
+
+
+def _has_nothing_else(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> bool:
+    """Whether this is the last entity of its run, and the account has none of the others either."""
+    layer = context.op_execution_context.job_def.asset_layer
+    with warehouse.open().connection() as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM ingestion_sync_history WHERE run_id = %s AND kind = %s",
+            (context.run.run_id, UNAVAILABLE),
+        ).fetchone()
+    assert row is not None
+    absent: int = row[0]
+    return absent == len(set(layer.executable_asset_keys))
 
 
 def _events(

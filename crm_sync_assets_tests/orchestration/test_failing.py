@@ -10,11 +10,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from crm_sync_assets.errors import NotSet, Unauthorized, UsageError
+from crm_sync_assets.declarations.contract import Page, Read, Usage
+from crm_sync_assets.errors import Forbidden, NotSet, Unauthorized, UsageError
 from crm_sync_assets.orchestration.failing import NEXT
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.runs import Runs, Source, instance_in
-from crm_sync_assets_tests.scripted import FakeClient, history, person, sync
+from crm_sync_assets_tests.scripted import PEOPLE, THINGS, FakeClient, history, person, sync
 
 
 @pytest.fixture
@@ -85,3 +86,31 @@ def test_every_reason_has_a_next_step() -> None:
     from crm_sync_assets.errors import Reason
 
     assert NEXT.keys() == set(get_args(Reason))
+
+
+class Closed(FakeClient):
+    """An account that has only the entities of these names."""
+
+    has: tuple[str, ...] = ()
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        if read.entity.name not in self.has:
+            raise Forbidden(f"{read.entity}: not for this token")
+        yield from super().pages(read, usage)
+
+
+def test_a_run_of_which_the_account_has_nothing_is_no_success(
+    runs: Runs, warehouse: Warehouse
+) -> None:
+    """Else a schedule would be green for ever, and nothing in any table."""
+    closed = runs.source.client = Closed([person(1)])
+    for wanted in ((PEOPLE,), (PEOPLE, THINGS)):
+        result = runs.run(*wanted)
+        assert not result.success, wanted
+        (event,) = result.filter_events(lambda one: one.is_step_failure)
+        told = event.step_failure_data.user_failure_data
+        assert told is not None
+        assert "is not available: not for this token" in str(told.description)
+        assert {row["kind"] for row in history(warehouse)} == {"unavailable"}
+    closed.has = (THINGS.name,)
+    assert runs.run(PEOPLE, THINGS).success
