@@ -20,7 +20,7 @@ from crm_sync_assets.sandbox.faults import Action, Rule
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import KNOBS, SCRIPT
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
 from crm_sync_assets_tests.truth import as_sent, row_differences, stored_rows, true_records
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -198,13 +198,7 @@ class HubSpotMachine(SandboxMachine):
     def show_late(self, lag: float, delay: float) -> None:
         self.sandbox.knobs.turn({"index_lag": lag, "commit_delay": delay})
 
-    @step(line=SCRIPT)
-    def go_wrong(self, line: dict[str, Any]) -> None:
-        self.script.append(line)
-
-    @step(knobs=KNOBS)
-    def be_odd(self, knobs: dict[str, Any]) -> None:
-        self.odd |= knobs
+    go_wrong, be_odd = disturbing(SCRIPT, KNOBS)
 
     @step(kind=st.sampled_from(KINDS), number=NUMBER, how=POISONS)
     def poison(self, kind: str, number: int, how: str) -> None:

@@ -13,7 +13,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.leadconduit.truth import differences
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
@@ -80,13 +80,7 @@ class LeadConduitMachine(SandboxMachine):
     def move(self, n: int, seed: int) -> None:
         self.sandbox.crms["leadconduit"].move(n, seed)
 
-    @step(line=SCRIPT)
-    def go_wrong(self, line: dict[str, Any]) -> None:
-        self.script.append(line)
-
-    @step(knobs=KNOBS)
-    def be_odd(self, knobs: dict[str, Any]) -> None:
-        self.odd |= knobs
+    go_wrong, be_odd = disturbing(SCRIPT, KNOBS)
 
     # Truth
 

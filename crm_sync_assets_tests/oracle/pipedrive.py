@@ -13,7 +13,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS = ("deals", "persons", "leads", "notes")
@@ -95,13 +95,7 @@ class PipedriveMachine(SandboxMachine):
     def forget_cursors(self, number: int) -> None:
         self.world.expire_cursors()
 
-    @step(line=SCRIPT)
-    def go_wrong(self, line: dict[str, Any]) -> None:
-        self.script.append(line)
-
-    @step(knobs=KNOBS)
-    def be_odd(self, knobs: dict[str, Any]) -> None:
-        self.odd |= knobs
+    go_wrong, be_odd = disturbing(SCRIPT, KNOBS)
 
     # Truth
 

@@ -14,7 +14,7 @@ from crm_sync_assets_tests.crms.salesrabbit.truth import problems_of, true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LIES
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -98,13 +98,7 @@ class SalesRabbitMachine(SandboxMachine):
     def move(self, n: int, seed: int) -> None:
         self.sandbox.crms["salesrabbit"].move(n, seed)
 
-    @step(line=SCRIPT)
-    def go_wrong(self, line: dict[str, Any]) -> None:
-        self.script.append(line)
-
-    @step(knobs=KNOBS)
-    def be_odd(self, knobs: dict[str, Any]) -> None:
-        self.odd |= knobs
+    go_wrong, be_odd = disturbing(SCRIPT, KNOBS)
 
     # Truth
 

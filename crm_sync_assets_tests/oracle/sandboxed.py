@@ -7,9 +7,27 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, ClassVar
 
+from hypothesis import strategies as st
+
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.faults import Action, Rule
-from crm_sync_assets_tests.oracle.machine import EngineMachine
+from crm_sync_assets_tests.oracle.machine import EngineMachine, step
+
+
+def disturbing(
+    script: st.SearchStrategy[dict[str, Any]], knobs: st.SearchStrategy[dict[str, Any]]
+) -> tuple[Any, Any]:
+    """Steps of a machine that note a line of `script`, and turn `knobs`, for its next sync."""
+
+    @step(line=script)
+    def go_wrong(self: SandboxMachine, line: dict[str, Any]) -> None:
+        self.script.append(line)
+
+    @step(knobs=knobs)
+    def be_odd(self: SandboxMachine, knobs: dict[str, Any]) -> None:
+        self.odd |= knobs
+
+    return go_wrong, be_odd
 
 
 class SandboxMachine(EngineMachine):
