@@ -28,6 +28,14 @@ def test_the_catalogue_of_entities_is_fresh() -> None:
     assert page.read_text() == entities.markdown(), "run `make entities`"
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert len(numbers) == len(set(numbers))
+    for page, number in zip(pages, numbers, strict=True):
+        assert page.read_text().startswith(f"# {number}. "), page.name
+
+
 @pytest.mark.parametrize("name", [*Flags.model_fields, "quiet", "no_progress"])
 def test_the_readme_has_every_flag(name: str) -> None:
     assert f"| `--{name.replace('_', '-')}` |" in README
