@@ -33,6 +33,7 @@ from crm_sync_assets.engine.session import Session
 from crm_sync_assets.engine.sync import Contact, Progress, Sync
 from crm_sync_assets.errors import NotAvailable, Unavailable
 from crm_sync_assets.log import logger
+from crm_sync_assets.rows.shape import unexpected
 from crm_sync_assets.warehouse import attempts, encryption, history, quarantine
 from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_of
 from crm_sync_assets.warehouse.counts import Counts
@@ -111,6 +112,8 @@ def reach(sync: Sync, progress: Progress = lambda _: None) -> None:
     with _failing(sync, is_first=True):
         if sync.plan.meaning.refusal is not None:
             raise sync.plan.meaning.refusal
+        # Now, while the client remembers whose account it is: a link is worth no request.
+        sync.list_url = _list_url(sync)
         _prepare(sync)
         contact = sync.contact = _begun(sync)
         clock = time.monotonic()
@@ -245,6 +248,14 @@ def _begun(sync: Sync) -> Contact:
     )
     pages.start()
     return Contact(read, pages, heartbeat)
+
+
+def _list_url(sync: Sync) -> str | None:
+    try:
+        return sync.client.list_url(sync.entity)
+    except Exception as error:  # noqa: BLE001  a sync is worth more than its link
+        log.info("%s: no URL for its list: %s", sync.entity, unexpected(error))
+        return None
 
 
 @contextmanager

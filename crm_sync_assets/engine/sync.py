@@ -21,17 +21,13 @@ from crm_sync_assets.engine.heartbeat import Heartbeat
 from crm_sync_assets.engine.measures import Timing, metrics
 from crm_sync_assets.engine.plan import Plan
 from crm_sync_assets.engine.session import Session
-from crm_sync_assets.log import logger
 from crm_sync_assets.rows.processor import Processor
-from crm_sync_assets.rows.shape import unexpected
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.loading import FUTURE, Table
 from crm_sync_assets.warehouse.vault import Vault
-
-log = logger(__name__)
 
 Progress = Callable[["Sync"], None]
 """Called after every batch and while waiting; must be quick and must not raise."""
@@ -123,8 +119,8 @@ class Sync:
         self.source_unchanged = False
         self.has_stored = False
         """Whether this attempt stored a batch."""
-        self.list_url = self._list_url()
-        """Where a person sees the entity's records in the CRM."""
+        self.list_url: str | None = None
+        """Where a person sees the entity's records in the CRM; None until its source answers."""
 
     # What who watches a sync asks
 
@@ -151,14 +147,6 @@ class Sync:
 
     def url_of(self, key: Key) -> str | None:
         return self.client.record_url(self.entity, key)
-
-    def _list_url(self) -> str | None:
-        # Now, while the client remembers whose account it is: a link is worth no request.
-        try:
-            return self.client.list_url(self.entity)
-        except Exception as error:  # noqa: BLE001  a sync is worth more than its link
-            log.info("%s: no URL for its list: %s", self.entity, unexpected(error))
-            return None
 
     def metrics(self, counts: Counts) -> dict[str, Any]:
         return metrics(counts, carried=self.plan.carried, usage=self.usage, timing=self.timing)

@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.errors import FatalError, UsageError
+from crm_sync_assets.errors import FatalError, TransientError, UsageError
 from crm_sync_assets.operations.refresh import refresh
 from crm_sync_assets.operations.replay import replay
 from crm_sync_assets.operations.verify import verify
@@ -282,3 +282,23 @@ def test_a_replacement_under_another_meaning_takes_what_was_set_aside_along(
     other.records.append({"id": {"no": "key"}, "name": "of the second"})
     sync(warehouse, other, full=True, force=True)
     assert [one.record["name"] for one in set_aside(warehouse)] == ["of the second"]
+
+
+class Down(FakeClient):
+    """A source that does not answer, and counts who asks it all the same."""
+
+    links = 0
+
+    def meaning(self, entity: Entity) -> list[Meant]:
+        raise TransientError("no answer")
+
+    def list_url(self, entity: Entity) -> str | None:
+        self.links += 1
+        return None
+
+
+def test_a_source_that_does_not_answer_is_not_asked_for_a_link(warehouse: Warehouse) -> None:
+    client = Down([person(1)])
+    with pytest.raises(TransientError):
+        sync(warehouse, client)
+    assert client.links == 0
