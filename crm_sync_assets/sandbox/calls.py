@@ -128,6 +128,11 @@ class Desk(ABC):
     def refusal(self, status: int, message: str) -> Refusal:
         """400 for a bad request, 404 where nothing is, 414 and 415, as this API says it."""
 
+    def overlong(self, request: Request) -> Refusal | None:
+        """What says that the URL is too long; None where it is not."""
+        length = len(request.scope["raw_path"]) + len(request.scope["query_string"]) + 1
+        return self.refusal(414, "URI Too Long") if length > self.common.max_url else None
+
     def before(self, door: Door) -> None:  # noqa: B027  nothing, unless a CRM says so
         """What may keep every request out. Refusal."""
 
@@ -200,9 +205,8 @@ class Desk(ABC):
         return Response(content, found.status, headers, media_type=self.media_type)
 
     def _handled(self, request: Request, raw: bytes, door: Door, headers: dict[str, str]) -> Answer:
-        length = len(request.scope["raw_path"]) + len(request.scope["query_string"]) + 1
-        if length > self.common.max_url:
-            raise self.refusal(414, "URI Too Long")
+        if overlong := self.overlong(request):
+            raise overlong
         self.before(door)
         grant = Grant("", "")
         if not door.anonymous:

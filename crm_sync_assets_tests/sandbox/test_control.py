@@ -52,7 +52,7 @@ def test_zip_codes_are_part_of_the_truth(api: Api) -> None:
     ("path", "body"),
     [
         ("hubspot/explode", {}),
-        ("salesforce/edit", {}),
+        ("nobody/edit", {}),
         ("hubspot/edit", {"type": "deals", "id": "1", "properties": {}}),
         ("hubspot/create", {"kind": "deals"}),
         ("hubspot/create", {"type": "deals", "properties": {"x": "y"}}),
