@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute, Route
 
 from crm_sync_assets.sandbox.calls import Door
 from crm_sync_assets.sandbox.crm import Crm, Stage
-from crm_sync_assets.sandbox.crms.salesforce.desk import SalesforceDesk
 from crm_sync_assets.sandbox.crms.salesforce.entrance import MANNER
 from crm_sync_assets.sandbox.crms.salesforce.knobs import SalesforceKnobs
+from crm_sync_assets.sandbox.crms.salesforce.replication import Replication
 from crm_sync_assets.sandbox.crms.salesforce.sessions import CLIENT, USERNAME, Sessions
 from crm_sync_assets.sandbox.crms.salesforce.world import World
 
@@ -34,7 +34,7 @@ class Salesforce(Crm):
     def __init__(self, stage: Stage, knobs: SalesforceKnobs, salesforce_contacts: int) -> None:
         self.world = World(stage, knobs, salesforce_contacts)
         self.sessions = Sessions(stage, knobs)
-        self._desk = SalesforceDesk(stage, knobs, self.world, self.sessions)
+        self._desk = Replication(stage, knobs, self.world, self.sessions)
         self._begin()
 
     def reset(self) -> None:
@@ -58,7 +58,11 @@ class Salesforce(Crm):
             f"{at}/sobjects": Door(desk.objects),
             f"{at}/sobjects/{{name}}": Door(desk.basics),
             f"{at}/sobjects/{{name}}/describe": Door(desk.describe),
+            f"{at}/sobjects/{{name}}/deleted": Door(desk.deleted),
+            f"{at}/sobjects/{{name}}/updated": Door(desk.updated),
             f"{at}/sobjects/{{name}}/{{id}}": Door(desk.record),
+            f"{at}/jobs/query/{{id}}/results": Door(desk.results),
+            f"{at}/jobs/query/{{id}}/resultPages": Door(desk.pages),
             f"{at}/limits": Door(desk.limits),
         }
         found: list[BaseRoute] = [
@@ -69,6 +73,16 @@ class Salesforce(Crm):
             ),
             Route(f"{at}/composite/batch", desk.endpoint(Door(desk.batch)), methods=["POST"]),
         ]
+        jobs = {
+            (f"{at}/jobs/query", "POST"): desk.create,
+            (f"{at}/jobs/query", "GET"): desk.listing,
+            (f"{at}/jobs/query/{{id}}", "GET"): desk.poll,
+            (f"{at}/jobs/query/{{id}}", "PATCH"): desk.abort,
+            (f"{at}/jobs/query/{{id}}", "DELETE"): desk.delete,
+        }
+        for (path, method), handle in jobs.items():
+            end = desk.endpoint(Door(handle))
+            found += [Route(path, end, methods=[method]), Route(f"{path}/", end, methods=[method])]
         for path, door in doors.items():
             # With and without a slash at the end, as clients have it.
             found += [Route(path, desk.endpoint(door)), Route(f"{path}/", desk.endpoint(door))]

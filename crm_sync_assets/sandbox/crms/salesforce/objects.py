@@ -173,12 +173,14 @@ class Object(Table):
             if held:
                 taken |= set(held)
                 blocks.append((place, [at[n] for n in held], self._cells(place, held, cell)))
-        single = [
-            (at[name], self.fields[name].type if name in self.fields else "", self.reader(name))
-            for name in names
-            if name not in taken
-        ]
-        size = len(names)
+        single, own = [], []
+        for name in names:
+            type_ = self.fields[name].type if name in self.fields else ""
+            if name in base.unique and (name in self._names or self._special(name) is None):
+                own.append((at[name], type_, base.unique[name]))
+            elif name not in taken:
+                single.append((at[name], type_, self.reader(name)))
+        size, pools = len(names), base.pools
 
         def read(number: int) -> list[Any]:
             found: list[Any] = [None] * size
@@ -186,6 +188,8 @@ class Object(Table):
             for place, places, variants in blocks:
                 for at, value in zip(places, variants[base.variant(place, number, h)], strict=True):
                     found[at] = value
+            for at, type_, make in own:
+                found[at] = cell(type_, make(number, h, pools), number)
             for at, type_, one in single:
                 found[at] = cell(type_, one(number, None), number)
             return found

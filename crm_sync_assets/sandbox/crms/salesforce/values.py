@@ -140,6 +140,9 @@ def _case_status() -> dict[str, Maker]:
 
 
 _ALWAYS = ("OwnerId", "CreatedById", "LastModifiedById", "UserId")
+_USERS = tuple(
+    SPECS["User"].ids.write(kind_of(SPECS["User"]).first_id + n) for n in range(SPECS["User"].few)
+)
 _LATER = frozenset(["ConvertedAccountId", "ConvertedContactId", "ConvertedOpportunityId",
                     "RecurrenceActivityId"])  # fmt: skip
 
@@ -149,9 +152,11 @@ def _pointer(field: Field, tables: Mapping[str, Table]) -> Maker:
     if field.name in _LATER:
         return lambda _k, _h, _p: None
     shift = sum(map(ord, field.name)) % 13
+    if field.name in _ALWAYS:
+        return lambda _k, h, _p: _USERS[(h >> shift) % len(_USERS)]
 
     def make(_k: int, h: int, _p: Pools) -> str | None:
-        if field.name not in _ALWAYS and h >> shift & 3 == 0:
+        if h >> shift & 3 == 0:
             return None
         target = tables.get(field.refers[(h >> 30) % len(field.refers)])
         if target is None or not target.base.count:
