@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.sandbox.salesforce import Org
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 
@@ -84,3 +85,11 @@ def api(sandbox: Sandbox) -> Iterator[Api]:
     api = Api(sandbox)
     with api.client:
         yield api
+
+
+@pytest.fixture
+def org(sandbox: Sandbox) -> Iterator[Org]:
+    """Salesforce, asked in a session."""
+    org = Org(sandbox)
+    yield org
+    org.http.close()

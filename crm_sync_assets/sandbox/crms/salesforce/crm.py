@@ -13,6 +13,7 @@ from crm_sync_assets.sandbox.calls import Door
 from crm_sync_assets.sandbox.crm import Crm, Stage
 from crm_sync_assets.sandbox.crms.salesforce.entrance import MANNER
 from crm_sync_assets.sandbox.crms.salesforce.knobs import SalesforceKnobs
+from crm_sync_assets.sandbox.crms.salesforce.mover import SalesforceMover
 from crm_sync_assets.sandbox.crms.salesforce.replication import Replication
 from crm_sync_assets.sandbox.crms.salesforce.sessions import CLIENT, USERNAME, Sessions
 from crm_sync_assets.sandbox.crms.salesforce.world import World
@@ -20,7 +21,7 @@ from crm_sync_assets.sandbox.crms.salesforce.world import World
 _WORLD = """
     create edit archive restore purge merge bulk_touch recalculate automate shelve convert empty_bin
     add_field remove_field hide_field show_field hide_object show_object hide show expire_locators
-    move ids get
+    ids get
 """
 
 
@@ -91,6 +92,7 @@ class Salesforce(Crm):
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         return {
             **{name: getattr(self.world, name) for name in _WORLD.split()},
+            "move": self.move,
             "end_sessions": self.sessions.end,
             "private_key": self.sessions.private_key,
         }
@@ -99,7 +101,7 @@ class Salesforce(Crm):
         return self.world.truth(what)
 
     def move(self, n: int = 1, seed: int = 0) -> list[str]:
-        return self.world.move(n, seed)
+        return SalesforceMover.life(self.world, n, seed, list(SalesforceMover.busy))
 
     def env(self, url: str, oauth: bool = False) -> dict[str, str]:
         """Settings of a client with its own credentials, or with what somebody granted it."""

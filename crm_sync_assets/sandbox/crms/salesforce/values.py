@@ -52,7 +52,6 @@ def kind_of(spec: Spec) -> Kind:
         "CreatedDate",
         spec.stamp,
         first_id=20_000_000 + sum(map(ord, spec.name)) * 7_919,
-        id_step=1 if spec.few else 3,
         id_field="Id",
         write_id=spec.ids.write,
         read_id=spec.ids.read,

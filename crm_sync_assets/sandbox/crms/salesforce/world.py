@@ -238,9 +238,3 @@ class World(Life[Object]):
         version = table.state(number, None)[1]
         found["properties"] = table.row(self.fields(table), number, version)
         return found
-
-    def move(self, n: int, seed: int) -> list[str]:
-        """A random believable life."""
-        from crm_sync_assets.sandbox.crms.salesforce.mover import SalesforceMover
-
-        return SalesforceMover.life(self, n, seed, list(SalesforceMover.busy))
