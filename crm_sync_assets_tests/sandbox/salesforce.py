@@ -41,7 +41,8 @@ class Org:
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        return self.http.get(path if path.startswith("/") else f"{DATA}/{path}", params=params)
+        place = path if path.startswith("/") else f"{DATA}/{path}"
+        return self.http.get(place, params=params or None)
 
     def ask(self, soql: str, *, all: bool = True) -> httpx.Response:
         """The first page of a query."""
