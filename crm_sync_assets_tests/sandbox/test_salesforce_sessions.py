@@ -125,6 +125,7 @@ def test_a_signed_assertion_begins_a_session(org: Org, changed: dict[str, Any]) 
         ({"aud": "https://example.com"}, "invalid_grant"),
         ({"exp": 1}, "invalid_grant"),
         ({"exp": 4_000_000_000}, "invalid_grant"),
+        ({"exp": 1_795_194_000 + 191}, "invalid_grant"),
         ({"exp": "soon"}, "invalid_grant"),
         ({"alg": "none"}, "invalid_grant"),
     ],

@@ -27,7 +27,7 @@ CLIENT = ("3MVG9.sandbox.consumer.key", "sandbox-consumer-secret")
 USERNAME, PASSWORD = "user0@acme.example.com", "secret-and-security-token"
 JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
-LONGEST_ASSERTION = 180
+LONGEST_ASSERTION, SKEW = 180, 10
 
 
 class Sessions(Tokens):
@@ -137,7 +137,7 @@ class Sessions(Tokens):
         if told.get("aud") not in (*AUDIENCES, base):
             raise _no("invalid_grant", "audience is invalid")
         left = expires - self._clock.now_ms() / 1_000
-        if not 0 < left <= LONGEST_ASSERTION:
+        if not 0 < left <= LONGEST_ASSERTION + SKEW:
             raise _no("invalid_grant", "expired authorization code")
 
     def whose(self, call: Call) -> Answer:
