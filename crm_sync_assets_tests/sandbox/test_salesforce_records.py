@@ -74,6 +74,17 @@ def test_a_locator_is_forgotten_after_two_days_or_when_it_is_told_to_be(org: Org
     refused(org.get(url), 400, "INVALID_QUERY_LOCATOR")
 
 
+def test_pages_may_overlap_be_stuck_or_fewer_than_their_total(org: Org) -> None:
+    org.sandbox.knobs.turn({"salesforce_page_size": 20, "repeat_page": True, "short_total": 3})
+    assert org.ask(CONTACTS).json()["totalSize"] == 63
+    ids = org.ids(CONTACTS)
+    assert (len(ids), len(set(ids))) == (100, 60)
+    org.sandbox.knobs.turn({"repeat_page": False, "stuck_cursor": True})
+    url = org.ask(CONTACTS).json()["nextRecordsUrl"]
+    assert url.endswith("-0")
+    assert org.get(url).json()["nextRecordsUrl"] == url
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_what_changes_between_pages_is_read_as_it_is_then(org: Org, live: bool) -> None:
     org.sandbox.knobs.salesforce_page_size = 25
@@ -226,7 +237,7 @@ def test_a_hard_delete_is_in_no_query(org: Org, state: str) -> None:
 
 def test_a_loser_says_who_won_and_what_hung_on_it_follows(org: Org) -> None:
     names = "AccountId, SystemModstamp, LastModifiedDate"
-    child = org.world.ids("Contact")[0]
+    child, untouched = org.world.ids("Contact")[0], org.world.ids("Account")[7]
     loser, winner = org.world.create("Account", {"Name": "A"}), org.world.ids("Account")[5]
     org.world.edit("Contact", child, {"AccountId": loser}, at="2026-11-20T10:00:00Z")
     org.world.merge("Account", winner, loser)
@@ -237,6 +248,11 @@ def test_a_loser_says_who_won_and_what_hung_on_it_follows(org: Org) -> None:
     moved = _row(org, "Contact", child, names)
     assert moved["AccountId"] == winner
     assert moved["SystemModstamp"] >= "2026-11-20T17:00:00"
+    children = org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{untouched}'", all=False)
+    assert children
+    org.world.merge("Account", winner, untouched)
+    assert not org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{untouched}'", all=False)
+    assert set(children) <= set(org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{winner}'"))
     with pytest.raises(ValueError, match="not merged"):
         org.world.merge("Opportunity", *org.world.ids("Opportunity")[:2])
 

@@ -107,6 +107,8 @@ class SalesforceDesk(Entrance):
                 locator = _LOCATORS.write(len(self._cursors) + 1)
                 self._cursors[locator] = cursor
             following = start if self.common.stuck_cursor else end
+            if self.common.repeat_page:
+                following -= cursor.size // 2
             page["nextRecordsUrl"] = f"/services/data/{version}/query/{locator}-{following}"
         return {**page, "records": records}
 

@@ -1,5 +1,6 @@
 """The records of one object: every field of every version, and which of them are gone."""
 
+from array import array
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -39,6 +40,7 @@ class Object(Table):
         self._names = {"Name"} if spec.name in PEOPLE else set()
         self.system |= self._names
         self._readers: dict[str, Reader] = {}
+        self._pointers: dict[str, array[int]] = {}
 
     def put_field(self, field: Field) -> None:
         """A field more, or another one of its name."""
@@ -146,6 +148,22 @@ class Object(Table):
     def row(self, names: Iterable[str], number: int, version: Version | None) -> Row:
         """Some fields of a record."""
         return {name: self.reader(name)(number, version) for name in names}
+
+    def referring(self, name: str, id: str) -> list[int]:
+        """The numbers of live records whose field of that name says this id."""
+        if name not in self._pointers:
+            first, every = self.base.reader(name), range(self.base.count)
+            self._pointers[name] = array("q", (hash(first(number)) for number in every))
+        read, pointers, wanted = self.reader(name), self._pointers[name], hash(id)
+        places, start = set(self.written), 0
+        while start < len(pointers):
+            try:
+                start = pointers.index(wanted, start) + 1
+            except ValueError:
+                break
+            places.add(start - 1)
+        states = ((number, *self.state(number, None)) for number in sorted(places))
+        return [n for n, state, seen in states if state == "live" and read(n, seen) == id]
 
     # -- many at once ----------------------------------------------------------------------------
 

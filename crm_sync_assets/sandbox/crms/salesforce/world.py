@@ -74,11 +74,8 @@ class World(Life[Object]):
             for field in other.fields.values():
                 if name not in field.refers or field.derived:
                     continue
-                read = other.reader(field.name)
-                for number in range(other.next_number):
-                    state, version = other.state(number, None)
-                    if state == "live" and read(number, version) == before:
-                        self.edit(other.kind.name, other.id_of(number), {field.name: after})
+                for number in other.referring(field.name, before):
+                    self.edit(other.kind.name, other.id_of(number), {field.name: after})
 
     def write(
         self, table: Object, record: Record, version: Version, *, quiet: bool = False
