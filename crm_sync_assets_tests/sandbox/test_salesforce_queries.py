@@ -163,6 +163,29 @@ def test_conditions_let_through_what_holds(org: Org, where: str, holds: Any) -> 
     assert counted == {"totalSize": len(expected), "done": True, "records": []}
 
 
+def test_ids_and_stamps_narrow_what_is_looked_at_and_hide_nothing(org: Org) -> None:
+    ids = org.world.ids("Contact")
+    for one in (ids[3], ids[40]):
+        org.world.edit("Contact", one, {"LastName": "X"}, at="2026-11-20T11:00:00Z")
+    every = org.rows("SELECT Id, SystemModstamp FROM Contact")
+    some = [ids[3], ids[9][:15], ids[40]]
+    known = ", ".join(f"'{one}'" for one in some)
+    far = "2026-11-20T10:00:00Z"
+    cases: dict[str, Any] = {
+        f"Id IN ({known})": lambda one, _: one[:15] in {other[:15] for other in some},
+        f"Id IN ({known}) AND SystemModstamp > {far}": lambda one, _: one in (ids[3], ids[40]),
+        f"Id >= '{ids[9][:15]}' AND Id < '{ids[41]}'": lambda one, _: ids[9] <= one < ids[41],
+        f"Id > '{ids[-1]}'": lambda *_: False,
+        f"Id = '{org.world.ids('Account')[0]}'": lambda *_: False,
+        f"Id > '{ids[20]}' OR SystemModstamp > {far}": lambda one, at: one > ids[20] or at > far,
+        "SystemModstamp = null": lambda *_: False,
+        "Id != null AND SystemModstamp != null": lambda *_: True,
+    }
+    for where, holds in cases.items():
+        found = org.ids(f"SELECT Id FROM Contact WHERE {where}")
+        assert found == [row["Id"] for row in every if holds(row["Id"], row["SystemModstamp"])]
+
+
 def test_a_stamp_of_a_record_that_was_written_to_is_found(org: Org) -> None:
     one = org.world.ids("Account")[3]
     org.world.edit("Account", one, {"Name": "It's \\ new"}, at="2026-11-20T11:00:00.700Z")

@@ -167,7 +167,9 @@ def test_several_are_described_at_once(org: Org) -> None:
     told = batch(*urls, halt=False).json()
     assert [one["statusCode"] for one in told["results"]] == [200, 404, 200]
     assert told["results"][2]["result"] == org.get("sobjects/Contact/describe").json()
+    used = org.get("limits").json()["DailyApiRequests"]["Remaining"]
     told = batch("v67.0/query/?q=SELECT+COUNT()+FROM+Contact", "v67.0/limits").json()
+    assert org.get("limits").json()["DailyApiRequests"]["Remaining"] == used - 3, "each counts"
     assert told["hasErrors"] is False
     assert told["results"][0]["result"]["totalSize"] == 60
     assert batch(urls[0], method="DELETE").json()["results"][0]["statusCode"] == 405

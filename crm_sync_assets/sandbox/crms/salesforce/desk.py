@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from crm_sync_assets.sandbox.calls import Answer, BadRequest, Call, Refusal
+from crm_sync_assets.sandbox.calls import Answer, BadRequest, Call, Door, Refusal
 from crm_sync_assets.sandbox.crms.salesforce.describing import described, listed, summary
 from crm_sync_assets.sandbox.crms.salesforce.entrance import Entrance, options
 from crm_sync_assets.sandbox.crms.salesforce.fields import Row
@@ -181,6 +181,11 @@ class SalesforceDesk(Entrance):
             raise BadRequest("batchRequests is required")
         if len(asked) > MOST_OF_A_BATCH:
             raise self.no(400, "INVALID_BATCH", f"at most {MOST_OF_A_BATCH} requests in a batch")
+        # Each counts like a request of its own; one of them did so already.
+        quotas = self.quotas(call.grant, Door(self.batch))
+        spent = self.ledger.spend(quotas, len(asked) - 1, enforced=self.common.limits)
+        if spent is not None:
+            raise self.spent(spent)
         results: list[Row] = []
         halted = False
         for one in asked:

@@ -65,7 +65,8 @@ def _test(asked: Comparison, field: Field) -> Callable[[Any], bool]:
     values = [_value(literal, field) for literal in asked.values]
     operator = asked.operator
     if operator in ("=", "IN"):
-        return lambda value: _plain(field, value) in values
+        wanted = frozenset(values)
+        return lambda value: _plain(field, value) in wanted
     if operator == "!=":
         return lambda value: _plain(field, value) != values[0]
     kind_ok = field.type in TEXTS if operator == "LIKE" else field.type not in ("boolean",)
@@ -112,26 +113,19 @@ def _like(text: str) -> str:
     return "".join(wild.get(letter, re.escape(letter)) for letter in text)
 
 
-def bounds(condition: Condition | None, stamp: str) -> tuple[str, str]:
-    """The first and the last value of that field that can hold at all; "" and "~" without one."""
-    low, high = "", "~"
-    if isinstance(condition, Group) and condition.all:
-        parts: Sequence[Condition] = condition.parts
-    elif isinstance(condition, Group):
-        every = [bounds(part, stamp) for part in condition.parts]
-        return min(a for a, _ in every), max(b for _, b in every)
-    else:
-        parts = () if condition is None else (condition,)
-    for part in parts:
-        if isinstance(part, Group):
-            below, above = bounds(part, stamp)
-        elif part.field.lower() == stamp.lower() and part.operator in ("=", "<", "<=", ">", ">="):
-            value = str(part.values[0].value or "")
-            below = value if part.operator in ("=", ">", ">=") else ""
-            above = value if part.operator in ("=", "<", "<=") else "~"
-        else:
-            continue
-        low, high = max(low, below), min(high, above)
+def bounds(condition: Condition | None, name: str) -> tuple[str, str]:
+    """The first and the last text of that field that can hold at all; "" and "~" without one."""
+    if condition is None:
+        return "", "~"
+    if isinstance(condition, Group):
+        every = [bounds(part, name) for part in condition.parts]
+        lows, highs = [low for low, _ in every], [high for _, high in every]
+        return (max(lows), min(highs)) if condition.all else (min(lows), max(highs))
+    values = [str(literal.value) for literal in condition.values if literal.value is not None]
+    if condition.field.lower() != name.lower() or len(values) < len(condition.values):
+        return "", "~"
+    low = min(values) if condition.operator in ("=", "IN", ">", ">=") else ""
+    high = max(values) if condition.operator in ("=", "IN", "<", "<=") else "~"
     return low, high
 
 

@@ -173,18 +173,27 @@ class Selection:
                 yield number, version
 
     def _numbers(self) -> Iterable[int]:
-        """Ascending: all, or those whose stamp can be within what is asked for."""
+        """Ascending: all, or those whose id and stamp can be within what is asked for."""
         table = self.table
+        first, last = (self._number(id) for id in bounds(self.query.where, "Id"))
+        numbers = range(first or 0, table.next_number if last is None else last + 1)
         low, high = bounds(self.query.where, table.kind.modified)
         if (low, high) == ("", "~"):
-            return range(table.next_number)
+            return numbers
         order, times = table.base.by_modified()
-        first = bisect_left(order, epoch_ms(low), key=times.__getitem__) if low else 0
-        last = len(order)
+        start = bisect_left(order, epoch_ms(low), key=times.__getitem__) if low else 0
+        end = len(order)
         if high != "~":
             # Stamps are told in whole seconds.
-            last = bisect_right(order, epoch_ms(high) + 999, key=times.__getitem__)
-        return sorted({*order[first:last], *table.written})
+            end = bisect_right(order, epoch_ms(high) + 999, key=times.__getitem__)
+        return sorted(n for n in {*order[start:end], *table.written} if n in numbers)
+
+    def _number(self, id: str) -> int | None:
+        """The lowest number whose id is not below; None of no id of this object."""
+        serial = self.table.kind.read_id(id)
+        if serial is None:
+            return None
+        return min(self.table.base.number_from(serial), self.table.next_number)
 
     # -- what is said of them --------------------------------------------------------------------
 
