@@ -12,6 +12,7 @@ import pytest
 
 from crm_sync_assets.errors import Deferred, FatalError, Forbidden, TransientError, Unauthorized
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets_tests.clocks import feeds_reach_back_from
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Reading, Subject
 
 FAULTS: Mapping[str, Fault] = {
@@ -46,6 +47,7 @@ class HttpSubject(Subject):
         super().__init__(environment)
         self.sandbox = sandbox
         sandbox.clock.freeze(NOON)
+        feeds_reach_back_from(environment, sandbox.clock.now)
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
         # The sandbox's own limits are off, so the client need not keep to them either.

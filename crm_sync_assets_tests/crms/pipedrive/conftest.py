@@ -19,6 +19,7 @@ from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.operations.opening import open_client, open_warehouse
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests import scripted
+from crm_sync_assets_tests.clocks import feeds_reach_back_from
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.truth import stored_rows
 
@@ -107,6 +108,7 @@ def running() -> Iterator[Sandbox]:
 def company(running: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[Company]:
     running.reset()
     running.clock.freeze(NOON)
+    feeds_reach_back_from(environment, running.clock.now)
     for name, value in running.env().items():
         environment.setenv(name, value)
     environment.setenv("CRM_SYNC_PIPEDRIVE__RATE_WINDOWS", "[]")

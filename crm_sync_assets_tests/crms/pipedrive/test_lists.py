@@ -138,8 +138,8 @@ def test_a_gap_longer_than_the_bin_keeps_is_read_whole(
     company.world.archive("deals", gone)
     with company.warehouse.connection() as connection:
         connection.execute(
-            "UPDATE ingestion_sync_history SET watermark = now() - make_interval(days => %s)",
-            (days,),
+            "UPDATE ingestion_sync_history SET watermark = %s",
+            (company.sandbox.clock.now() - timedelta(days=days),),
         )
         connection.commit()
     told = company.sync("deals")
