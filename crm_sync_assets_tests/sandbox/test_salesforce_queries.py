@@ -232,6 +232,12 @@ def test_limit_and_offset(org: Org) -> None:
     assert org.ids("SELECT Id FROM Contact OFFSET 2000") == []
 
 
+def test_a_query_that_finds_much_may_take_too_long(org: Org) -> None:
+    org.sandbox.knobs.salesforce_timeout_rows = 20
+    refused(org.ask("SELECT Id FROM Contact"), 400, "QUERY_TIMEOUT")
+    assert len(org.ids("SELECT Id FROM Contact LIMIT 20")) == 20
+
+
 def test_all_fields_of_a_few_records(org: Org) -> None:
     [row] = org.rows("SELECT FIELDS(ALL) FROM Account LIMIT 1")
     fields = [f["name"] for f in org.get("sobjects/Account/describe").json()["fields"]]

@@ -124,6 +124,7 @@ def test_versions_are_told_to_everybody_and_others_are_not_there(org: Org) -> No
     org.begin()
     refused(org.get("/services/data/v12.0/limits"), 404, "NOT_FOUND")
     refused(org.get("/services/nothing"), 404, "NOT_FOUND")
+    refused(org.http.post(f"{DATA}/limits", json={}), 405, "METHOD_NOT_ALLOWED")
 
 
 def test_objects_and_their_fields_are_described(org: Org) -> None:

@@ -87,7 +87,9 @@ class Salesforce(Crm):
         for path, door in doors.items():
             # With and without a slash at the end, as clients have it.
             found += [Route(path, desk.endpoint(door)), Route(f"{path}/", desk.endpoint(door))]
-        return {"/salesforce": [*found, Route("/{rest:path}", desk.endpoint(Door(desk.nothing)))]}
+        others = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        rest = Route("/{rest:path}", desk.endpoint(Door(desk.nothing)), methods=others)
+        return {"/salesforce": [*found, rest]}
 
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         return {

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from crm_sync_assets.sandbox.calls import Answer, BadRequest, Call, Door, Refusal
 from crm_sync_assets.sandbox.crms.salesforce.describing import described, listed, summary
-from crm_sync_assets.sandbox.crms.salesforce.entrance import Entrance, options
+from crm_sync_assets.sandbox.crms.salesforce.entrance import MANNER, Entrance, options
 from crm_sync_assets.sandbox.crms.salesforce.fields import Row
 from crm_sync_assets.sandbox.crms.salesforce.ids import Ids
 from crm_sync_assets.sandbox.crms.salesforce.matching import Refused
@@ -72,6 +72,8 @@ class SalesforceDesk(Entrance):
                 numbers, _ = selection.found(call.now)
         except (Malformed, Refused) as why:
             raise self.refused(why) from None
+        if 0 < self._knobs.salesforce_timeout_rows < len(numbers):
+            raise Refusal(400, MANNER.bodies["timeout"])
         if query.counts:
             return {"totalSize": len(numbers), "done": True, "records": []}
         total = len(numbers) + self.common.short_total
@@ -117,7 +119,7 @@ class SalesforceDesk(Entrance):
         found = _LOCATOR.fullmatch(call.path("locator"))
         cursor = self._cursors.get(found[1]) if found else None
         if found is None or cursor is None or self._is_over(cursor, int(found[2]), call.now):
-            raise self.no(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            raise Refusal(400, MANNER.bodies["locator"])
         start = int(found[2])
         cursor.used.add(start)
         return Answer(self._page(cursor, start, call.now, self.version(call), found[1]))
@@ -206,8 +208,7 @@ class SalesforceDesk(Entrance):
         at, _, path = url.path.partition("/")
         try:
             if asked.get("method") != "GET":
-                raise self.no(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{asked.get('method')}' not "
-                              "allowed. Allowed are GET")  # fmt: skip
+                raise self.no_method(str(asked.get("method")))
             if at != version:
                 raise self.no(400, "INVALID_BATCH", f"version {at} within a batch of {version}")
             return 200, self._answered(call, version, path.strip("/"), url.query)

@@ -38,6 +38,7 @@ MANNER = Manner(
     bodies={
         "bad": error("MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         "timeout": error("QUERY_TIMEOUT", "Your query request was running for too long."),
+        "locator": error("INVALID_QUERY_LOCATOR", "invalid query locator"),
         "large": error("OPERATION_TOO_LARGE", "exceeded 100000 distinct who/what's"),
         "expired": _EXPIRED,
         "limit": _LIMIT,
@@ -110,8 +111,16 @@ class Entrance(Desk):
         """Requests of the org within a day."""
         return self._knobs.salesforce_used + self.ledger.used(_DAY, ORG)
 
-    def nothing(self, call: Call) -> Answer:  # noqa: ARG002
-        raise self.refusal(404, _MISSING)
+    def nothing(self, call: Call) -> Answer:
+        """Paths that there are not, and writing, which nobody does here."""
+        if call.request.method == "GET":
+            raise self.refusal(404, _MISSING)
+        raise self.no_method(call.request.method)
+
+    def no_method(self, method: str) -> Refusal:
+        """Of a method that is not for reading."""
+        message = f"HTTP Method '{method}' not allowed. Allowed are GET"
+        return self.no(405, "METHOD_NOT_ALLOWED", message)
 
     # -- shared by the endpoints -----------------------------------------------------------------
 

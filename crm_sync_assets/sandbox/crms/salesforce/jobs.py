@@ -84,6 +84,10 @@ class Jobs(SalesforceDesk):
         selection = self._selection(text, all=operation == "queryAll")
         with self._world.lock:
             numbers, versions = selection.found(call.now)
+            if is_chunked(selection):
+                # The chunks of a table come as they are done, the last ones first for instance.
+                third = len(numbers) // 3
+                numbers = numbers[2 * third :] + numbers[: 2 * third]
             self._made += 1
             job = Job(_IDS.write(self._made), self._made, version, operation, selection, numbers,
                       versions, call.now, delimiter, ending, changed=call.now)  # fmt: skip
@@ -178,10 +182,9 @@ class Jobs(SalesforceDesk):
         }  # fmt: skip
         if whole and job.state in ENDED:
             done = len(job.numbers) + self.common.short_total if job.state == "JobComplete" else 0
-            plain = not job.selection.query.order and job.selection.query.limit is None
             found |= {"numberRecordsProcessed": done, "retries": 0,
                       "totalProcessingTime": 21 * len(job.numbers) // 740,
-                      "isPkChunkingSupported": plain}  # fmt: skip
+                      "isPkChunkingSupported": is_chunked(job.selection)}  # fmt: skip
             if job.state == "Failed":
                 found["errorMessage"] = job.error
         return found
@@ -239,6 +242,11 @@ class Jobs(SalesforceDesk):
             "nextRecordsUrl": None if done else f"{path}/resultPages?locator={_locator(start)}",
             "done": done,
         })  # fmt: skip
+
+
+def is_chunked(selection: Selection) -> bool:
+    """Whether a job reads a table in chunks: unless it is told an order or a limit."""
+    return not selection.query.order and selection.query.limit is None
 
 
 def _one_of(

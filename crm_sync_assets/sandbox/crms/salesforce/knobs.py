@@ -13,6 +13,7 @@ class SalesforceKnobs:
     salesforce_password_grant    users may still log in with a password
     salesforce_page_size         the most records of a page, whatever was asked for
     salesforce_locators_once     the locator of a page works once
+    salesforce_timeout_rows      a query that finds more rows takes too long; 0: none does
     salesforce_live_pages        rows that match no more when their page is asked for are not in it
     salesforce_multicurrency     records have CurrencyIsoCode
     salesforce_quiet_undelete    what comes out of the recycle bin keeps its stamp
@@ -33,6 +34,7 @@ class SalesforceKnobs:
     salesforce_password_grant: bool = False
     salesforce_page_size: int = 2_000
     salesforce_locators_once: bool = False
+    salesforce_timeout_rows: int = 0
     salesforce_live_pages: bool = False
     salesforce_multicurrency: bool = False
     salesforce_quiet_undelete: bool = False
