@@ -50,6 +50,7 @@ def test_results_are_pages_of_csv_whose_last_locator_is_the_word_null(org: Org) 
         )  # fmt: skip
         locator = page.headers["sforce-locator"]
     assert sizes == [25, 25, 10]
+    assert org.results(job, maxRecords=60).headers["sforce-locator"] == "null"
     ids = [row["Id"] for row in rows]
     assert sorted(ids) == org.world.ids("Contact")
     assert ids != sorted(ids), "chunks come in no order"
@@ -252,6 +253,15 @@ def test_the_log_has_what_was_deleted_whatever_became_of_it(org: Org) -> None:
     assert _gone(org, end="2026-11-20T12:00:59Z") == set()
     org.world.restore("Contact", one)
     assert _gone(org) == {two, three, four}
+
+
+def test_a_window_has_its_first_minute_and_not_its_last(org: Org) -> None:
+    org.sandbox.clock.freeze("2026-11-20T12:00:00Z")
+    one = org.world.ids("Contact")[0]
+    org.world.archive("Contact", one)
+    org.sandbox.clock.freeze("2026-11-20T17:00:00Z")
+    assert _gone(org, start="2026-11-20T12:00:00Z") == {one}
+    assert _gone(org, end="2026-11-20T12:00:00Z") == set()
 
 
 def test_what_was_updated_is_told_by_id(org: Org) -> None:

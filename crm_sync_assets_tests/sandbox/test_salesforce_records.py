@@ -254,6 +254,8 @@ def test_a_loser_says_who_won_and_what_hung_on_it_follows(org: Org) -> None:
     children = org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{untouched}'", all=False)
     assert children
     org.world.merge("Account", winner, untouched)
+    stamp = _row(org, "Account", untouched, "SystemModstamp")["SystemModstamp"]
+    assert stamp >= "2026-11-20T17:00:00"
     assert not org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{untouched}'", all=False)
     assert set(children) <= set(org.ids(f"SELECT Id FROM Contact WHERE AccountId = '{winner}'"))
     with pytest.raises(ValueError, match="not merged"):
