@@ -64,7 +64,7 @@ class GSheet(RestAccount):
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every row, as a read of everything has it."""
-        return self._reading(_of_everything(read), usage).pages()
+        return _whole(self._reading(_of_everything(read), usage).pages())
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These rows as they are now, of the sheets that they are of."""
