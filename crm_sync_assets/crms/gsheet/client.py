@@ -86,7 +86,8 @@ class GSheet(RestAccount):
 
     def _reads_nothing(self, read: Read) -> bool:
         if read.options.get("test_connection"):
-            log.warning("%s: %s; nothing was read", read.entity, self.check())
+            said = self._seen(self._every_place())
+            log.warning("%s: %s; nothing was read", read.entity, said)
             return True
         skip = SKIPS.get(read.entity.sync_type, "")
         if read.options.get(skip):
@@ -104,9 +105,7 @@ class GSheet(RestAccount):
         source, reader = self._source(entity), self._reader(entity.name, usage)
         for place in self._places(entity).values():
             try:
-                reader.modified(place.spreadsheet)
-                tab = reader.tab(place.spreadsheet, source)
-                header = reader.header(place.spreadsheet, tab, source)
+                header = reader.header(place.spreadsheet, source)
                 Layout.of(header, source, cells_of(entity), self._optional)
             except OF_A_SHEET as error:
                 error.args = (f"{place}: {error}",)
@@ -200,21 +199,24 @@ class GSheet(RestAccount):
         return GRANT.account_parts(self._environment)[0]
 
     def check(self) -> str:
-        """Which spreadsheets answer, by their titles. Raises what the first one is refused with."""
+        """Whether the newest spreadsheet answers. Raises what it is refused with."""
+        places = self._every_place()
+        more = f", and {len(places) - 1} more are named" if len(places) > 1 else ""
+        return f"{self._seen(places[-1:])}{more}"
+
+    def _every_place(self) -> list[Place]:
+        named = (self._named(one.name) for one in (variables.SPENDS, variables.LEADS))
+        return [place for places in named for place in places.values()]
+
+    def _seen(self, places: Sequence[Place]) -> str:
+        """Whom the credentials are of, and the titles of these."""
         reader = self._reader("gsheet: asking who answers", Usage())
-        places = [
-            place
-            for variable in (variables.LEADS, variables.SPENDS)
-            for place in self._named(variable.name).values()
-        ]
         who = self._account() or "the API key"
-        if not places:
-            return f"{who} is set, and no variable names a spreadsheet"
         said = [
             f"{place} is '{reader.about(place.spreadsheet)['properties'].get('title')}'"
             for place in places
         ]
-        return f"{who} sees {', '.join(said)}"
+        return f"{who} sees {', '.join(said) or 'nothing: no variable names a spreadsheet'}"
 
     def record_url(self, entity: Entity, key: Key) -> str | None:
         """The spreadsheet: which row it is now, its key does not say."""

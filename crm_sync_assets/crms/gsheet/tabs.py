@@ -124,8 +124,10 @@ class Reader:
         there = ", ".join(f"'{sheet['properties']['title']}'" for sheet in about["sheets"])
         raise Unfit(f"it has no tab '{source.tab}': there are {there}. Name the tab so again")
 
-    def header(self, spreadsheet: str, tab: Tab, source: Sheet) -> Cells:
-        [first, *_] = self._values(spreadsheet, tab, source.header_row, source.header_row)
+    def header(self, spreadsheet: str, source: Sheet) -> Cells:
+        """The row of headers. Raises BadRequest for a tab that there is not."""
+        row = source.header_row
+        [first, *_] = self._cells(spreadsheet, f"{_quoted(source.tab)}!{row}:{row}") or [[]]
         return first
 
     def take(self, spreadsheet: str, source: Sheet, modified: str | None) -> Taken:
@@ -180,15 +182,22 @@ class Reader:
 
     def _values(self, spreadsheet: str, tab: Tab, start: int, end: int) -> list[list[str]]:
         """The rows from the one to the other, each as far as it has cells: all of them."""
-        name = tab.title.replace("'", "''")
-        place = f"'{name}'!A{start}:{letters(max(tab.columns, 1))}{end}"
+        last = letters(max(tab.columns, 1))
+        rows = self._cells(spreadsheet, f"{_quoted(tab.title)}!A{start}:{last}{end}")
+        return rows + [[] for _ in range(end - start + 1 - len(rows))]
+
+    def _cells(self, spreadsheet: str, place: str) -> list[list[str]]:
         found = self.sheets.get(
             f"/spreadsheets/{quote(spreadsheet, safe='')}/values/{quote(place, safe='')}",
             {"majorDimension": "ROWS", "valueRenderOption": "FORMATTED_VALUE"},
             check=_no_values,
         ).json
-        rows = [[_shown(cell) for cell in row] for row in found.get("values", [])]
-        return rows + [[] for _ in range(end - start + 1 - len(rows))]
+        return [[_shown(cell) for cell in row] for row in found.get("values", [])]
+
+
+def _quoted(title: str) -> str:
+    name = title.replace("'", "''")
+    return f"'{name}'"
 
 
 def _manner(locale: str, zone: str) -> Manner:

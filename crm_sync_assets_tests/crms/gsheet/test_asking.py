@@ -19,9 +19,9 @@ def test_a_connection_is_tested_and_nothing_is_read(
 ) -> None:
     told = bench.sync(LEADS, test_connection=True)
     assert (told.status, told.counts.processed, told.watermark) == ("success", 0, None)
-    assert (
-        f"{tokens.EMAIL} sees 2024 (GSHEET_2024_MARKETING_LEADS_ID) is 'Leads 2024'" in caplog.text
-    )
+    said = f"{tokens.EMAIL} sees GSHEET_MARKETING_SPENDS_ID is 'Marketing Spend', 2024 (GSHEET_2024"
+    assert said in caplog.text
+    assert bench.client.check().endswith("is 'Leads 2025', and 2 more are named")
     assert bench.asked(VALUES) == []
 
 
