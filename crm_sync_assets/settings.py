@@ -277,7 +277,7 @@ def _of_env_file() -> dict[str, Any]:
     }
 
 
-SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS")
+SECRET_ENDINGS = ("_TOKEN", "_SECRET", "_PASSWORD", "_KEY", "_KEYS", "_SERVICE_ACCOUNT")
 LEAST_SECRET = 8
 """Characters. A shorter value of any variable with such a name may be a word of its own."""
 _SECRET_PARAMETERS = ("password", "passwd", "secret", "token", "apikey", "api_key")

@@ -31,7 +31,8 @@ class Column:
     """One column of a row, and how a record fills it.
 
     `kind` names the parser in messages and docs. A `sensitive` value never appears in a log.
-    `default` is stored where the source sends nothing (only for NOT NULL columns).
+    `default` is stored where the source sends nothing (only for NOT NULL columns). One that
+    `follows` is stored with what else changes of its row, and is no change by itself.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     sensitive: bool = False
     default: Any = None
     about: str = ""
+    follows: bool = False
 
     def path(self, root: str) -> str:
         """The dotted path in the record; a function's name where there is no path."""

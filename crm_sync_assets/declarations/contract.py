@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.errors import SyncError
 
 Cursor = Mapping[str, Any]
 """Where the next page starts: JSON, written by a client, read back by the same client."""
@@ -36,8 +37,11 @@ class Page:
     on whatever became of them: which columns were asked for. `hidden_columns` names columns the
     source does not let us read at present: what is stored there stays. `unchanged` says the source
     proved that nothing changed since the state it was handed: a read without records, and no
-    stored row is absent. `kept` are keys that were asked for and whose records may be there without
-    our being allowed to see them: their rows stay. `labels` are what the source calls its
+    stored row is absent. `kept` are keys whose records are not sent and whose rows stay: they may
+    be there and hidden from us, or a part of the source is known to be what it was.
+    `incomplete` is what keeps a part of the source from being read: the rest is stored as by any
+    read of everything, with the rows of that part among those `kept`, and then the sync fails with
+    it. `labels` are what the source calls its
     fields, by column, for people; said with a call that is made anyway.
     """
 
@@ -51,6 +55,7 @@ class Page:
     memory: Mapping[str, Any] | None = None
     hidden_columns: Sequence[str] = ()
     kept: Sequence[Key] = ()
+    incomplete: SyncError | None = None
     labels: Mapping[str, str] | None = None
 
 

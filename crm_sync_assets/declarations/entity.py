@@ -75,7 +75,7 @@ Rule = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
 """A business rule: the row by column name → (field, what is odd about it), if anything is."""
 
 
-Cadence = Literal["weekly", "monthly"]
+Cadence = Literal["daily", "weekly", "monthly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ class Entity:
     that seems that much older may be the newest one.
     `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
     a delta from before that becomes a full read. `parts` say what of a row comes from which record,
-    where it is put together of several. `resweeps` say what is read again now and then.
+    where it is put together of several. `resweeps` say what is read again now and then. A read of
+    everything is stored `at_once`, where readers must not see a part of it: in one transaction.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run. `refers` says which column holds the key of another entity, over
     what `Crm.refers` says of columns of that name.
@@ -148,6 +149,7 @@ class Entity:
     feed_keeps: timedelta | None = None
     parts: tuple[Part, ...] = ()
     resweeps: tuple[Resweep, ...] = ()
+    at_once: bool = False
     merged_ids: str | None = None
     after: tuple[str, ...] = ()
     refers: Mapping[str, str] = field(default_factory=dict)

@@ -221,6 +221,8 @@ def _problem(entity: Entity, crm: Crm) -> str | None:
     cadences = [resweep.cadence for resweep in entity.resweeps]
     if len(cadences) != len(set(cadences)):
         return "two re-sweeps have the same cadence"
+    if entity.at_once and (entity.parts or entity.tombstones_of or entity.tracks_changes):
+        return "what is stored at once is read whole, and no row of it is of several records"
     for back in (resweep.back for resweep in entity.resweeps):
         if back is not None and not entity.tracks_changes:
             return "it has no windows, so a re-sweep reads everything: leave out how far back"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from crm_sync_assets.declarations.crm import Crm
+from crm_sync_assets.declarations.variables import YEAR
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.nearest import misspelt, nearest
 from crm_sync_assets.settings import variables
@@ -21,7 +23,8 @@ def refuse_misspelt(crm: Crm) -> None:
     given, known = variables(), _known(crm)
     for name in given:
         for head in _heads(crm):
-            close = misspelt(name, head, known) if name.upper().startswith(head) else None
+            spelled = _without_its_year(name)
+            close = misspelt(spelled, head, known) if name.upper().startswith(head) else None
             if close is not None and close not in given:
                 raise UsageError(f"{name}: no variable is called that; did you mean {close}?")
 
@@ -29,9 +32,15 @@ def refuse_misspelt(crm: Crm) -> None:
 def unread(crm: Crm) -> list[str]:
     """Variables that are set, that nothing reads, and that somebody may mean for the CRM's."""
     known = _known(crm)
-    others = [name for name, value in variables().items() if value and name not in known]
+    set_ones = (name for name, value in variables().items() if value)
+    others = [name for name in set_ones if _without_its_year(name) not in known]
     heads = tuple(_heads(crm))
     return [one for one in others if one.startswith(heads) or nearest(one, known, ALMOST)]
+
+
+def _without_its_year(name: str) -> str:
+    """As a variable is declared of which there is one for each year."""
+    return re.sub(r"(?<=_)\d{4}(?=_)", YEAR, name)
 
 
 def _known(crm: Crm) -> list[str]:

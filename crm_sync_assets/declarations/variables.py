@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from crm_sync_assets.settings import variables
+
+YEAR: Final = "{year}"
+"""In a variable's name: there is one for each year that somebody gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,19 @@ class Variable:
 
     @property
     def is_set(self) -> bool:
-        given = variables()
-        return bool(given.get(self.name) or given.get(f"{self.name}_FILE"))
+        return bool(self.given())
+
+    def given(self) -> Mapping[str, str]:
+        """The names under which it is set: by the year, or by "" where there is but one."""
+        names = (re.sub(r"_FILE$", "", name) for name, value in variables().items() if value)
+        return {found: name for name in sorted(names) if (found := self.year_in(name)) is not None}
+
+    def year_in(self, name: str) -> str | None:
+        """The year that this name of it has, "" of a name without; None where it is no such."""
+        head, placed, tail = self.name.partition(YEAR)
+        year = r"(\d{4})" if placed else "()"
+        found = re.fullmatch(re.escape(head) + year + re.escape(tail), name)
+        return found[1] if found else None
 
 
 def optional(

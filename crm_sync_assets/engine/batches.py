@@ -84,6 +84,8 @@ class Batches:
             after_copy=self._after_copy,
         )
         self._note_failures(stored.failures)
+        if sync.has_everything and (kept := [key for page in pages for key in page.kept]):
+            sync.keys.add(sync.connection, kept)
         total = sync.counts + stored.counts + self._mended
         total += Counts(warnings=batch.issues + batch.warnings)
         total += self._gone(tombstones, sum(page.confirmed for page in pages), stored)
@@ -107,6 +109,7 @@ class Batches:
             sync.memory = page.memory if page.memory is not None else sync.memory
             sync.labels = page.labels if page.labels is not None else sync.labels
             sync.source_unchanged = sync.source_unchanged or page.unchanged
+            sync.incomplete = page.incomplete or sync.incomplete
 
     def _checkpoint_after(self, page: Page, counts: Counts) -> Checkpoint | None:
         sync = self._sync

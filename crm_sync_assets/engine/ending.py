@@ -64,8 +64,8 @@ class Ending:
     def complete(self) -> None:
         """Do what only a complete read may do, and close the row.
 
-        Raises Refused for too many rows gone, or records that could not be stored, and Expired
-        where there was something that nobody can read any more.
+        Raises Refused for too many rows gone, or records that could not be stored, Expired where
+        there was something that nobody can read any more, and what kept a part from being read.
         """
         sync = self._sync
         if sync.strategy.lost:
@@ -74,9 +74,31 @@ class Ending:
         if sync.plan.dry:
             foreseen = self._final_counts()
             sync.connection.rollback()
+        if sync.incomplete is not None:
+            self._store_what_there_is()
+            raise sync.incomplete
         sync.counts = sync.session.committed(
             lambda: self._close(foreseen or self._final_counts()),
             arrived=lambda _: history.is_complete(sync.connection, sync.sync_id),
+        )
+
+    def _store_what_there_is(self) -> None:
+        """Do what a complete read may do, for a part of the source: the row is not closed by it."""
+        sync = self._sync
+        if sync.plan.dry:
+            return
+        before = sync.counts
+
+        def store() -> Counts:
+            counts = self._final_counts()
+            history.record_progress(sync.connection, sync.sync_id, counts, None)
+            return counts
+
+        sync.counts = sync.session.committed(
+            store,
+            arrived=lambda counts: history.has_stored(
+                sync.connection, sync.sync_id, counts, before
+            ),
         )
 
     def fail(self, error: BaseException, kind: Kind | None = None) -> None:

@@ -88,10 +88,13 @@ class Plan:
 
         A removal has no rows: there is nothing to put in the place of what it marks. Rows that are
         put together of several records gather there whenever newer ones are overwritten, and when
-        that is tried: else the records of one row would overwrite one another.
+        that is tried: else the records of one row would overwrite one another. What is stored at
+        once gathers there whenever all of it is read.
         """
         if self.entity.parts:
             return self.overwrites
+        if self.entity.at_once and self.reads_everything:
+            return not self.dry
         return self.strategy.replaces and not self.dry and not self.entity.tombstones_of
 
     @property

@@ -21,6 +21,7 @@ from crm_sync_assets.engine.heartbeat import Heartbeat
 from crm_sync_assets.engine.measures import Timing, metrics
 from crm_sync_assets.engine.plan import Plan
 from crm_sync_assets.engine.session import Session
+from crm_sync_assets.errors import SyncError
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.warehouse import history
 from crm_sync_assets.warehouse.attempts import SeenKeys, Shadow
@@ -117,6 +118,8 @@ class Sync:
         self.had_rows = False
         self.has_quarantine = False
         self.source_unchanged = False
+        self.incomplete: SyncError | None = None
+        """Why a part of the source could not be read, where the rest is stored all the same."""
         self.has_stored = False
         """Whether this attempt stored a batch."""
         self.list_url: str | None = None

@@ -94,12 +94,16 @@ def _cron(crm: Crm, timing: Timing) -> str | None:
 
 
 def build_resweeps(crm: Crm, entities: tuple[Entity, ...]) -> Iterator[dg.ScheduleDefinition]:
-    """The schedules `<crm>_weekly_resweep` and `<crm>_monthly_resweep`, where an entity wants one.
+    """The schedules `<crm>_daily_resweep`, weekly and monthly, where an entity wants one.
 
     By night, a quarter of an hour after the CRM's delta, so that they seldom meet.
     """
     minute = (crm.minute + 15) % 60
-    crons: dict[Cadence, str] = {"weekly": f"{minute} 4 * * 0", "monthly": f"{minute} 5 1 * *"}
+    crons: dict[Cadence, str] = {
+        "daily": f"{minute} 3 * * *",
+        "weekly": f"{minute} 4 * * 0",
+        "monthly": f"{minute} 5 1 * *",
+    }
     readable = [entity for entity in entities if not lacking(crm, entity)]
     for cadence, cron in crons.items():
         swept = [(e, sweep) for e in readable for sweep in e.resweeps if sweep.cadence == cadence]

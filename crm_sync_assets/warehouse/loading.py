@@ -129,13 +129,14 @@ class Table:
         if self.keep_issues:
             changing.remove("sync_issues")
         # Two encryptions of one value differ; their blind indexes do not.
-        encrypted = {column.name for column in self._encrypted}
+        uncompared = {column.name for column in self._encrypted}
+        uncompared |= {column.name for column in self.entity.columns if column.follows}
         sets: list[sql.Composable] = []
         differs: list[sql.Composable] = []
         for names, brought in self._brought(changing, overwrite=source != self.stage):
             sets += [_set(name, brought) for name in names]
             # An association is all key: without issues, there is nothing to compare.
-            compared = [name for name in names if name not in encrypted]
+            compared = [name for name in names if name not in uncompared]
             if compared:
                 differ = sql.SQL("({}) IS DISTINCT FROM ({})").format(
                     _list(compared, "t"), _list(compared, "excluded")

@@ -75,7 +75,7 @@ def test_what_no_delta_can_know_about_is_excused(sandbox: Sandbox, running: Runn
 
 @pytest.mark.parametrize("name", registry.names())
 def test_every_crm_says_what_of_its_truth_its_tables_must_hold(name: str) -> None:
-    told = [live(entity, lambda _: []) for entity in registry.selection(name)]
+    told = [live(entity, lambda _: []) for entity in registry.entities(name)]
     assert any(isinstance(one, Live) for one in told)
 
 

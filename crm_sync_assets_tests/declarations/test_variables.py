@@ -15,6 +15,7 @@ import pytest
 from crm_sync_assets.cli.entities import read_from_environment, with_crms
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.source import Rest
+from crm_sync_assets.crms.gsheet.sources import Sheet
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import is_named
 from crm_sync_assets.declarations.variables import Variable, missing, optional
@@ -45,6 +46,8 @@ def read_by(crm: str) -> Iterator[str]:
     for entity in registry.entities(crm):
         if isinstance(entity.source, Rest) and entity.source.each and entity.source.each.only:
             yield entity.source.each.only
+        if isinstance(entity.source, Sheet):
+            yield entity.source.spreadsheet
     for path in (ROOT / "crm_sync_assets" / "crms" / crm).rglob("*.py"):
         tree = ast.parse(path.read_text())
         constants = {

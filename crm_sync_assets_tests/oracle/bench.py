@@ -73,6 +73,12 @@ SETTINGS = {
     "CRM_SYNC_LEADCONDUIT__MAX_ATTEMPTS": "3",
     "CRM_SYNC_LEADCONDUIT__WAIT_SECONDS": "0",
     "CRM_SYNC_LEADCONDUIT__KEEPS_DAYS": "9999",
+    "CRM_SYNC_GSHEET__PAGE_SIZE": "5",
+    "CRM_SYNC_GSHEET__LOAD_ROWS": "5",
+    "CRM_SYNC_GSHEET__PREFETCH_PAGES": "1",
+    "CRM_SYNC_GSHEET__RATE_WINDOWS": "[]",
+    "CRM_SYNC_GSHEET__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_GSHEET__WAIT_SECONDS": "0",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -121,6 +127,7 @@ class Bench:
         arrivy = {"arrivy_tasks": 30, "arrivy_others": 12}
         salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
         leadconduit = {"leadconduit_leads": 25}
+        gsheet = {"gsheet_leads": 12, "gsheet_spends": 14}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -132,6 +139,7 @@ class Bench:
                 **salesrabbit,
                 **arrivy,
                 **leadconduit,
+                **gsheet,
             )
         )
         os.environ.update(self.sandbox.env())

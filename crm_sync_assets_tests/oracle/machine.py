@@ -438,7 +438,7 @@ class EngineMachine(RuleBasedStateMachine):
                 if row["configuration"]["resumes"] and past.checkpoint:
                     carried = past.checkpoint.counts
                 gathers = not flags.get("end_date") if entity.parts else flags.get("full")
-                replaced = gathers and flags.get("force")
+                replaced = entity.at_once or (gathers and flags.get("force"))
                 if not replaced or row["status"] in ("success", "partial"):
                     new = versions(connection, stored).keys() - before.keys()
                     created = row["records_created"] - (0 if replaced else carried.created)

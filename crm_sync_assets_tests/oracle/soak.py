@@ -22,6 +22,7 @@ from crm_sync_assets_tests.oracle.arrivy import ArrivyMachine
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
+from crm_sync_assets_tests.oracle.gsheet import GSheetMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
@@ -36,6 +37,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "arrivy": ArrivyMachine,
     "salesrabbit": SalesRabbitMachine,
     "leadconduit": LeadConduitMachine,
+    "gsheet": GSheetMachine,
 }
 
 

@@ -13,6 +13,7 @@ from crm_sync_assets_tests.oracle.arrivy import ArrivyMachine
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
+from crm_sync_assets_tests.oracle.gsheet import GSheetMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
@@ -72,3 +73,8 @@ def test_whatever_happens_arrivy_ends_with_the_truth(bench: Bench) -> None:
 @pytest.mark.timeout(900)
 def test_whatever_happens_leadconduit_ends_with_the_truth(bench: Bench) -> None:
     play(LeadConduitMachine, bench, number=1, examples=3, steps=20)
+
+
+@pytest.mark.timeout(900)
+def test_whatever_happens_gsheet_ends_with_the_truth(bench: Bench) -> None:
+    play(GSheetMachine, bench, number=1, examples=3, steps=20)

@@ -10,6 +10,7 @@ from crm_sync_assets_tests.promises.arrivy import Entities, Tasks
 from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
+from crm_sync_assets_tests.promises.gsheet import YearsOfLeads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.leadconduit import Submissions
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
@@ -30,6 +31,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Entities,
         Doors,
         Submissions,
+        YearsOfLeads,
     )
 }
 

@@ -1,0 +1,1 @@
+"""The sheets, one file each."""

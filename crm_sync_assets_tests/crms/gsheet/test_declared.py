@@ -1,0 +1,84 @@
+"""Any sheet is a table by a few lines: where it is, what its rows are known by, its columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from crm_sync_assets.crms.gsheet.sources import Sheet, sheet
+from crm_sync_assets.declarations.columns import decimal, text
+from crm_sync_assets.declarations.crm import flags_of
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.engine.request import Request
+from crm_sync_assets.engine.run import begin, drain
+from crm_sync_assets.engine.sync import Sync
+from crm_sync_assets_tests.crms.gsheet.conftest import CRM, SPENDS, Bench
+from crm_sync_assets_tests.truth import stored_rows
+
+COSTS = sheet(
+    "gsheet.costs",
+    about="What each campaign cost.",
+    source=Sheet(
+        "GSHEET_MARKETING_SPENDS_ID",
+        "All Marketing Spend",
+        headers={"cost": ("Costs", "Cost")},
+        header_row=3,
+    ),
+    table="gsheet_cost",
+    columns=(text("campaign"), decimal("cost")),
+)
+
+
+def synced(bench: Bench, entity: Entity) -> Sync:
+    begun = begin(
+        Request(CRM, entity, flags_of(CRM)(), settings_for(CRM, entity)),
+        bench.client,
+        bench.warehouse,
+    )
+    drain(begun)
+    return begun
+
+
+@pytest.fixture
+def titled(bench: Bench) -> Bench:
+    """The sheet with two rows of titles above its header, as people like them."""
+    book = bench.world.book("spends")
+    header = {column.name: column.header for column in book.columns}
+    for column, title in zip(book.columns, ("What we spent", *[""] * 20), strict=False):
+        column.header = title
+    book.lines[:0] = [
+        type(book.lines[0])("blank", {}),
+        type(book.lines[0])("header", {name: {"shown": text} for name, text in header.items()}),
+    ]
+    bench.world.touch("spends")
+    return bench
+
+
+def test_a_declared_sheet_is_a_table_whose_rows_are_known_by_all_they_say(titled: Bench) -> None:
+    told = synced(titled, COSTS)
+    assert (told.status, told.counts.created) == ("success", 40)
+    rows = stored_rows(titled.warehouse, COSTS)
+    assert {row["sheet_row_number"] for row in rows.values()} == set(range(4, 44))
+    true = {row["row"]: row["values"] for row in titled.world.truth(SPENDS) if row["row"] > 3}
+    for row in rows.values():
+        values = true[row["sheet_row_number"]]
+        assert (row["campaign"], str(row["cost"])) == (values["Campaign"], values["Cost"])
+    titled.world.edit(titled.world.ids(SPENDS)[5], {"Cost": "1.25"})
+    told = synced(titled, COSTS)
+    assert (told.counts.created, told.counts.updated, told.counts.deleted) == (1, 0, 1)
+
+
+def test_another_name_that_is_declared_is_tried_in_turn(titled: Bench) -> None:
+    synced(titled, COSTS)
+    titled.world.edit("header", {"Cost": {"shown": "Costs"}})
+    told = synced(titled, COSTS)
+    assert (told.status, told.counts.created, told.counts.deleted) == ("success", 0, 0)
+
+
+def test_what_a_declaration_cannot_mean_is_refused() -> None:
+    with pytest.raises(ValueError, match="no column is called prise"):
+        sheet("gsheet.x", about="", source=Sheet("X", "T", ("prise",)), table="x", columns=())
+    with pytest.raises(ValueError, match="a tab has a name"):
+        replace(COSTS.source, header_row=0)  # type: ignore[type-var]

@@ -1,0 +1,42 @@
+"""A sheet compared with its table, row by row, and what is missing read again."""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.errors import FatalError
+from crm_sync_assets.operations.verified import Verification
+from crm_sync_assets.operations.verify import verify
+from crm_sync_assets_tests.crms.gsheet.conftest import CRM, LEADS, Bench
+
+
+def verified(bench: Bench, *, repair: bool = False) -> Verification:
+    entity = bench.entity(LEADS)
+    settings = settings_for(CRM, entity)
+    return verify(bench.warehouse, entity, bench.client, settings, repair=repair)
+
+
+def test_what_is_missing_or_too_much_is_found_and_mended(bench: Bench) -> None:
+    bench.sync(LEADS)
+    assert verified(bench).findings == []
+    with bench.warehouse.connection() as connection:
+        connection.execute(
+            "DELETE FROM gsheet_marketing_lead WHERE year = 2024 AND sheet_row_number < 5"
+        )
+        connection.execute(
+            "UPDATE gsheet_marketing_lead SET row_key = '2025-nobody' "
+            "WHERE year = 2025 AND sheet_row_number = 9"
+        )
+        connection.commit()
+    found = verified(bench, repair=True)
+    assert sorted(one.kind for one in found.findings) == ["extra", *["missing"] * 4]
+    assert bench.wrong(LEADS) == []
+
+
+def test_a_sheet_that_cannot_be_read_proves_nothing(bench: Bench) -> None:
+    bench.sync(LEADS)
+    bench.world.set("2024", is_trashed=True)
+    with pytest.raises(FatalError, match="in the trash"):
+        verified(bench, repair=True)
+    assert not [row for row in bench.rows(LEADS).values() if row["deleted_at"] is not None]
