@@ -128,6 +128,8 @@ class Entity:
     `feed_keeps` is how far back the source's feed of changes or deletions reaches, None for ever;
     a delta from before that becomes a full read. `parts` say what of a row comes from which record,
     where it is put together of several. `resweeps` say what is read again now and then.
+    `merged_ids` names the column in which a survivor has the ids of what was merged into it; where
+    the loser names its survivor, in its tombstone, it is `merges_told`.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run. `refers` says which column holds the key of another entity, over
     what `Crm.refers` says of columns of that name.
@@ -149,6 +151,7 @@ class Entity:
     parts: tuple[Part, ...] = ()
     resweeps: tuple[Resweep, ...] = ()
     merged_ids: str | None = None
+    merges_told: bool = False
     after: tuple[str, ...] = ()
     refers: Mapping[str, str] = field(default_factory=dict)
     in_all: bool = True
@@ -179,6 +182,11 @@ class Entity:
             if column.path(self.source.root) == path:
                 return column
         raise ValueError(f"{self.name}: no column holds the modified field {path}")
+
+    @property
+    def merges(self) -> bool:
+        """Whether a row may be merged into another, which `merged_into` then names."""
+        return self.merged_ids is not None or self.merges_told
 
     def columns_of(self, part: Part) -> tuple[Column, ...]:
         """All columns of one of its parts, in their order."""
