@@ -73,6 +73,13 @@ SETTINGS = {
     "CRM_SYNC_LEADCONDUIT__MAX_ATTEMPTS": "3",
     "CRM_SYNC_LEADCONDUIT__WAIT_SECONDS": "0",
     "CRM_SYNC_LEADCONDUIT__KEEPS_DAYS": "9999",
+    "CRM_SYNC_SALESFORCE__PAGE_SIZE": "5",
+    "CRM_SYNC_SALESFORCE__LOAD_ROWS": "5",
+    "CRM_SYNC_SALESFORCE__PREFETCH_PAGES": "1",
+    "CRM_SYNC_SALESFORCE__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_SALESFORCE__WAIT_SECONDS": "0",
+    "CRM_SYNC_SALESFORCE__RATE_RESERVE": "0",
+    "CRM_SYNC_SALESFORCE__BULK_ROWS": "18",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -121,6 +128,7 @@ class Bench:
         arrivy = {"arrivy_tasks": 30, "arrivy_others": 12}
         salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
         leadconduit = {"leadconduit_leads": 25}
+        salesforce = {"salesforce_contacts": 25}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -132,6 +140,7 @@ class Bench:
                 **salesrabbit,
                 **arrivy,
                 **leadconduit,
+                **salesforce,
             )
         )
         os.environ.update(self.sandbox.env())

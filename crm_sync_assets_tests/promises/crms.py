@@ -13,6 +13,7 @@ from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.leadconduit import Submissions
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
+from crm_sync_assets_tests.promises.salesforce import SalesforceContacts
 from crm_sync_assets_tests.promises.salesrabbit import Leads as Doors
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -30,6 +31,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Entities,
         Doors,
         Submissions,
+        SalesforceContacts,
     )
 }
 
