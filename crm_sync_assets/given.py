@@ -23,6 +23,8 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
 _BEARER = re.compile(r"(?i)^(?:authorization:\s*)?bearer\s+")
 _SINGLE_QUOTED = re.compile(r"\s*(?:export\s+)?(?:'[^']+'|[^=#\s]+)\s*=\s*'")
 _OF_A_HEADER = ("_TOKEN", "_KEY", "_CLIENT_ID")
+IN_PEM = "_PRIVATE_KEY"
+"""The end of the names of keys that sign and never travel: lines with blanks in them."""
 
 
 def env_file(path: Path) -> dict[str, str]:
@@ -89,7 +91,7 @@ def cleaned(name: str, value: str) -> str:
     if name.endswith("_PASSWORD"):
         return value.strip("\r\n\ufeff")
     value = value.strip(_AROUND)
-    if not name.endswith(_OF_A_HEADER):
+    if name.endswith(IN_PEM) or not name.endswith(_OF_A_HEADER):
         return value
     value = _bare(value)
     odd = next((at for at, one in enumerate(value) if not "!" <= one <= "~"), None)

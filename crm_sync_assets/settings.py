@@ -59,6 +59,9 @@ class SyncSettings(BaseModel):
     keeps_days: float = Field(
         0.0, ge=0, description="after how many days a record is gone at the source, 0 for never"
     )
+    bulk_rows: int = Field(
+        50_000, ge=0, description="more rows are read by a bulk job, where there is one; 0: never"
+    )
     rate_windows: tuple[tuple[str, int, float], ...] = Field(
         (), description="(name, requests, seconds) for each window of the account's budget"
     )

@@ -251,3 +251,9 @@ def test_doctor_says_that_a_credential_is_wrong(
     environment.setenv("HUBSPOT_TOKEN", "pat na1")
     assert cli.main(["doctor"]) == 1
     assert "✗ HubSpot: not set up: HUBSPOT_TOKEN holds a blank" in capsys.readouterr().out
+
+
+def test_a_private_key_keeps_its_lines(environment: pytest.MonkeyPatch) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
+    environment.setenv("SALESFORCE_PRIVATE_KEY", f"  {key}\n")
+    assert current().get("SALESFORCE_PRIVATE_KEY") == key

@@ -239,6 +239,12 @@ class OAuth:
     def token(self) -> str:
         return self._tokens().access or ""
 
+    @property
+    def base_url(self) -> str | None:
+        """Where its requests go, if a grant said so and any token was asked for."""
+        known = self._known
+        return known.base_url if known is not None else None
+
     def proof(self, request: Request) -> Proof:  # noqa: ARG002 - the same for all
         tokens = self._tokens()
         return bearer(tokens.access or "", tokens.base_url)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
 from crm_sync_assets.declarations.contract import Client
+from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flag, Flags, with_own
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import variables
@@ -33,6 +34,8 @@ class Crm:
     is missing. `minute` is the minute of the hour its delta schedule fires. `order` names the
     entities a run of the whole CRM begins with; `groups` are names for several entities at once: to
     sync them, to switch them off, and as the parts that the catalogue shows.
+    `named` makes entities of what the environment names, the same ones until that changes; it must
+    ask nobody.
     `variables` are all that it reads from the environment. One that `calculates` gets a job that
     refreshes calculated values; its client is Refreshable. `refers` says what a column of that name
     refers to, in whichever entity: column → `entity.column`, of another CRM `crm.entity.column`.
@@ -51,6 +54,7 @@ class Crm:
     flags: tuple[Flag, ...] = ()
     variables: tuple[Variable, ...] = ()
     refers: Mapping[str, str] = field(default_factory=dict)
+    named: Callable[[], tuple[Entity, ...]] = tuple
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]

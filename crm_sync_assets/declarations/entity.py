@@ -129,6 +129,8 @@ class Entity:
     a delta from before that becomes a full read. `parts` say what of a row comes from which record,
     where it is put together of several. `resweeps` say what is read again now and then. A read of
     everything is stored `at_once`, where readers must not see a part of it: in one transaction.
+    `merged_ids` names the column in which a survivor has the ids of what was merged into it; where
+    the loser names its survivor, in its tombstone, it is `merges_told`.
     `after` lists entities that a run of the whole CRM takes first; one that is not `in_all` is
     left out of such a run. `refers` says which column holds the key of another entity, over
     what `Crm.refers` says of columns of that name.
@@ -151,6 +153,7 @@ class Entity:
     resweeps: tuple[Resweep, ...] = ()
     at_once: bool = False
     merged_ids: str | None = None
+    merges_told: bool = False
     after: tuple[str, ...] = ()
     refers: Mapping[str, str] = field(default_factory=dict)
     in_all: bool = True
@@ -181,6 +184,11 @@ class Entity:
             if column.path(self.source.root) == path:
                 return column
         raise ValueError(f"{self.name}: no column holds the modified field {path}")
+
+    @property
+    def merges(self) -> bool:
+        """Whether a row may be merged into another, which `merged_into` then names."""
+        return self.merged_ids is not None or self.merges_told
 
     def columns_of(self, part: Part) -> tuple[Column, ...]:
         """All columns of one of its parts, in their order."""

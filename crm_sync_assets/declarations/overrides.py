@@ -71,7 +71,8 @@ def _of_no_crm(known: Collection[str]) -> Iterator[str]:
         if of_crm and name not in known:
             yield f"{variable}: no CRM is called '{name}'{meant(name, known)}"
         crm = "" if of_crm else name.partition("_")[0]
-        if crm in known and name.partition("_")[2]:
+        own = {one.name for one in registry.crm(crm).variables} if crm in known else set()
+        if crm in known and name.partition("_")[2] and variable not in own:
             right = f"{PREFIX}{crm}__{name.partition('_')[2]}".upper()
             yield f"{variable}: two underscores follow the CRM's name; did you mean {right}?"
 

@@ -62,13 +62,30 @@ def selectable(name: str) -> list[str]:
     return [*(entity.sync_type for entity in entities(name)), *crm(name).groups]
 
 
-@cache
+class _Named(tuple[Entity, ...]):
+    """Entities that the environment names, equal to the same ones alone."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Named) and [*map(id, self)] == [*map(id, other)]
+
+
 def entities(name: str) -> tuple[Entity, ...]:
     """The entities of one CRM, in the order a run of the whole CRM takes them.
 
     That is the order `Crm.order` gives, then by name; an entity always comes after the ones its
-    `after` lists. Raises ValueError naming the file of a declaration that cannot work.
+    `after` lists. Raises ValueError naming the file of a declaration that cannot work, UsageError
+    for what the environment names and cannot be used.
     """
+    return _entities(name, _Named(crm(name).named()))
+
+
+@cache
+def _entities(name: str, named: _Named) -> tuple[Entity, ...]:
     found: dict[str, Entity] = {}
     for module in _modules(crm(name)):
         for entity in vars(module).values():
@@ -76,6 +93,10 @@ def entities(name: str) -> tuple[Entity, ...]:
                 _check(entity, crm(name), module)
                 if found.setdefault(entity.name, entity) is not entity:
                     raise ValueError(f"{module.__file__}: {entity.name} is declared twice")
+    for entity in named:
+        if problem := _problem(entity, crm(name)):
+            raise UsageError(f"{entity}, which the environment names: {problem}")
+        found[entity.name] = entity
     first = [f"{name}.{sync_type}" for sync_type in crm(name).order]
     _check_names(first, found, f"the order of {name}")
     for flag in crm(name).flags:
@@ -253,7 +274,7 @@ def _problem_of_parts(entity: Entity) -> str | None:
         return "the version of a part is a moment, and texts"
     if any(columns[name].sensitive for part in entity.parts for name in part.version):
         return "the version of a part is compared, so it cannot be encrypted"
-    if entity.merged_ids or entity.tombstones_of or entity.tombstones == "found":
+    if entity.merges or entity.tombstones_of or entity.tombstones == "found":
         return "a row of several parts is neither merged nor compared"
     return None
 

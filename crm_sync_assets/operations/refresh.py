@@ -298,7 +298,9 @@ def _cut(entity: Entity, names: frozenset[str]) -> Entity:
         or column.kind == "rest"
         or (column.path(root).removeprefix(root) in names and column.path(root).startswith(root))
     )
-    return replace(entity, columns=columns, indexes=(), rules=(), merged_ids=None)
+    return replace(
+        entity, columns=columns, indexes=(), rules=(), merged_ids=None, merges_told=False
+    )
 
 
 def _unread(failure: Failure) -> Failure:

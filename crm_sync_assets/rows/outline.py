@@ -18,7 +18,9 @@ def outline_of(entity: Entity) -> Entity:
         for column in entity.columns
         if column.key or column is modified or column.name == "deleted_at"
     )
-    return replace(entity, columns=columns, indexes=(), rules=(), merged_ids=None)
+    return replace(
+        entity, columns=columns, indexes=(), rules=(), merged_ids=None, merges_told=False
+    )
 
 
 def keys_of(processor: Processor, batch: Batch) -> list[Key]:

@@ -39,12 +39,12 @@ def soft_delete(
     ).format(
         table=sql.Identifier(entity.table),
         archived=_archived(entity),
-        merged=merged if entity.merged_ids else sql.SQL(""),
+        merged=merged if entity.merges else sql.SQL(""),
         key=key_array(entity, "t"),
         or_merged=sql.SQL(
             " OR (d.merged_into IS DISTINCT FROM t.merged_into AND d.merged_into IS NOT NULL)"
         )
-        if entity.merged_ids
+        if entity.merges
         else sql.SQL(""),
     )
     columns = (
@@ -100,6 +100,8 @@ def point_losers_to_survivors(connection: Connection, entity: Entity) -> int:
 
     A loser named by several survivors (a chain of merges) goes to the one still alive.
     """
+    if entity.merges_told:
+        return _follow_chains(connection, entity)
     if not entity.merged_ids:
         return 0
     (key,) = entity.key
@@ -120,3 +122,24 @@ def point_losers_to_survivors(connection: Connection, entity: Entity) -> int:
         archived=_archived(entity),
     )
     return connection.execute(query).rowcount
+
+
+LONGEST_CHAIN = 100
+"""Merges of one record after another; no more are followed, in case they run in a circle."""
+
+
+def _follow_chains(connection: Connection, entity: Entity) -> int:
+    """Point rows whose survivor was merged away itself to where that went; how many changed."""
+    (key,) = entity.key
+    query = sql.SQL(
+        "UPDATE {table} AS t SET merged_into = s.merged_into, sync_updated_at = now() "
+        "FROM {table} AS s WHERE t.merged_into = s.{key} AND s.merged_into IS NOT NULL "
+        "AND s.merged_into <> t.{key}"
+    ).format(table=sql.Identifier(entity.table), key=sql.Identifier(key.name))
+    changed = 0
+    for _ in range(LONGEST_CHAIN):
+        now = connection.execute(query).rowcount
+        changed += now
+        if not now:
+            break
+    return changed

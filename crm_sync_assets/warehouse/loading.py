@@ -148,6 +148,9 @@ class Table:
             # A record that comes back loses its deleted_at.
             sets.append(sql.SQL("deleted_at = NULL"))
             differs.append(sql.SQL("t.deleted_at IS NOT NULL"))
+            if self.entity.merges_told:
+                # It says itself that it is merged no more.
+                sets.append(sql.SQL("merged_into = NULL"))
         return sql.SQL(
             "INSERT INTO {target} AS t ({names}, sync_created_at, sync_updated_at) "
             "SELECT {names}, now(), now() FROM {source} ORDER BY {key} "

@@ -34,7 +34,7 @@ def system_columns(entity: Entity) -> dict[str, tuple[str, str]]:
         "deleted_at": ("timestamptz", "when the record was deleted or archived at the source"),
         "sync_issues": ("jsonb", "what parsing, checks and business rules found odd, else NULL"),
     }
-    if entity.merged_ids:
+    if entity.merges:
         columns["merged_into"] = ("text", "the record this one was merged into")
     columns |= {name: (kind, about) for name, kind, about in STAMPS}
     declared = {column.name for column in entity.columns}
@@ -196,13 +196,15 @@ def _create(connection: Connection, entity: Entity, wanted: dict[str, str]) -> N
     _free(connection, entity.table, names)
     for column in indexed:
         connection.execute(create_index(entity.table, entity.table, column))
-    if entity.merged_ids:
+    if entity.merges:
+        # What is merged is rare: the few rows that say so are looked for at the end of each sync.
+        said_in = sql.Identifier(entity.merged_ids or "merged_into")
         connection.execute(
             sql.SQL("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL").format(
                 sql.Identifier(index_name(entity.table, "survivors")),
                 table,
-                key,
-                sql.Identifier(entity.merged_ids),
+                key if entity.merged_ids else said_in,
+                said_in,
             )
         )
 

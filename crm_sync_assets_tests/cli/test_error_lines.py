@@ -165,7 +165,7 @@ def test_an_address_that_is_none(
     [
         ("contacts", "write `crm-sync hubspot contacts`"),
         ("deals", "write `crm-sync hubspot deals` or `crm-sync pipedrive deals`"),
-        ("contcts", "did you mean `crm-sync hubspot contacts`?"),
+        ("contcts", "did you mean `crm-sync hubspot contacts` or `crm-sync salesforce contacts`?"),
         ("hubspot.contacts", "write `crm-sync hubspot contacts`"),
         ("hubspot/contcts", "write `crm-sync hubspot contacts`"),
         ("dev --port=99999", "99999 is no port: give one up to 65535, 0 takes a free one"),

@@ -90,4 +90,4 @@ def test_a_flag_of_an_entity_that_nobody_declared_is_found(monkeypatch: pytest.M
     hubspot = replace(registry.crm("hubspot"), flags=(replace(COMPANY, entities=("contcts",)),))
     monkeypatch.setattr(registry, "crm", lambda _: hubspot)
     with pytest.raises(ValueError, match=r"flag 'company_id' of hubspot names .*contcts"):
-        registry.entities.__wrapped__("hubspot")
+        registry._entities.__wrapped__("hubspot", registry._Named())

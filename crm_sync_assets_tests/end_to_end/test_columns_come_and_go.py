@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from crm_sync_assets.crms.hubspot import gaining
+from crm_sync_assets.clients import gaining
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.columns import text
 from crm_sync_assets.declarations.entity import Entity

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from crm_sync_assets.clients import gaining
 from crm_sync_assets.clients.http import MOST_BYTES, Session
-from crm_sync_assets.crms.hubspot import gaining, listing
+from crm_sync_assets.crms.hubspot import listing
 from crm_sync_assets.crms.hubspot.portions import TOO_LARGE, Portions
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.overrides import settings_for

@@ -79,6 +79,13 @@ SETTINGS = {
     "CRM_SYNC_GSHEET__RATE_WINDOWS": "[]",
     "CRM_SYNC_GSHEET__MAX_ATTEMPTS": "3",
     "CRM_SYNC_GSHEET__WAIT_SECONDS": "0",
+    "CRM_SYNC_SALESFORCE__PAGE_SIZE": "5",
+    "CRM_SYNC_SALESFORCE__LOAD_ROWS": "5",
+    "CRM_SYNC_SALESFORCE__PREFETCH_PAGES": "1",
+    "CRM_SYNC_SALESFORCE__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_SALESFORCE__WAIT_SECONDS": "0",
+    "CRM_SYNC_SALESFORCE__RATE_RESERVE": "0",
+    "CRM_SYNC_SALESFORCE__BULK_ROWS": "18",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -128,6 +135,7 @@ class Bench:
         salesrabbit = {"salesrabbit_leads": 25, "salesrabbit_users": 12}
         leadconduit = {"leadconduit_leads": 25}
         gsheet = {"gsheet_leads": 12, "gsheet_spends": 14}
+        salesforce = {"salesforce_contacts": 25}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -140,6 +148,7 @@ class Bench:
                 **arrivy,
                 **leadconduit,
                 **gsheet,
+                **salesforce,
             )
         )
         os.environ.update(self.sandbox.env())

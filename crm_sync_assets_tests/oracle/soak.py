@@ -27,6 +27,7 @@ from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
+from crm_sync_assets_tests.oracle.salesforce import SalesforceMachine
 from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
 
 MACHINES: dict[str, type[EngineMachine]] = {
@@ -38,6 +39,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "salesrabbit": SalesRabbitMachine,
     "leadconduit": LeadConduitMachine,
     "gsheet": GSheetMachine,
+    "salesforce": SalesforceMachine,
 }
 
 

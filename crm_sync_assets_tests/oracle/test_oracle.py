@@ -17,6 +17,7 @@ from crm_sync_assets_tests.oracle.gsheet import GSheetMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
+from crm_sync_assets_tests.oracle.salesforce import SalesforceMachine
 from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
 from crm_sync_assets_tests.oracle.soak import play
 
@@ -78,3 +79,8 @@ def test_whatever_happens_leadconduit_ends_with_the_truth(bench: Bench) -> None:
 @pytest.mark.timeout(900)
 def test_whatever_happens_gsheet_ends_with_the_truth(bench: Bench) -> None:
     play(GSheetMachine, bench, number=1, examples=3, steps=20)
+
+
+@pytest.mark.timeout(900)
+def test_whatever_happens_salesforce_ends_with_the_truth(bench: Bench) -> None:
+    play(SalesforceMachine, bench, number=1, examples=3, steps=20)

@@ -14,6 +14,7 @@ from crm_sync_assets_tests.promises.gsheet import YearsOfLeads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.leadconduit import Submissions
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
+from crm_sync_assets_tests.promises.salesforce import SalesforceContacts
 from crm_sync_assets_tests.promises.salesrabbit import Leads as Doors
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -32,6 +33,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Doors,
         Submissions,
         YearsOfLeads,
+        SalesforceContacts,
     )
 }
 

@@ -22,6 +22,7 @@ from crm_sync_assets.clients.auth import basic
 from crm_sync_assets.clients.oauth import Grant
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.errors import FatalError, Unauthorized, UsageError
+from crm_sync_assets.given import IN_PEM
 from crm_sync_assets.masking import masked
 from crm_sync_assets.redaction import register_secret
 from crm_sync_assets.settings import Environment
@@ -197,7 +198,7 @@ class JwtBearer(_Common):
     def __post_init__(self) -> None:
         _Common.__post_init__(self)
         refuse_nonsense(self.token_url, self.key)
-        if self.key.name.endswith(OF_A_HEADER):
+        if self.key.name.endswith(OF_A_HEADER) and not self.key.name.endswith(IN_PEM):
             raise ValueError(
                 f"{self.key.name}: what is named so may have no blanks, and a key in PEM has some"
             )

@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from crm_sync_assets.clients import gaining
 from crm_sync_assets.clients.ahead import in_order
-from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.answers import epoch_ms
 from crm_sync_assets.crms.hubspot.objecttype import ObjectType
 from crm_sync_assets.crms.hubspot.records import Records, at_once, hundreds

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from crm_sync_assets.clients import gaining
 from crm_sync_assets.clients.http import Session
-from crm_sync_assets.crms.hubspot import gaining
 from crm_sync_assets.crms.hubspot.account import Account
 from crm_sync_assets.crms.hubspot.changes import Changes
 from crm_sync_assets.crms.hubspot.hidden import hidden_columns, of_columns

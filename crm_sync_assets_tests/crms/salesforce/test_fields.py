@@ -1,0 +1,153 @@
+"""Fields that come, go, are too many, or are calculated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.operations.refresh import refresh
+from crm_sync_assets.operations.verify import verify
+from crm_sync_assets_tests.crms.salesforce.conftest import CRM, Bench
+
+
+def test_a_field_that_is_hidden_keeps_its_values(bench: Bench) -> None:
+    bench.sync("contacts")
+    before = bench.rows("contacts")
+    bench.world.hide_field("Contact", "Title")
+    bench.pass_time(700)
+    bench.world.bulk_touch("Contact", list(before), properties={"Department": "Roofs"})
+    bench.pass_time(700)
+    told = bench.sync("contacts")
+    assert told.status == "success"
+    rows = bench.rows("contacts")
+    assert {row["department"] for row in rows.values()} == {"Roofs"}
+    assert {k: row["title"] for k, row in rows.items()} == {
+        k: row["title"] for k, row in before.items()
+    }
+    bench.world.show_field("Contact", "Title")
+    bench.pass_time(700)
+    bench.sync("contacts")
+    assert bench.wrong("contacts") == []
+
+
+def test_a_field_that_is_hidden_between_its_description_and_a_query(bench: Bench) -> None:
+    bench.configure(page_size=20)
+    bench.sandbox.faults.add(
+        r"queryAll\?.*ORDER",
+        on=2,
+        callback=lambda _: bench.world.hide_field("Contact", "Title"),
+    )
+    told = bench.sync("contacts")
+    assert told.status == "success"
+    bench.world.show_field("Contact", "Title")
+    bench.pass_time(700)
+    bench.sync("contacts", full=True)
+    assert bench.wrong("contacts") == []
+
+
+def test_a_field_that_appears_is_filled_in_rows_that_did_not_change(bench: Bench) -> None:
+    bench.sync("contacts")
+    bench.world.add_field("Contact", "Score__c", "double", "Score")
+    first, second, *_ = bench.world.ids("Contact")
+    bench.world.recalculate("Contact", [first, second], {"Score__c": 12.5})
+    bench.pass_time(700)
+    told = bench.sync("contacts")
+    assert told.counts.updated == 2
+    assert bench.rows("contacts")[first]["custom_fields"]["score__c"] == 12.5
+    assert bench.wrong("contacts") == []
+    bench.pass_time(700)
+    bench.sandbox.ledger.reset()
+    assert bench.sync("contacts").counts.updated == 0
+    assert not [one for one in bench.queries() if "Score__c+%21%3D" in one]
+
+
+def test_what_a_read_of_everything_has_filled_no_delta_fills_again(bench: Bench) -> None:
+    bench.sync("contacts")
+    bench.world.add_field("Contact", "Score__c", "double", "Score")
+    bench.pass_time(700)
+    bench.sync("contacts", full=True)
+    bench.pass_time(700)
+    bench.sandbox.ledger.reset()
+    bench.sync("contacts")
+    assert not [one for one in bench.queries() if "Score__c+%21%3D" in one]
+    assert bench.wrong("contacts") == []
+
+
+def test_fields_that_are_too_many_for_an_address_are_read_in_parts(bench: Bench) -> None:
+    for number in range(300):
+        name = f"A_long_name_of_a_custom_field_{number}__c"
+        bench.world.add_field("Lead", name, "string", name)
+    one, *_ = bench.world.ids("Lead")
+    bench.world.edit("Lead", one, {"A_long_name_of_a_custom_field_299__c": "last"})
+    bench.pass_time(700)
+    bench.sandbox.ledger.reset()
+    bench.sync("leads")
+    assert len([q for q in bench.queries() if "COUNT" not in q]) == 2
+    assert bench.wrong("leads") == []
+    assert (
+        bench.rows("leads")[one]["custom_fields"]["a_long_name_of_a_custom_field_299__c"] == "last"
+    )
+    # One that changes between the parts of its row is met again.
+    bench.sandbox.faults.add(
+        r"queryAll\?.*ORDER",
+        on=2,
+        callback=lambda _: bench.world.edit("Lead", one, {"Company": "Other"}),
+    )
+    bench.pass_time(700)
+    bench.sync("leads", full=True)
+    assert bench.wrong("leads") == []
+
+
+def test_amounts_have_their_currency(bench: Bench) -> None:
+    bench.sandbox.knobs.turn({"salesforce_multicurrency": True})
+    bench.sync("opportunities")
+    found = {
+        row["custom_fields"]["CurrencyIsoCode"] for row in bench.rows("opportunities").values()
+    }
+    assert found <= {"USD", "EUR", "CAD"}
+    assert found
+    assert bench.wrong("opportunities") == []
+
+
+def test_a_query_that_takes_too_long_is_asked_about_less(bench: Bench) -> None:
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on="1-3", status=400, body="timeout")
+    bench.sync("contacts")
+    assert bench.wrong("contacts") == []
+    assert any("%3C+2" in one for one in bench.queries())
+
+
+def test_what_is_calculated_is_refreshed(bench: Bench) -> None:
+    bench.sync("accounts")
+    one, *_ = bench.world.ids("Account")
+    bench.pass_time(700)
+    bench.world.recalculate("Account", [one], {"Health__c": 87.5})
+    bench.pass_time(700)
+    assert bench.sync("accounts").counts.updated == 0
+    entity = bench.entity("accounts")
+    told: Any = refresh(bench.warehouse, entity, bench.client, settings_for(CRM, entity))
+    assert told.counts.updated == 1
+    assert bench.rows("accounts")[one]["custom_fields"]["health__c"] == 87.5
+    assert bench.wrong("accounts") == []
+
+
+@pytest.mark.parametrize("name", ["tasks", "users"])
+def test_a_comparison_names_what_is_missing_stale_and_extra(bench: Bench, name: str) -> None:
+    kind = {"tasks": "Task", "users": "User"}[name]
+    bench.sync(name)
+    missing, stale, *_ = bench.world.ids(kind)
+    if name == "tasks":
+        bench.world.shelve(kind, bench.world.ids(kind)[2:5])
+    table = bench.entity(name).table
+    text = {"tasks": "subject", "users": "title"}[name]
+    older = f"system_modstamp = system_modstamp - interval '1 day', {text} = 'old'"
+    with bench.warehouse.connection() as connection:
+        connection.execute(f"DELETE FROM {table} WHERE id = %s", (missing,))
+        connection.execute(f"UPDATE {table} SET {older} WHERE id = %s", (stale,))
+        connection.commit()
+    bench.pass_time(700)
+    entity = bench.entity(name)
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert [told.count(kind) for kind in ("missing", "stale", "extra")] == [1, 1, 0]
+    assert [one for one in bench.wrong(name) if "is_archived" not in one] == []
