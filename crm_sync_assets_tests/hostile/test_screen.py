@@ -145,13 +145,16 @@ def test_a_time_beyond_all_time_is_refused_as_such(
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "JSON"])
 def test_whatever_a_record_holds_is_one_line_of_the_log(as_json: bool) -> None:
     stream = io.StringIO()
+    # Each odd value has a line of its own, and each field one at the end.
     log.configure("INFO", json=as_json, stream=stream)
     sent: list[Any] = [
         {"id": text, "properties": {"price": text, "email": text, "lead_id": [text], text: text}}
         for text in ODD.values()
     ]
     sent += [{"id": text, "properties": 1} for text in ODD.values()]
-    batch = Processor(CONTACTS).process(sent)
+    processor = Processor(CONTACTS, log_each=True)
+    batch = processor.process(sent)
+    processor.sum_up()
     assert len(batch.rows) + len(batch.failures) == len(sent)
     logging.getLogger("crm_sync_assets").warning("%s %s", LOG_LINE, {LOG_LINE: [LOG_LINE]})
     lines = stream.getvalue().splitlines()
