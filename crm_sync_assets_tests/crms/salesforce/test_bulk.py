@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -147,6 +149,22 @@ def test_results_that_come_by_half_are_asked_for_again(few: Bench, fault: dict[s
     told = few.sync("contacts")
     assert told.counts.processed == len(few.world.ids("Contact"))
     assert few.wrong("contacts") == []
+
+
+def test_a_page_of_whole_lines_that_lacks_some_is_asked_for_again(few: Bench) -> None:
+    """Its header says how many there are; nothing else about it is wrong."""
+
+    def shorter(body: bytes) -> bytes:
+        *rows, _ = csv.reader(io.StringIO(body.decode()))
+        text = io.StringIO()
+        csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+        return text.getvalue().encode()
+
+    few.sandbox.knobs.turn({"salesforce_job_page": 25})
+    few.sandbox.faults.add(RESULTS, on=2, rewrite=shorter)
+    few.sync("contacts")
+    assert few.wrong("contacts") == []
+    assert few.history()[-1]["status"] == "success"
 
 
 def test_a_job_whose_results_are_fewer_than_it_says_is_no_success(few: Bench) -> None:
