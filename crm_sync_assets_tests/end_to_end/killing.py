@@ -13,13 +13,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.engine.sync import Sync
 from crm_sync_assets.errors import AlreadyRunning
 from crm_sync_assets.sandbox import Sandbox
+from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.history import resource
 from crm_sync_assets_tests.scripted import rows
@@ -145,9 +145,6 @@ def until(claim: Callable[[], bool], seconds: float) -> bool:
 
 
 def locked(warehouse: Warehouse) -> bool:
-    with psycopg.connect(warehouse.url) as connection:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
-            (f"crm_sync {resource(CONTACTS)}",),
-        ).fetchone()
-    return not (row and row[0])
+    """Whether a sync holds the lock; asked without taking it, which would stand in others' way."""
+    with warehouse.connection() as connection:
+        return locks.holder(connection, locks.entity(resource(CONTACTS))) is not None
