@@ -82,7 +82,7 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 $(RUNTIME): $(NEEDS) | $(BIN)/python
-	@$(BIN)/python .ci/install.py -c constraints.txt -e .
+	@$(BIN)/python .ci/install.py -c constraints.txt -e '.[athena]'
 	@touch $@
 
 $(DEV): $(NEEDS) | $(BIN)/python
