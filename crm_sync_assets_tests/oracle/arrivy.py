@@ -14,7 +14,13 @@ from crm_sync_assets_tests.crms.arrivy.truth import expected, problems_of, true_
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LIES
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SandboxMachine,
+    disturbing,
+    script,
+    statuses,
+)
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -23,27 +29,14 @@ KINDS = ("tasks", "entities", "statuses", "bookings")
 TEXTS = {"tasks": "details", "entities": "details", "statuses": "description", "bookings": "name"}
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
 
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
-    st.sampled_from([500, 503, 400, 401, 403, 404]).map(lambda s: {"status": s}),
-    st.just({"status": 403, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}"]).map(lambda body: {"status": 200, "body": body}),
-    st.builds(
-        lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-    ),
+SCRIPT = script(
+    # Of a task's own list of statuses nobody could tell a lie.
+    [r"/api/\w+\?", r"/tasks\?", "unscheduled=true", "page=2"],
+    SLOW_DOWN,
+    statuses(500, 503, 400, 401, 403, 404),
+    statuses(403, body="html"),
     LIES,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        # Of a task's own list of statuses nobody could tell a lie.
-        "match": st.sampled_from([r"/api/\w+\?", r"/tasks\?", "unscheduled=true", "page=2"]),
-        "on": st.one_of(st.integers(1, 30), st.sampled_from(["4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
+    most=30,
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
@@ -131,10 +124,6 @@ class ArrivyMachine(SandboxMachine):
                 found += self._problems(entity, key, live, record, stored.get(key), exact)
             found += [f"{entity}: {key} is nobody's" for key in stored.keys() - known]
         return found
-
-    def last_syncs(self) -> None:
-        for name in self.names:
-            self.settle(name, full=True)
 
     def _is_read(self, entity: Entity, live: bool, begins: int | None, moment: datetime) -> bool:
         """Whether a delta of that moment read it."""

@@ -14,33 +14,26 @@ from crm_sync_assets_tests.crms.callrail.truth import expected, problems_of, tru
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LIES
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SandboxMachine,
+    disturbing,
+    script,
+    statuses,
+)
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 OVERLAP = timedelta(days=30)
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
 
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
-    st.sampled_from([500, 503, 520, 400, 401, 403, 404, 422]).map(lambda s: {"status": s}),
-    st.sampled_from([403, 404]).map(lambda status: {"status": status, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
-    st.builds(
-        lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-    ),
+SCRIPT = script(
+    ["/callrail/", r"calls\.json", r"(tags|users)\.json", "text-"],
+    SLOW_DOWN,
+    statuses(500, 503, 520, 400, 401, 403, 404, 422),
+    statuses(403, 404, body="html"),
     LIES,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(["/callrail/", r"calls\.json", r"(tags|users)\.json", "text-"]),
-        "on": st.one_of(st.integers(1, 30), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
+    most=30,
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,53 +12,34 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.gsheet.truth import problems_of, true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SettlingMachine,
+    script,
+    statuses,
+)
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BOOKS = st.sampled_from(["2024", "2025", "spends"])
 KINDS = st.sampled_from(["marketing_leads", "marketing_spends"])
 
-_moves = st.builds(
-    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-)
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
-    st.sampled_from([400, 401, 403, 404, 500, 503]).map(lambda s: {"status": s}),
-    st.just({"status": 403, "body": "drive limit"}),
-    st.sampled_from([403, 404, 502]).map(lambda status: {"status": status, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
-    _moves,
-    _moves,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(["/gsheet/", "/values/", r"/v4/spreadsheets/\w+\?", "/drive/"]),
-        "on": st.one_of(st.integers(1, 8), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
+SCRIPT = script(
+    ["/gsheet/", "/values/", r"/v4/spreadsheets/\w+\?", "/drive/"],
+    SLOW_DOWN,
+    statuses(400, 401, 403, 404, 500, 503),
+    statuses(403, body="drive limit"),
+    statuses(403, 404, 502, body="html"),
 )
 
 
-class GSheetMachine(SandboxMachine):
+class GSheetMachine(SettlingMachine):
     crm_name = "gsheet"
     began_at = NOON
     names = ("marketing_leads", "marketing_spends")
 
-    def prepare(self, opened: ExitStack) -> None:
-        super().prepare(opened)
-        self._changed: datetime | None = None
-        self._counted = -1
-
-    def look(self) -> None:
-        counted = sum(book.version for book in self.world.books.values())
-        if self._counted != counted:
-            self._changed = self.source_now() if self._counted >= 0 else None
-            self._counted = counted
+    def changes(self) -> int:
+        return sum(book.version for book in self.world.books.values())
 
     # Steps
 
@@ -104,19 +84,7 @@ class GSheetMachine(SandboxMachine):
 
     # Truth
 
-    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
-        """Once nothing has changed since the watermark, the table has it all."""
-        if self._changed is None or self._changed < watermark:
-            yield from self._wrong(entity)
-
-    def differences(self, *, complete: bool) -> list[str]:
-        return [one for entity in self.entities for one in self._wrong(entity)]
-
-    def last_syncs(self) -> None:
-        for name in self.names:
-            self.settle(name, full=True)
-
-    def _wrong(self, entity: Entity) -> Iterator[str]:
+    def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
         stored, aside = stored_rows(self.warehouse, entity), self.set_aside(entity)
         known = set()
         for key, values in true_rows(self.world, entity):

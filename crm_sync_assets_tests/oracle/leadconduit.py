@@ -13,31 +13,23 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.leadconduit.truth import differences
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SandboxMachine,
+    disturbing,
+    script,
+    statuses,
+)
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
 
-# Of events that a page leaves out nobody tells; so no page lies.
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
-    st.sampled_from([400, 401, 403, 404, 422, 500, 502]).map(lambda s: {"status": s}),
-    st.just({"status": 403, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}"]).map(lambda body: {"status": 200, "body": body}),
-    st.builds(
-        lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-    ),
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(["/events", "type=source", "type=feedback", "after_id"]),
-        "on": st.one_of(st.integers(1, 12), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
+SCRIPT = script(
+    # Of events that a page leaves out nobody tells; so no page lies.
+    ["/events", "type=source", "type=feedback", "after_id"],
+    SLOW_DOWN,
+    statuses(400, 401, 403, 404, 422, 500, 502),
+    statuses(403, body="html"),
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [{"leadconduit_ignores_type": True}, {"leadconduit_by_date": True}]
@@ -93,6 +85,3 @@ class LeadConduitMachine(SandboxMachine):
 
     def differences(self, *, complete: bool) -> list[str]:
         return list(differences(self.world, self.warehouse))
-
-    def last_syncs(self) -> None:
-        self.settle("leads", full=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,38 +12,28 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SettlingMachine,
+    disturbing,
+    script,
+    statuses,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS = ("deals", "persons", "leads", "notes")
 TEXTS = {"deals": "title", "persons": "name", "leads": "title", "notes": "content"}
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
 
-_moves = st.builds(
-    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-)
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
+SCRIPT = script(
+    ["/pipedrive/", r"/api/v1/", r"/archived\?", "cursor=", "ids="],
+    SLOW_DOWN,
     st.just({"status": 429, "headers": {"x-daily-ratelimit-token-remaining": "0"}}),
-    st.sampled_from([500, 503, 400, 401, 402, 403, 404, 410]).map(lambda s: {"status": s}),
-    st.just({"status": 403, "body": "html"}),
+    statuses(500, 503, 400, 401, 402, 403, 404, 410),
+    statuses(403, body="html"),
     st.sampled_from(["Request over limit", "Invalid", "Something went wrong"]).map(
         lambda text: {"status": 200, "body": f'{{"success": false, "error": "{text}"}}'}
     ),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
-    _moves,
-    _moves,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(["/pipedrive/", r"/api/v1/", r"/archived\?", "cursor=", "ids="]),
-        "on": st.one_of(st.integers(1, 12), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
@@ -59,21 +48,10 @@ KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
-class PipedriveMachine(SandboxMachine):
+class PipedriveMachine(SettlingMachine):
     crm_name = "pipedrive"
     began_at = NOON
     names = KINDS
-
-    def prepare(self, opened: ExitStack) -> None:
-        super().prepare(opened)
-        self._changed: datetime | None = None
-        self._counted = -1
-
-    def look(self) -> None:
-        counted = sum(table.changes for table in self.world.tables.values())
-        if self._counted != counted:
-            self._changed = self.source_now() if self._counted >= 0 else None
-            self._counted = counted
 
     # Steps
 
@@ -99,20 +77,6 @@ class PipedriveMachine(SandboxMachine):
 
     # Truth
 
-    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
-        """Once nothing has changed since the watermark, the table has it all."""
-        if self._changed is None or self._changed < watermark:
-            yield from self._wrong(entity, everything=False)
-
-    def differences(self, *, complete: bool) -> list[str]:
-        return [one for entity in self.entities for one in self._wrong(entity, complete)]
-
-    def last_syncs(self) -> None:
-        for name in self.names:
-            self.settle(name, full=True)
-
-    def _wrong(self, entity: Entity, everything: bool) -> Iterator[str]:
-        aside = self.set_aside(entity)
-        for problem in wrong(self.sandbox, self.warehouse, entity, everything):
-            if not any(f"('{one}',)" in problem for one in aside):
-                yield problem
+    def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
+        problems = wrong(self.sandbox, self.warehouse, entity, complete)
+        return self.not_aside(entity, problems)

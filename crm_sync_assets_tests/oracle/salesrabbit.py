@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,36 +13,24 @@ from crm_sync_assets_tests.crms.salesrabbit.truth import problems_of, true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.faults import LIES
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import (
+    SLOW_DOWN,
+    SettlingMachine,
+    disturbing,
+    script,
+    statuses,
+)
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 VALUES = st.sampled_from(["one", "two", None, "ünï ☃", "nul \x00 here"])
 
-_moves = st.builds(
-    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-)
-_actions = st.one_of(
-    st.sampled_from(["0.01", "7", "86400", None]).map(
-        lambda after: {"status": 429, "retry_after": after}
-    ),
-    st.sampled_from([304, 400, 401, 403, 404, 422, 500, 502]).map(lambda s: {"status": s}),
-    st.sampled_from([403, 404, 502]).map(lambda status: {"status": status, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
+SCRIPT = script(
+    ["/salesrabbit/", r"/leads\?", r"/leads/\d", "Histories", "users"],
+    SLOW_DOWN,
+    statuses(304, 400, 401, 403, 404, 422, 500, 502),
+    statuses(403, 404, 502, body="html"),
     LIES,
-    _moves,
-    _moves,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(
-            ["/salesrabbit/", r"/leads\?", r"/leads/\d", "Histories", "users"]
-        ),
-        "on": st.one_of(st.integers(1, 12), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
@@ -56,21 +43,10 @@ KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
-class SalesRabbitMachine(SandboxMachine):
+class SalesRabbitMachine(SettlingMachine):
     crm_name = "salesrabbit"
     began_at = NOON
     names = ("leads", "users", "status_histories")
-
-    def prepare(self, opened: ExitStack) -> None:
-        super().prepare(opened)
-        self._changed: datetime | None = None
-        self._counted = -1
-
-    def look(self) -> None:
-        counted = sum(table.changes for table in self.world.tables.values())
-        if self._counted != counted:
-            self._changed = self.source_now() if self._counted >= 0 else None
-            self._counted = counted
 
     # Steps
 
@@ -102,21 +78,9 @@ class SalesRabbitMachine(SandboxMachine):
 
     # Truth
 
-    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
-        """Once nothing has changed since the watermark, the table has it all."""
-        if self._changed is None or self._changed < watermark:
-            yield from self._wrong(entity, deletions=False)
-
-    def differences(self, *, complete: bool) -> list[str]:
-        return [one for entity in self.entities for one in self._wrong(entity, deletions=complete)]
-
-    def last_syncs(self) -> None:
-        for name in self.names:
-            self.settle(name, full=True)
-
-    def _wrong(self, entity: Entity, *, deletions: bool) -> Iterator[str]:
+    def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
         stored, aside = stored_rows(self.warehouse, entity), self.set_aside(entity)
         for key, state, values in true_rows(self.world, entity):
             if "/".join(key) not in aside:
                 row = stored.get(key)
-                yield from problems_of(entity, key, state, values, row, deletions=deletions)
+                yield from problems_of(entity, key, state, values, row, deletions=complete)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,7 +11,40 @@ from hypothesis import strategies as st
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.faults import Action, Rule
-from crm_sync_assets_tests.oracle.machine import EngineMachine, step
+from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+
+SLOW_DOWN = st.sampled_from(["0.01", "7", "86400", None]).map(
+    lambda after: {"status": 429, "retry_after": after}
+)
+MOVE = st.builds(
+    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
+)
+BROKEN = st.one_of(
+    st.just({"drop": True}),
+    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
+    st.sampled_from(["html", "empty", "{}"]).map(lambda body: {"status": 200, "body": body}),
+)
+"""Answers that are none."""
+
+
+def statuses(*codes: int, body: str | None = None) -> st.SearchStrategy[dict[str, Any]]:
+    """An answer with one of these, as the source words it, or with this body."""
+    rest = {} if body is None else {"body": body}
+    return st.sampled_from(codes).map(lambda code: {"status": code} | rest)
+
+
+def script(
+    matches: Sequence[str], *actions: st.SearchStrategy[dict[str, Any]], most: int = 12
+) -> st.SearchStrategy[dict[str, Any]]:
+    """One line of the fault script: where, at which requests, and what.
+
+    Beside `actions` the source may send what is no answer, and records may move.
+    """
+    places = st.one_of(st.integers(1, most), st.sampled_from(["2-", "4-", "3-5", "every 3"]))
+    action = st.one_of(*actions, BROKEN, MOVE)
+    return st.fixed_dictionaries(
+        {"match": st.sampled_from(matches), "on": places, "action": action}
+    )
 
 
 def disturbing(
@@ -76,6 +109,10 @@ class SandboxMachine(EngineMachine):
         self.advance(2_000)
         self.look()
 
+    def last_syncs(self) -> None:
+        for name in self.names:
+            self.settle(name, full=True)
+
     def set_aside(self, entity: Entity) -> set[str]:
         """Names of its records in quarantine."""
         with self.connected() as connection:
@@ -84,3 +121,41 @@ class SandboxMachine(EngineMachine):
                 (entity.sync_type,),
             ).fetchall()
         return {row[0] for row in rows}
+
+
+class SettlingMachine(SandboxMachine):
+    """A delta of this source finds whatever was changed, as soon as nothing changes any more."""
+
+    def prepare(self, opened: ExitStack) -> None:
+        super().prepare(opened)
+        self._changed: datetime | None = None
+        self._counted = -1
+
+    def changes(self) -> int:
+        """How often something has changed at the source."""
+        return sum(table.changes for table in self.world.tables.values())
+
+    def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
+        """How a table differs from the source, `complete` when all deletions are known."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        counted = self.changes()
+        if self._counted != counted:
+            self._changed = self.source_now() if self._counted >= 0 else None
+            self._counted = counted
+
+    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
+        """Once nothing has changed since the watermark, the table has it all."""
+        if self._changed is None or self._changed < watermark:
+            yield from self.wrong(entity, complete=False)
+
+    def differences(self, *, complete: bool) -> list[str]:
+        return [one for entity in self.entities for one in self.wrong(entity, complete=complete)]
+
+    def not_aside(self, entity: Entity, problems: Iterable[str]) -> Iterator[str]:
+        """Problems of other records than those in quarantine."""
+        aside = self.set_aside(entity)
+        for problem in problems:
+            if not any(f"('{one}',)" in problem for one in aside):
+                yield problem
