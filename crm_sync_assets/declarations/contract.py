@@ -108,7 +108,8 @@ class Read:
     what the user asked for, already within the source's bounds. `limit` is the most records the
     engine will take, 0 for all. `state` is the newest complete sync's `Page.state`, where it can
     be trusted, `memory` its `Page.memory`. `lag` is how late the source may show its changes: the
-    next delta starts that much before this reading.
+    next delta starts that much before this reading. More rows than `bulk_rows` are read by a bulk
+    job where the source has such; 0 for never.
     """
 
     entity: Entity
@@ -121,6 +122,7 @@ class Read:
     memory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     lag: timedelta = timedelta(0)
+    bulk_rows: int = 0
 
 
 _counting = threading.Lock()

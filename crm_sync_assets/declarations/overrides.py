@@ -30,6 +30,12 @@ from crm_sync_assets.settings import (
 OF_A_CRM = (*SWITCHES, *TIMINGS)
 """What is said of a whole CRM beside its settings, and of no entity alone."""
 
+OF_AN_ACCOUNT = (
+    *("max_attempts", "timeout_seconds", "budget_seconds"),
+    *("rate_windows", "rate_reserve", "requests_at_once"),
+)
+"""Settings of the requests of an account, which all of its entities share."""
+
 
 def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
     """Declared settings, the entity's over the CRM's, with the environment's overrides on top.
@@ -48,7 +54,7 @@ def settings_for(crm: Crm, entity: Entity | None = None) -> SyncSettings:
             if variable.startswith(of) and "__" not in name:
                 values[name], came_from[name] = value, of
     for name in values:
-        if name not in SyncSettings.model_fields:
+        if name not in SyncSettings.model_fields or _is_misplaced(came_from[name], name):
             raise UsageError(_unknown_setting(came_from[name], name))
     try:
         return SyncSettings.model_validate(values)
@@ -109,7 +115,7 @@ def unknown_overrides(crms: Mapping[str, Crm], entities: Mapping[str, Entity]) -
             problems.append(f"{variable}: {crm} has no entity '{path[0]}'{meant(path[0], names)}")
         elif len(path) == 1 and path[0] in OF_A_CRM:
             problems += _unusable(crms[crm], path[0], entities)
-        elif path[-1] not in SyncSettings.model_fields:
+        elif path[-1] not in SyncSettings.model_fields or _is_misplaced(variable, path[-1]):
             problems.append(_unknown_setting(variable[: -len(path[-1])], path[-1]))
     return problems
 
@@ -126,9 +132,15 @@ def _unusable(crm: Crm, name: str, entities: Mapping[str, Entity]) -> list[str]:
     return []
 
 
+def _is_misplaced(variable: str, name: str) -> bool:
+    """Whether a variable says of one entity what its account has in common."""
+    is_of_an_entity = "__" in variable.removeprefix(PREFIX).partition("__")[2]
+    return is_of_an_entity and name in OF_AN_ACCOUNT
+
+
 def _unknown_setting(head: str, name: str) -> str:
     crm, entity, _ = head.removeprefix(PREFIX).partition("__")
-    if name in OF_A_CRM and entity:
+    if entity and name in (*OF_A_CRM, *OF_AN_ACCOUNT):
         return f"{head}{name.upper()}: that is said of a whole CRM, {PREFIX}{crm}__{name.upper()}"
     said = meant(name, [*SyncSettings.model_fields, *OF_A_CRM])
     return f"{head}{name.upper()}: there is no setting '{name}'{said}"

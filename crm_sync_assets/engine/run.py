@@ -238,6 +238,7 @@ def _begun(sync: Sync) -> Contact:
         memory=plan.past.memory,
         options=sync.flags.own_options(),
         lag=settings.lag,
+        bulk_rows=settings.bulk_rows,
     )
     heartbeat = Heartbeat(sync.session, sync.sync_id, dry=plan.dry)
     sync.began = datetime.now(UTC)

@@ -48,6 +48,8 @@ SETTINGS = [
     ("HUBSPOT__EXCLUDE", "contactz", "did you mean 'contacts'?"),
     ("HUBSPOT__SCHEDULE", "hourly", "is no cron schedule: write five fields in UTC"),
     ("HUBSPOT__CONTACTS__SCHEDULE", "off", "that is said of a whole CRM, CRM_SYNC_HUBSPOT__SCHED"),
+    ("HUBSPOT__CONTACTS__RATE_RESERVE", "0.5", "a whole CRM, CRM_SYNC_HUBSPOT__RATE_RESERVE"),
+    ("HUBSPOT__CONTACTS__MAX_ATTEMPTS", "2", "a whole CRM, CRM_SYNC_HUBSPOT__MAX_ATTEMPTS"),
 ]
 
 

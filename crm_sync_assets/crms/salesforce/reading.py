@@ -190,7 +190,7 @@ class Reading:
             count = self._asking.count(query, "queryAll")
         except TooMuch:
             log.info("%s: too many rows to count", self._subject)
-        most = self._org.settings.bulk_rows
+        most = self._read.bulk_rows
         if not most or (count is not None and count <= most):
             return count, place
         low = place.at or _spelled(self._read.strategy.since)

@@ -54,6 +54,19 @@ def test_many_rows_are_read_by_a_job_and_are_the_same(few: Bench) -> None:
     assert few.rows("contacts") == by_job
 
 
+def test_one_entity_may_be_read_by_jobs_and_the_others_not(few: Bench) -> None:
+    few.configure(bulk_rows=0, contacts__bulk_rows=10)
+    few.sandbox.ledger.reset()
+    few.sync("leads")
+    assert jobs(few) == 0
+    few.sync("contacts")
+    assert jobs(few) == 1
+    few.configure(bulk_rows=10, contacts__bulk_rows=0)
+    few.sandbox.ledger.reset()
+    few.sync("contacts", full=True)
+    assert jobs(few) == 0
+
+
 def test_a_large_window_is_read_by_a_job_and_a_small_one_is_not(few: Bench) -> None:
     few.sync("contacts")
     few.pass_time(600)
