@@ -35,7 +35,9 @@ class Page:
     page. `state` is what the client wants to be told at the next sync (an ETag); it counts only
     if the read completes. So does `memory`, which is no claim about the stored rows and is handed
     on whatever became of them: which columns were asked for. `hidden_columns` names columns the
-    source does not let us read at present: what is stored there stays. `unchanged` says the source
+    source does not let us read at present: what is stored there stays. `asked` are the names that
+    records may have in the column of what no other takes: what a stored row has there by another
+    name stays, where that is not None. `unchanged` says the source
     proved that nothing changed since the state it was handed: a read without records, and no
     stored row is absent. `kept` are keys whose records are not sent and whose rows stay: they may
     be there and hidden from us, or a part of the source is known to be what it was.
@@ -54,6 +56,7 @@ class Page:
     unchanged: bool = False
     memory: Mapping[str, Any] | None = None
     hidden_columns: Sequence[str] = ()
+    asked: Sequence[str] | None = None
     kept: Sequence[Key] = ()
     incomplete: SyncError | None = None
     labels: Mapping[str, str] | None = None

@@ -32,7 +32,7 @@ class Batches:
     def store(self, pages: Sequence[Page]) -> None:
         """One batch: its rows, its counts and its checkpoint in one transaction."""
         sync, clock = self._sync, time.monotonic()
-        sync.table.hidden_columns |= {name for page in pages for name in page.hidden_columns}
+        sync.table.note_shown(pages)
         records = [record for page in pages for record in page.records]
         batch = sync.processor.process(records)
         rows = sync.table.newest_per_key(batch.rows)

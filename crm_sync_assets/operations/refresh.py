@@ -15,7 +15,6 @@ from typing import Any, cast
 
 from psycopg import sql
 
-from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Client, Read, Refreshable, Usage
 from crm_sync_assets.declarations.entity import UNREAD, Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
@@ -29,8 +28,9 @@ from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse import encryption, history
 from crm_sync_assets.warehouse.connection import Connection, Warehouse
 from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.keeping import stored_values
 from crm_sync_assets.warehouse.loading import Rejected, Row, Table
-from crm_sync_assets.warehouse.vault import Vault, decryptor, encrypted_columns
+from crm_sync_assets.warehouse.vault import Vault
 
 log = logger(__name__)
 
@@ -219,7 +219,7 @@ class _Refreshing:
         """The rows with what the stored ones hold besides: other properties, notes on others."""
         rest = next((i for i, c in enumerate(self._cut.columns) if c.kind == "rest"), None)
         refreshed = {c.name for i, c in enumerate(self._cut.columns) if i != rest}
-        stored = self._stored(rows, None if rest is None else self._cut.columns[rest])
+        stored = self._stored(rows, None if rest is None else self._cut.columns[rest].name)
         completed = []
         for row in rows:
             values = list(row)
@@ -235,26 +235,16 @@ class _Refreshing:
         return completed
 
     def _stored(
-        self, rows: Sequence[Row], rest: Column | None
+        self, rows: Sequence[Row], rest: str | None
     ) -> dict[Key, tuple[list[Any], dict[str, Any]]]:
         """Of the rows as they are stored, by key: their notes and their rest column, opened."""
-        (key,) = self._cut.key
-        names = [key.name, "sync_issues", *([rest.name] if rest else [])]
-        encrypted = encrypted_columns([rest]) if rest and self._vault else ()
-        names += [column.index for column in encrypted]
-        query = sql.SQL("SELECT {} FROM {} WHERE {} = ANY(%s)").format(
-            sql.SQL(", ").join(map(sql.Identifier, names)),
-            self._table.target,
-            sql.Identifier(key.name),
-        )
-        opened = (
-            decryptor(self._vault, self._cut.table, [key.name], encrypted, names)
-            if self._vault
-            else list
-        )
         keys = [self._table.key_of(row)[0] for row in rows]
-        found = map(opened, self._connection.execute(query, (keys,)).fetchall())
-        return {(row[0],): (row[1] or [], (row[2] if rest else None) or {}) for row in found}
+        names = ["sync_issues", *([rest] if rest else [])]
+        found = stored_values(self._connection, self._cut, keys, names, self._vault)
+        return {
+            (key,): (values[0] or [], (values[1] if rest else None) or {})
+            for key, values in found.items()
+        }
 
     def _refused(self, refused: Rejected) -> Failure:
         """The failure of a row the database refused; of its record only the key is known."""

@@ -53,7 +53,7 @@ class SecondLook:
         """Raises FatalError when the source says nothing about one it was asked for."""
         keys = [suspect.key for suspect in suspects]
         pages = list(self._client.by_key(self._read, keys, self._usage))
-        self._table.hidden_columns |= {name for page in pages for name in page.hidden_columns}
+        self._table.note_shown(pages)
         records = [record for page in pages for record in page.records]
         batch = self._processor.process(records)
         rows: dict[Key, list[Row]] = {}

@@ -15,12 +15,14 @@ import psycopg
 from psycopg import sql
 
 from crm_sync_assets.declarations.columns import SqlType
+from crm_sync_assets.declarations.contract import Page
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.rows.processor import Row as Row
 from crm_sync_assets.warehouse.connection import Connection, message_of
 from crm_sync_assets.warehouse.counts import Counts
 from crm_sync_assets.warehouse.deletions import key_array
 from crm_sync_assets.warehouse.folding import Fold, counted, counts_of, layers
+from crm_sync_assets.warehouse.keeping import completed
 from crm_sync_assets.warehouse.vault import Vault, encrypted_columns, encryptor
 
 # Classes of SQLSTATE: the value is wrong, the row breaks a constraint, a limit of the server.
@@ -55,7 +57,8 @@ class Table:
     """One entity's table, and the statements that load it, composed once per sync.
 
     `source` of a statement is the temporary staging table, or the shadow table of a replacement.
-    Columns in `hidden_columns` could not be read: a stored row keeps what it has there. A stored
+    Columns in `hidden_columns` could not be read: a stored row keeps what it has there. So it does
+    in its rest column by other names than those `asked` for, where that is not None. A stored
     version dated after `future` is dated wrongly, so any other may replace it. With a vault,
     sensitive values are encrypted on their way into the staging table. Of rows that are put
     together of several records only a shadow table's overwrite what is newer: what a sync has read
@@ -68,7 +71,9 @@ class Table:
         self.entity = entity
         self.overwrite = overwrite
         self.keep_issues = keep_issues
+        self.vault = vault
         self.hidden_columns: frozenset[str] = frozenset()
+        self.asked: frozenset[str] | None = None
         self.future: datetime | None = None
         self.names = [column.name for column in entity.columns] + ["sync_issues"]
         self.types: list[SqlType] = [column.sql for column in entity.columns] + ["jsonb"]
@@ -80,6 +85,14 @@ class Table:
         self.types += ["text"] * len(self._encrypted)
         self.stage = sql.Identifier("pg_temp", f"stage_{entity.table}"[:63])
         self.target = sql.Identifier(entity.table)
+
+    def note_shown(self, pages: Sequence[Page]) -> None:
+        """Remember what the source does not show with these pages."""
+        self.hidden_columns |= {name for page in pages for name in page.hidden_columns}
+        for page in pages:
+            if page.asked is not None:
+                asked = frozenset(page.asked)
+                self.asked = asked if self.asked is None else self.asked & asked
 
     def create_stage(self) -> sql.Composed:
         columns = sql.SQL(", ").join(
@@ -305,7 +318,9 @@ class _Loading:
         connection, table = self.connection, self.table
         if not fresh_stage:
             connection.execute(sql.SQL("TRUNCATE {}").format(table.stage))
-        _copy(connection, table, rows)
+        _copy(
+            connection, table, completed(connection, table.entity, rows, table.asked, table.vault)
+        )
         if self.counted_in is None:
             found = connection.execute(table.upsert(table.stage, self.target)).fetchone()
             created, updated = found or (0, 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from crm_sync_assets.crms.salesforce.described import spelled
 from crm_sync_assets.crms.salesforce.dialect import NoSuchField
 from crm_sync_assets.crms.salesforce.keys import by_key, in_order
 from crm_sync_assets.crms.salesforce.org import Asking, Org
@@ -27,10 +28,10 @@ class Salesforce(Org):
             yield from self._reading(read, asking).pages()
         except NoSuchField:
             self.forget(_object(read.entity))
-            yield from self._reading(replace(read, cursor=None), asking).pages()
+            yield from self._reading(replace(read, cursor=None), asking, anew=True).pages()
 
-    def _reading(self, read: Read, asking: Asking) -> Reading:
-        return Reading(self, read, asking, self.shown(read.entity, asking))
+    def _reading(self, read: Read, asking: Asking, *, anew: bool = False) -> Reading:
+        return Reading(self, read, asking, self.shown(read.entity, asking), anew=anew)
 
     def outline(self, read: Read, usage: Usage) -> Iterator[Page]:
         """Every live record with its Id and moment of change."""
@@ -76,9 +77,9 @@ class Salesforce(Org):
         """The records of these Ids as they are now; tombstones for what is deleted or gone."""
         asking = self.asking(read.entity.name, usage)
         shown, modified = self.shown(read.entity, asking), read.entity.source.modified
-        hidden = shown.hidden_columns
+        hidden, asked = shown.hidden_columns, [spelled(name) for name in shown.names]
         for page in by_key(asking, _object(read.entity), shown.names, modified, keys):
-            yield replace(page, hidden_columns=hidden)
+            yield replace(page, hidden_columns=hidden, asked=asked)
 
     def meaning(self, entity: Entity) -> list[Meant]:
         """The org that the credentials belong to.

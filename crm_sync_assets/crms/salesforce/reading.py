@@ -45,7 +45,10 @@ SHORTEST: Final = timedelta(seconds=1)
 class Reading:
     """One reading of one object; `pages` may be asked for once."""
 
-    def __init__(self, org: Org, read: Read, asking: Asking, shown: Shown) -> None:
+    def __init__(
+        self, org: Org, read: Read, asking: Asking, shown: Shown, *, anew: bool = False
+    ) -> None:
+        """`anew` says that other fields were read before, by the same sync."""
         self._org, self._read, self._asking, self._shown = org, read, asking, shown
         self._subject = read.entity.name
         self._names = shown.names
@@ -55,6 +58,7 @@ class Reading:
         self._size = min(read.page_size, read.limit or read.page_size)
         self._span: timedelta | None = None
         self._told: set[str] = set()
+        self._anew = anew
 
     # The order
 
@@ -63,13 +67,15 @@ class Reading:
         labels, hidden = self._shown.labels, self._shown.hidden_columns
         # What is read whole has all of it; a window fills no rows but its own.
         later = set() if self._everything else set(self._gained()) - set(place.gained)
-        names = [spelled(name) for name in self._names]
-        memory = gaining.memory(self._read, names, without=later)
+        memory = gaining.memory(self._read, self._spelled, without=later, unsure=self._anew)
         if kept := self._read.memory.get("gone_until"):
             memory["gone_until"] = kept
+        asked = self._spelled if memory.get("lost") else None
         for page in self._phases(place):
             memory |= page.memory or {}
-            yield replace(page, hidden_columns=hidden, labels=labels, memory=dict(memory))
+            yield replace(
+                page, hidden_columns=hidden, asked=asked, labels=labels, memory=dict(memory)
+            )
 
     def _begun(self) -> Place:
         cursor = self._read.cursor
@@ -78,6 +84,7 @@ class Reading:
             if place.shape == self._shape:
                 return place
             log.info("%s: the object's fields are others than before: anew", self._subject)
+            self._anew = True
         now = self._org.source_time() or datetime.now(UTC)
         known = self._read.known
         bare = self._everything and not known.keys(self._read.entity.table, column="id", limit=1)
@@ -99,8 +106,12 @@ class Reading:
     def _is_delta(self) -> bool:
         return self._read.strategy.since is not None and self._read.strategy.until is None
 
+    @property
+    def _spelled(self) -> list[str]:
+        return [spelled(name) for name in self._names]
+
     def _gained(self) -> list[str]:
-        return gaining.gained(self._read, [spelled(name) for name in self._names])
+        return gaining.gained(self._read, self._spelled)
 
     def _phases(self, place: Place) -> Iterator[Page]:
         if place.phase == "rows":
@@ -228,10 +239,14 @@ class Reading:
     # What is new in rows that did not change
 
     def _fill(self, place: Place) -> Generator[Page, None, Place]:
-        """Rows that have a value in a field that was not read before, whole."""
+        """Rows that have a value in a field that was not read before, whole.
+
+        All rows for a field that comes back: what they hold of it may be empty by now.
+        """
         log.info("%s: new, and filled: %s", self._subject, ", ".join(place.gained))
         where = self._shown.alive
-        if all(self._shown.filterable(name) for name in place.gained):
+        back = set(gaining.returned(self._read, self._spelled))
+        if all(self._shown.filterable(n) and n not in back for n in place.gained):
             some = " OR ".join(f"{name} != null" for name in place.gained)
             where = (*where, f"({some})")
         if self._modified and self._read.strategy.since:

@@ -47,6 +47,84 @@ def test_a_field_that_is_hidden_between_its_description_and_a_query(bench: Bench
     assert bench.wrong("contacts") == []
 
 
+def tiers(bench: Bench) -> dict[str, Any]:
+    rows = bench.rows("contacts").items()
+    return {key: (row["custom_fields"] or {}).get("tier__c") for key, row in rows}
+
+
+@pytest.mark.parametrize("stored", ["bench", "encrypting"])
+@pytest.mark.parametrize("jobs", [0, 10])
+def test_a_custom_field_that_is_hidden_keeps_its_values(
+    request: pytest.FixtureRequest, stored: str, jobs: int
+) -> None:
+    bench: Bench = request.getfixturevalue(stored)
+    bench.configure(bulk_rows=jobs)
+    bench.sync("contacts")
+    before = tiers(bench)
+    assert len(set(before.values())) > 2
+    bench.world.hide_field("Contact", "Tier__c")
+    for number in range(3):
+        # The rows change, and those of the last turn are read by who reads everything.
+        bench.pass_time(700)
+        changes = {"Title": f"Boss {number}", "Notes__c": None}
+        bench.world.bulk_touch("Contact", list(before), properties=changes)
+        bench.pass_time(700)
+        told = bench.sync("contacts", full=number == 2)
+        assert told.status == "success"
+        assert tiers(bench) == before
+    rows = bench.rows("contacts").values()
+    assert {row["title"] for row in rows} == {"Boss 2"}
+    assert not [row for row in rows if "notes__c" in (row["custom_fields"] or {})]
+    told = bench.sync("contacts", full=True)
+    assert (told.counts.updated, told.counts.unchanged) == (0, told.counts.processed)
+    # What was cleared or changed meanwhile is so once it is shown again, wherever it is.
+    cleared, changed, *_ = (key for key, tier in before.items() if tier == "Gold")
+    bench.world.show_field("Contact", "Tier__c")
+    bench.world.recalculate("Contact", [cleared], {"Tier__c": None})
+    bench.world.recalculate("Contact", [changed], {"Tier__c": "Bronze"})
+    bench.pass_time(700)
+    bench.sync("contacts")
+    assert tiers(bench) == before | {cleared: None, changed: "Bronze"}
+
+
+def test_a_custom_field_that_is_hidden_while_it_is_read_keeps_its_values(bench: Bench) -> None:
+    bench.configure(page_size=20, load_rows=20, prefetch_pages=1)
+    bench.sandbox.faults.add(
+        r"queryAll\?.*ORDER",
+        on=3,
+        callback=lambda _: bench.world.hide_field("Contact", "Tier__c"),
+    )
+    bench.sync("contacts")
+    before = tiers(bench)
+    some = [key for key, tier in before.items() if tier]
+    assert some
+    bench.pass_time(700)
+    bench.world.bulk_touch("Contact", some, properties={"Title": "Boss"})
+    bench.pass_time(700)
+    bench.sync("contacts")
+    assert tiers(bench) == before
+    bench.world.show_field("Contact", "Tier__c")
+    bench.pass_time(700)
+    bench.sync("contacts")
+    assert bench.wrong("contacts") == []
+
+
+def test_a_row_that_is_repaired_keeps_what_is_hidden(bench: Bench) -> None:
+    bench.sync("contacts")
+    before = tiers(bench)
+    bench.world.hide_field("Contact", "Tier__c")
+    entity = bench.entity("contacts")
+    older = "system_modstamp = system_modstamp - interval '1 day', title = 'old'"
+    with bench.warehouse.connection() as connection:
+        connection.execute(f"UPDATE {entity.table} SET {older}")
+        connection.commit()
+    bench.pass_time(700)
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert told.count("stale") == len(before)
+    assert "old" not in {row["title"] for row in bench.rows("contacts").values()}
+    assert tiers(bench) == before
+
+
 def test_a_field_that_appears_is_filled_in_rows_that_did_not_change(bench: Bench) -> None:
     bench.sync("contacts")
     bench.world.add_field("Contact", "Score__c", "double", "Score")
