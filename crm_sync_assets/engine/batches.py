@@ -91,13 +91,14 @@ class Batches:
         total += self._gone(tombstones, sum(page.confirmed for page in pages), stored)
         if not sync.plan.dry:
             checkpoint = self._checkpoint_after(pages[-1], total)
-            history.record_progress(sync.connection, sync.sync_id, total, checkpoint)
+            history.record_progress(sync.connection, sync.sync_id, sync.told(total), checkpoint)
         return total
 
     def _has_arrived(self, total: Counts) -> bool:
         """Whether a batch whose commit was not acknowledged is stored all the same."""
         sync = self._sync
-        return history.has_stored(sync.connection, sync.sync_id, total, sync.counts)
+        told = sync.told(total)
+        return history.has_stored(sync.connection, sync.sync_id, told, sync.told(sync.counts))
 
     def _move_on(self, pages: Sequence[Page]) -> None:
         """Only what is committed counts as read."""

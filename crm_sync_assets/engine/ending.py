@@ -87,7 +87,7 @@ class Ending:
         sync = self._sync
         if sync.plan.dry:
             return
-        before = sync.counts
+        before = sync.told(sync.counts)
 
         def store() -> Counts:
             counts = self._final_counts()
@@ -100,6 +100,7 @@ class Ending:
                 sync.connection, sync.sync_id, counts, before
             ),
         )
+        sync.has_swapped = True
 
     def fail(self, error: BaseException, kind: Kind | None = None) -> None:
         """Close the row as failed, on another connection if this one is no longer of use."""
@@ -109,7 +110,7 @@ class Ending:
             sync.session,
             sync.sync_id,
             error,
-            sync.metrics(sync.counts),
+            sync.metrics(sync.told(sync.counts)),
             start_over=resume.must_start_over(
                 error, resumed=sync.plan.resumed, has_stored=sync.has_stored
             ),

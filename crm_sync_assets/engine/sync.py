@@ -6,7 +6,7 @@ Nothing happens here: `run` reads and stores, `batches` has one batch, `ending` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,6 +122,8 @@ class Sync:
         """Why a part of the source could not be read, where the rest is stored all the same."""
         self.has_stored = False
         """Whether this attempt stored a batch."""
+        self.has_swapped = False
+        """Whether what was gathered beside the table is in it."""
         self.list_url: str | None = None
         """Where a person sees the entity's records in the CRM; None until its source answers."""
 
@@ -153,6 +155,13 @@ class Sync:
 
     def metrics(self, counts: Counts) -> dict[str, Any]:
         return metrics(counts, carried=self.plan.carried, usage=self.usage, timing=self.timing)
+
+    def told(self, counts: Counts) -> Counts:
+        """These as the row in SyncHistory may say them: of what gathers beside the table nobody
+        knows yet what it will change there; only rows marked as deleted are changed already."""
+        if not self.plan.replaces or self.has_swapped:
+            return counts
+        return replace(counts, created=0, updated=counts.deleted, unchanged=0)
 
     # What it has read
 

@@ -89,6 +89,9 @@ def test_an_interrupted_one_goes_on_with_what_it_has_gathered(warehouse: Warehou
     with pytest.raises(TransientError):
         sync(warehouse, client, SETS)
     assert stored(warehouse) == []
+    row = history(warehouse)[-1]
+    counted = row["records_processed"], row["records_created"], row["records_updated"]
+    assert counted == (200, 0, 0), "nobody has created what only gathers"
     client.before_page = lambda _: None
     client.asked.clear()
     told = sync(warehouse, client, SETS)
@@ -117,6 +120,9 @@ def test_a_part_that_cannot_be_read_stays_and_fails_the_sync(warehouse: Warehous
         expected = [("one", 300)] if flags else [("one", 105), ("two", 190)]
         assert stored(warehouse) == expected
     assert history(warehouse)[-1]["records_updated"] == 190
+    with pytest.raises(Incomplete):
+        sync(warehouse, client, SETS)
+    assert history(warehouse)[-1]["performance_metrics"]["unchanged"] == 190
 
 
 def test_what_only_follows_is_no_change(warehouse: Warehouse) -> None:

@@ -655,6 +655,8 @@ def test_an_interrupted_replacement_resumes_in_its_shadow(warehouse: Warehouse) 
     with pytest.raises(TransientError):
         sync(warehouse, client, full=True, force=True)
     assert "new" not in people(warehouse).values(), "nothing is visible before the swap"
+    row = history(warehouse)[-1]
+    assert (row["records_processed"], row["records_created"]) == (200, 0)
     client.before_page = lambda _: None
     client.asked.clear()
     begun = sync(warehouse, client, full=True, force=True)

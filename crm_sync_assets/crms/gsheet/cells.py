@@ -27,6 +27,8 @@ _ERROR: Final = re.compile(
 
 MONTH_FIRST: Final = frozenset({"en_US", "es_US", "en_PH", "fil_PH", "en_BZ"})
 """Locales that write 4/12 for the twelfth of April; all others begin with the day, or the year."""
+YEAR_FIRST: Final = frozenset({"ja", "zh", "ko", "hu", "lt", "sv", "mn", "en_CA", "fr_CA"})
+"""Locales, and languages, that write 2024-4-12: without its century a date of theirs is unclear."""
 COMMA: Final = frozenset(
     re.findall(
         r"\w+",
@@ -48,9 +50,12 @@ WORDS: Final = {
     "waar": "true", "falsch": "false", "faux": "false", "falso": "false", "onwaar": "false",
 }  # fmt: skip
 """TRUE and FALSE as some languages show them."""
+UNTICKED: Final = frozenset({"false", *(word for word, means in WORDS.items() if means == "false")})
 
 _DAY: Final = re.compile(r"(\d{1,4})[-/.] ?(\d{1,2})[-/.] ?(\d{1,4})\.?(?=$|[T,\s])(.*)", re.DOTALL)
 _NAMED: Final = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%B-%Y")
+EARLIEST: Final = 1000
+"""A year before it is a slip of the finger."""
 _GAPS: Final = re.compile(r"(?<=\d)[\s\u00a0\u202f'\u2019](?=\d{3}(?!\d))")
 _CODE: Final = re.compile(r"^[A-Z]{3}(?=[\s\d(+-])|(?<=[\s\d)])[A-Z]{3}$")
 
@@ -76,6 +81,10 @@ class Manner:
         if self.locale in COMMA_TOO:
             return True
         return self.locale.partition("_")[0] in COMMA and self.locale not in POINT
+
+    @property
+    def is_year_first(self) -> bool:
+        return not YEAR_FIRST.isdisjoint((self.locale, self.locale.partition("_")[0]))
 
     def value(self, shown: str, sql: SqlType) -> Any:
         """What a cell that shows this means in a column of that type; None where it is empty."""
@@ -126,18 +135,32 @@ def _day(shown: str, manner: Manner) -> tuple[date, str]:
     if found is None:
         return _named(shown), ""
     first, second, third = (int(found[place]) for place in (1, 2, 3))
-    if len(found[1]) >= 3:
+    digits = len(found[1])
+    if digits >= 3:
         year, month, day = first, second, third
-    elif manner.locale in MONTH_FIRST:
-        month, day, year = first, second, third
     else:
-        day, month, year = first, second, third
-    if year < 100:
+        digits = len(found[3])
+        year = third
+        day, month = (second, first) if manner.locale in MONTH_FIRST else (first, second)
+        if manner.is_year_first or (manner.locale in MONTH_FIRST and "." in shown[: found.end(3)]):
+            raise ValueError("could be two days")
+    if digits == 2:
         year += 2000 if year < 69 else 1900
+    if year < EARLIEST:
+        raise ValueError("is no year")
     try:
         return date(year, month, day), found[4]
     except ValueError:
         raise ValueError("is no day of the calendar") from None
+
+
+def day_and_month(shown: str, manner: Manner) -> tuple[int, int] | None:
+    """Which number is the day's and which the month's, of a date that begins with one of them."""
+    found = _DAY.fullmatch(shown.strip())
+    if found is None or len(found[1]) >= 3:
+        return None
+    first, second = int(found[1]), int(found[2])
+    return (second, first) if manner.locale in MONTH_FIRST else (first, second)
 
 
 def _named(shown: str) -> date:
@@ -153,7 +176,7 @@ def _named(shown: str) -> date:
 def _number(shown: str, manner: Manner) -> str:
     """A plain decimal; money without its currency, a percentage as the share that it is."""
     percent = shown.endswith("%") or shown.startswith("%")
-    bare = "".join(one for one in shown.strip("%") if unicodedata.category(one) != "Sc").strip()
+    bare = _without_currency(shown.strip("%"))
     bare = _CODE.sub("", bare.replace("\u2212", "-")).strip()
     bare = _GAPS.sub("." if manner.has_commas else ",", bare)
     if manner.has_commas:
@@ -162,6 +185,17 @@ def _number(shown: str, manner: Manner) -> str:
     if number is None:
         raise ValueError("is not a number")
     return format(number.scaleb(-2) if percent else number, "f")
+
+
+def _without_currency(shown: str) -> str:
+    """Without signs of currency, but for one between digits, which would be a comma: 12€50."""
+    kept = [
+        one
+        for place, one in enumerate(shown)
+        if unicodedata.category(one) != "Sc"
+        or (shown[place - 1 : place].isdigit() and shown[place + 1 : place + 2].isdigit())
+    ]
+    return "".join(kept).strip()
 
 
 _SWAPPED: Final = str.maketrans(",.", ".,")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,14 +33,13 @@ def letters(number: int) -> str:
 class Layout:
     """Where our columns are, counted from 0, and what each column of the tab is called.
 
-    `missing` are our columns that are nowhere and may be, `doubled` are headers of ours that come
-    again: the first one counts. `undeclared` are headers that nobody declared.
+    `missing` are our columns that are nowhere and may be, `undeclared` headers that nobody
+    declared.
     """
 
     places: Mapping[str, int]
     names: Sequence[str]
     missing: Sequence[str]
-    doubled: Sequence[str]
     undeclared: Sequence[str]
 
     @classmethod
@@ -52,30 +50,31 @@ class Layout:
         columns: Sequence[Column],
         optional: Collection[str] = (),
     ) -> Layout:
-        """Raises Unfit for a declared header that is nowhere and is not `optional`, folded."""
-        there: dict[str, int] = {}
+        """Raises Unfit for a declared header that is nowhere and is not `optional`, folded, and for
+        one that is there twice: which of the columns is meant, nobody knows."""
+        there: dict[str, list[int]] = {}
         for place, name in enumerate(map(folded, header)):
-            there.setdefault(name, place)
+            there.setdefault(name, []).append(place)
         places: dict[str, int] = {}
         missing, refused = [], []
         for column in columns:
-            names = [folded(name) for name in source.names_of(column.name)]
-            found = next((there[name] for name in names if name in there), None)
-            if found is not None:
-                places[column.name] = found
+            names = {folded(name): None for name in source.names_of(column.name)}
+            found = [place for name in names for place in there.get(name, ())]
+            if len(found) > 1:
+                raise Unfit(_ambiguity(header, column.name, sorted(found), source))
+            if found:
+                places[column.name] = found[0]
             elif column.name not in source.key and optional and {*names} & {*optional}:
                 missing.append(column.name)
             else:
                 refused.append(source.names_of(column.name)[0])
         if refused:
             raise Unfit(_refusal(header, refused, source))
-        times = Counter(map(folded, header))
         declared = {folded(header[place]) for place in places.values()}
         return cls(
             places,
             _names(header),
             missing,
-            sorted(name for name in declared if times[name] > 1),
             [name.strip() for name in header if name.strip() and folded(name) not in declared],
         )
 
@@ -94,6 +93,14 @@ def _refusal(header: Sequence[str], refused: Sequence[str], source: Sheet) -> st
         f"row {source.header_row} of its tab '{source.tab}' has no header {', '.join(meant)}{more}"
         ": name the column so again, or name the header in GSHEET_OPTIONAL_HEADERS if the sheet "
         "may be without"
+    )
+
+
+def _ambiguity(header: Sequence[str], column: str, found: Sequence[int], source: Sheet) -> str:
+    over = " and ".join(f"'{header[place].strip()}' over {letters(place + 1)}" for place in found)
+    return (
+        f"row {source.header_row} of its tab '{source.tab}' has {over}, and either could be "
+        f"{column}: give one of them another name"
     )
 
 

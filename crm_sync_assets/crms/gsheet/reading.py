@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_sync_assets.crms.gsheet.layout import Layout, Unfit
+from crm_sync_assets.crms.gsheet.loss import refuse_loss
+from crm_sync_assets.crms.gsheet.order import doubted
 from crm_sync_assets.crms.gsheet.rows import Rows
 from crm_sync_assets.crms.gsheet.sources import Sheet, cells_of
 from crm_sync_assets.crms.gsheet.stored import stored_keys
@@ -94,7 +96,8 @@ class Reading:
     # -- one sheet -------------------------------------------------------------------------------
 
     def _sheet(self, place: Place, modified: str | None, done: dict[str, str]) -> Iterator[Page]:
-        cursor = self.read.cursor or {}
+        read = self.read
+        cursor = read.cursor or {}
         before = done.get(place.label)
         if before is not None and before == modified:
             self._state[place.label] = cursor["state"][place.label]
@@ -104,14 +107,20 @@ class Reading:
             raise Unfit("its time zone or its locale was changed while it was read")
         half = cursor.get("half") or {}
         is_half = half.get("label") == place.label
-        begun = before or (half.get("version") if is_half else None)
-        if begun is not None and begun != taken.version:
+        if is_half:
+            # By its cells: a formula that moves a key moves no date.
+            is_other = half.get("digest") != taken.digest
+        else:
+            is_other = before not in (None, taken.version)
+        if is_other:
             # What was gathered of it is not what it is now.
             raise Refused(
-                f"{self.read.entity}: {place} has changed since the sync was interrupted that this "
+                f"{read.entity}: {place} has changed since the sync was interrupted that this "
                 "one goes on with; nothing was changed here, and the next sync begins anew"
             )
         rows = self._rows(place, taken)
+        if not read.strategy.overwrite and not read.limit:
+            refuse_loss(read, place.label, rows, taken)
         self._state[place.label] = {
             "spreadsheet": place.spreadsheet,
             "version": taken.modified,
@@ -135,7 +144,7 @@ class Reading:
             if len(chunk) < self.read.page_size and not is_last:
                 continue
             after = {**done, place.label: taken.version} if is_last else done
-            half = {"label": place.label, "version": taken.version, "rows": number}
+            half = {"label": place.label, "digest": taken.digest, "rows": number}
             yield Page(chunk, self._cursor(after, None if is_last else half))
             chunk = []
 
@@ -145,26 +154,20 @@ class Reading:
         return {**cursor, "half": half} if half else cursor
 
     def _rows(self, place: Place, taken: Taken) -> Rows:
-        """How its records are made. Raises Unfit for a sheet that lost what it had."""
-        read, source = self.read, self.source
-        columns = cells_of(read.entity)
-        layout = Layout.of(taken.header, source, columns, self.optional)
+        """How its records are made."""
+        columns = cells_of(self.read.entity)
+        layout = Layout.of(taken.header, self.source, columns, self.optional)
         self._note(place, taken, layout)
-        if not taken.filled and not read.strategy.overwrite and not read.limit:
-            kept = stored_keys(read, place.label)
-            if kept:
-                raise Unfit(
-                    f"its tab '{source.tab}' has no rows below its headers, and {len(kept)} are "
-                    "stored. If they are really gone, run it again with force"
-                )
+        manner = taken.tab.manner
         return Rows(
             place.label,
-            source,
+            self.source,
             columns,
             layout,
-            taken.tab.manner,
+            manner,
             taken.modified,
             taken.tab.merges,
+            doubted(manner, columns, layout, taken.rows()),
         )
 
     def _note(self, place: Place, taken: Taken, layout: Layout) -> None:
@@ -175,14 +178,6 @@ class Reading:
                 entity,
                 place,
                 ", ".join(layout.missing),
-            )
-        if layout.doubled:
-            log.warning(
-                "%s: %s has several columns called %s; the first one counts, the others are in "
-                "raw_data",
-                entity,
-                place,
-                ", ".join(f"'{name}'" for name in layout.doubled),
             )
         if self.read.options.get("show_summary"):
             log.warning(
@@ -230,8 +225,9 @@ class Reading:
                 )
 
     def _fault(self, place: Place, error: FatalError) -> None:
-        advice = f" Share it with {self.share}." if isinstance(error, Closed) else ""
         said = str(error).removeprefix(f"{self.read.entity.name}: ")
+        is_off = "Enable it" in said  # the API of the whole project, and Google says where
+        advice = f" Share it with {self.share}." if isinstance(error, Closed) and not is_off else ""
         error.args = (f"{place}: {said}{advice}",)
         self._faults[place.label] = error
         log.error("%s: %s", self.read.entity, error)

@@ -69,12 +69,22 @@ def sheet(
     """The entity of a sheet with these columns of it, and those that every sheet has.
 
     `sensitive` says that a row as a whole is. The options are those of `Entity`. Raises ValueError
-    for a key or a header of no column.
+    for a key or a header of no column, and for a column that would not be filled from its header.
     """
     known = {column.name for column in columns}
     unknown = sorted({*source.key, *source.headers} - known)
     if unknown:
         raise ValueError(f"{name}: no column is called {', '.join(unknown)}")
+    if taken := sorted(known & _own(source)):
+        raise ValueError(
+            f"{name}: every such table has {', '.join(taken)} of its own: call the column another "
+            "name, and give its header in `headers`"
+        )
+    if placed := [column.name for column in columns if column.at is not None or column.key]:
+        raise ValueError(
+            f"{name}: {', '.join(placed)}: a sheet's header is given in `headers`, not by `at`, "
+            "and what its rows are known by in `key`"
+        )
     return Entity(
         name,
         about=about,
@@ -103,8 +113,15 @@ def sheet(
 
 def cells_of(entity: Entity) -> tuple[Column, ...]:
     """Of an entity's columns those that are cells of the sheet."""
-    own = {ROW_KEY, "id", "year", "sheet_row_number", "sheet_last_modified", RAW}
+    assert isinstance(entity.source, Sheet)
+    own = _own(entity.source)
     return tuple(column for column in entity.columns if column.name not in own)
+
+
+def _own(source: Sheet) -> set[str]:
+    """The columns of a sheet's table that are no cells."""
+    of_a_year = {"id", "year"} if source.is_yearly else set()
+    return {ROW_KEY, *of_a_year, "sheet_row_number", "sheet_last_modified", RAW}
 
 
 def _of_a_year() -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ LOADINGS: Final = 4
 """How often one whose formulas are still being calculated."""
 _FILE: Final = "id,name,modifiedTime,version,trashed"
 _SHEETS: Final = "spreadsheetId,properties(title,timeZone,locale),sheets(properties,merges)"
+_FIRST: Final = re.compile(r"\$?[A-Z]+\$?(\d+)(?=:|$)")
 _BEYOND: Final = re.compile(r"exceeds grid limits", re.IGNORECASE)
 
 
@@ -127,15 +129,15 @@ class Reader:
     def header(self, spreadsheet: str, source: Sheet) -> Cells:
         """The row of headers. Raises BadRequest for a tab that there is not."""
         row = source.header_row
-        [first, *_] = self._cells(spreadsheet, f"{_quoted(source.tab)}!{row}:{row}") or [[]]
+        [first, *_] = self._cells(spreadsheet, source.tab, row, f"{row}:{row}") or [[]]
         return first
 
     def take(self, spreadsheet: str, source: Sheet, modified: str | None) -> Taken:
         """The tab whole. `modified` is what Drive said before.
 
-        One answer is of one moment. Where it takes several, they are one tab only if the file did
-        not change meanwhile; where nobody tells, if two readings are the same. Raises Unfit for a
-        tab that does not come to rest.
+        What it has and how large it is are several answers, which are of one tab only if the file
+        did not change meanwhile. Where nobody tells, its size has to be the same afterwards, or all
+        of it where it took several answers. Raises Unfit for a tab that does not come to rest.
         """
         before: str | None = None
         moved = waited = 0
@@ -153,22 +155,31 @@ class Reader:
                 if waited <= LOADINGS:
                     self.sheets.wait_to_ask_again(waited, "formulas are still being calculated")
                 continue
-            if len(taken.blocks) == 1:
+            if modified:
+                after = self.modified(spreadsheet)
+                if after == modified:
+                    return taken
+                modified = after
+            elif len(taken.blocks) == 1:
+                # Nobody tells when it changed; its cells are of one moment.
+                if self.tab(spreadsheet, source) == taken.tab:
+                    return taken
+            elif taken.digest == before:
                 return taken
-            after = self.modified(spreadsheet) if modified else taken.digest
-            if after == (modified or before):
-                return taken
+            else:
+                before = taken.digest
             moved += 1
-            modified, before = (after, None) if modified else (None, after)
         why = "some of its formulas show Loading..." if waited > LOADINGS else "it is being edited"
         raise Unfit(f"its tab '{source.tab}' did not come to rest while it was read: {why}")
 
     def _once(self, spreadsheet: str, source: Sheet, modified: str | None) -> Taken:
         tab = self.tab(spreadsheet, source)
+        if tab.rows < source.header_row:
+            raise Unfit(f"its tab '{tab.title}' has no row {source.header_row} for the headers")
         header: Cells = ()
         blocks, digest, filled, loading = [], hashlib.sha256(), 0, False
-        for start in range(source.header_row, max(tab.rows, source.header_row) + 1, BLOCK):
-            end = min(start + BLOCK - 1, max(tab.rows, start))
+        for start in range(source.header_row, tab.rows + 1, BLOCK):
+            end = min(start + BLOCK - 1, tab.rows)
             rows = self._values(spreadsheet, tab, start, end)
             if start == source.header_row:
                 header, rows = rows[0], rows[1:]
@@ -183,14 +194,16 @@ class Reader:
     def _values(self, spreadsheet: str, tab: Tab, start: int, end: int) -> list[list[str]]:
         """The rows from the one to the other, each as far as it has cells: all of them."""
         last = letters(max(tab.columns, 1))
-        rows = self._cells(spreadsheet, f"{_quoted(tab.title)}!A{start}:{last}{end}")
+        rows = self._cells(spreadsheet, tab.title, start, f"A{start}:{last}{end}")
         return rows + [[] for _ in range(end - start + 1 - len(rows))]
 
-    def _cells(self, spreadsheet: str, place: str) -> list[list[str]]:
+    def _cells(self, spreadsheet: str, title: str, start: int, cells: str) -> list[list[str]]:
+        """The cells of a range that begins in row `start`."""
+        place = f"{_quoted(title)}!{cells}"
         found = self.sheets.get(
             f"/spreadsheets/{quote(spreadsheet, safe='')}/values/{quote(place, safe='')}",
             {"majorDimension": "ROWS", "valueRenderOption": "FORMATTED_VALUE"},
-            check=_no_values,
+            check=partial(_no_values, start),
         ).json
         return [[_shown(cell) for cell in row] for row in found.get("values", [])]
 
@@ -213,10 +226,13 @@ def _shown(cell: Any) -> str:
     return "" if cell is None else str(cell)
 
 
-def _no_values(body: Any) -> str | None:
+def _no_values(start: int, body: Any) -> str | None:
     """What is wrong with an answer that should have cells; without any it says of which range."""
     if not isinstance(body, dict) or not isinstance(body.get("range"), str):
         return "the answer names no range of cells"
+    first = _FIRST.match(body["range"].rpartition("!")[2])
+    if first is None or int(first[1]) != start:
+        return f"it is of the cells {body['range'][-80:]}, and row {start} was asked for"
     rows = body.get("values", [])
     fits = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
     return None if fits else "its cells are no rows"

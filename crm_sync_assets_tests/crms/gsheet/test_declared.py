@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from crm_sync_assets.crms.gsheet.sources import Sheet, sheet
-from crm_sync_assets.declarations.columns import decimal, text
+from crm_sync_assets.declarations.columns import Column, decimal, text
 from crm_sync_assets.declarations.crm import flags_of
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.engine.sync import Sync
+from crm_sync_assets.errors import Refused
 from crm_sync_assets_tests.crms.gsheet.conftest import CRM, SPENDS, Bench
 from crm_sync_assets_tests.truth import stored_rows
 
@@ -82,3 +83,55 @@ def test_what_a_declaration_cannot_mean_is_refused() -> None:
         sheet("gsheet.x", about="", source=Sheet("X", "T", ("prise",)), table="x", columns=())
     with pytest.raises(ValueError, match="a tab has a name"):
         replace(COSTS.source, header_row=0)  # type: ignore[type-var]
+
+
+def plain(*columns: Column, **source: object) -> Entity:
+    return sheet(
+        "gsheet.plain",
+        about="A sheet whose columns have any names.",
+        source=Sheet("GSHEET_MARKETING_SPENDS_ID", "All Marketing Spend", **source),  # type: ignore[arg-type]
+        table="gsheet_plain",
+        columns=columns,
+    )
+
+
+def test_a_sheet_of_no_year_may_have_columns_called_id_and_year(bench: Bench) -> None:
+    entity = plain(
+        text("id"), text("year"), key=("id",), headers={"id": "Campaign ID", "year": "Division"}
+    )
+    assert synced(bench, entity).status == "success"
+    found = {(row["id"], row["year"]) for row in stored_rows(bench.warehouse, entity).values()}
+    true = [row["values"] for row in bench.world.truth(SPENDS)]
+    assert found == {(values["Campaign ID"], values["Division"]) for values in true}
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (text("raw_data"), "has raw_data of its own"),
+        (text("row_key"), "has row_key of its own"),
+        (text("campaign", at="Campaign"), "campaign: a sheet's header is given in `headers`"),
+        (text("campaign", key=True), "what its rows are known by in `key`"),
+    ],
+    ids=str,
+)
+def test_a_column_that_no_header_would_fill_is_refused(column: Column, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        plain(column)
+
+
+def test_decimals_of_a_key_are_what_they_are_however_many_digits_are_shown(bench: Bench) -> None:
+    entity = plain(text("campaign_id"), decimal("cost"), headers={"campaign_id": "Campaign ID"})
+    ids = bench.world.ids(SPENDS)
+    bench.world.edit(ids[0], {"Cost": {"shown": "$1,200.50"}})
+    bench.world.edit(ids[1], {"Cost": {"shown": "1200"}})
+    synced(bench, entity)
+    bench.world.edit(ids[0], {"Cost": {"shown": "1200.5"}})
+    bench.world.edit(ids[1], {"Cost": {"shown": "$1,200.00"}})
+    told = synced(bench, entity)
+    assert (told.counts.processed, told.counts.created, told.counts.deleted) == (40, 0, 0)
+
+
+def test_a_row_of_headers_that_the_grid_does_not_have_is_named(bench: Bench) -> None:
+    with pytest.raises(Refused, match="has no row 99 for the headers"):
+        synced(bench, plain(text("campaign"), header_row=99))

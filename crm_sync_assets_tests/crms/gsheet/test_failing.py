@@ -122,9 +122,11 @@ def test_nothing_is_stored_of_a_sync_that_would_delete_too_much(bench: Bench) ->
     for id in bench.world.ids(SPENDS)[:20]:
         bench.world.delete(id)
     bench.world.create("spends")
-    with pytest.raises(Refused, match="20 of 40 live rows would be marked as deleted"):
+    with pytest.raises(Refused, match="lacks 20 of 40 rows that are stored, more than 20%"):
         bench.sync(SPENDS)
     assert bench.rows(SPENDS) == before
+    assert bench.sync(SPENDS, force=True).counts.deleted == 20
+    assert bench.wrong(SPENDS) == []
 
 
 def test_what_is_still_being_calculated_is_waited_for(bench: Bench) -> None:

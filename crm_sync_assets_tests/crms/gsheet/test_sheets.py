@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync_assets.errors import Refused, UsageError
+from crm_sync_assets.errors import UsageError
 from crm_sync_assets_tests.crms.gsheet.conftest import LEADS, SPENDS, VALUES, Bench
 
 FIRST, LAST = "2024", "2025"
@@ -111,70 +111,6 @@ def test_rows_that_are_the_same_are_as_many_here(bench: Bench) -> None:
     assert bench.wrong(SPENDS) == []
 
 
-def test_a_column_inserted_or_moved_shifts_no_value(bench: Bench) -> None:
-    bench.sync(LEADS)
-    before = bench.rows(LEADS)
-    bench.world.insert_column(FIRST, 1, "Our new one")
-    bench.world.insert_column(FIRST, 3, "")
-    bench.world.move_column(FIRST, "Total Job Value", 0)
-    told = bench.sync(LEADS)
-    assert (told.counts.created, told.counts.updated, told.counts.deleted) == (0, 30, 0)
-    for key, row in bench.rows(LEADS).items():
-        raw = row["raw_data"]
-        if row["year"] == 2024:
-            assert (raw.pop("Our new one"), raw.pop("column_E")) == ("new", "new")
-        kept = {name: value for name, value in row.items() if name not in OF_THE_SYNC}
-        assert kept == {name: before[key][name] for name in kept}
-
-
-OF_THE_SYNC = ("sync_updated_at", "sheet_last_modified")
-
-
-def test_a_header_that_is_renamed_fails_its_sheet_and_empties_nothing(bench: Bench) -> None:
-    bench.sync(LEADS)
-    before = bench.rows(LEADS)
-    bench.world.rename(FIRST, "Total Job Value", "Job Value Total")
-    bench.world.create(LAST)
-    with pytest.raises(Refused, match=r"no header 'Total Job Value'.*GSHEET_OPTIONAL_HEADERS"):
-        bench.sync(LEADS)
-    rows = bench.rows(LEADS)
-    assert {key: rows[key] for key in before} == before
-    assert len(rows) == len(before) + 1, "the other sheet went on"
-    assert (bench.history()[-1]["status"], bench.history()[-1]["reason"]) == ("failed", "data")
-    bench.world.rename(FIRST, "Total Job Value", "  total  JOB value ")
-    assert bench.sync(LEADS).status == "success"
-    values = {row["total_job_value"] for row in bench.rows(LEADS).values()}
-    assert None not in values
-
-
-def test_a_header_that_may_be_missing_leaves_its_column_empty_and_says_so(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench.sync(LEADS)
-    bench.world.rename(FIRST, "utm_term", "something else")
-    bench.environment.setenv("GSHEET_OPTIONAL_HEADERS", "UTM_Term, phone_number")
-    bench.connect()
-    assert bench.sync(LEADS).status == "success"
-    assert "has no header for utm_term" in caplog.text
-    rows = bench.rows(LEADS).values()
-    assert {row["utm_term"] for row in rows if row["year"] == 2024} == {None}
-    bench.world.rename(FIRST, "phone_number", "phone")
-    with pytest.raises(Refused, match="no header 'phone_number'"):
-        bench.sync(LEADS)
-
-
-def test_of_a_header_that_comes_twice_the_first_one_counts(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench.world.insert_column(FIRST, 60, "call_notes", "not this one")
-    assert bench.sync(LEADS).status == "success"
-    assert "several columns called 'call_notes'" in caplog.text
-    rows = [row for row in bench.rows(LEADS).values() if row["year"] == 2024]
-    assert "not this one" not in {row["call_notes"] for row in rows}
-    [name] = {name for row in rows for name in row["raw_data"] if name.startswith("call_notes_")}
-    assert {row["raw_data"][name] for row in rows} == {"not this one"}
-
-
 def test_blank_rows_are_none_and_keep_the_numbers_of_those_below(bench: Bench) -> None:
     bench.world.blank(FIRST, 3)
     bench.world.blank(FIRST, 3)
@@ -185,6 +121,17 @@ def test_blank_rows_are_none_and_keep_the_numbers_of_those_below(bench: Bench) -
     numbers = {row["sheet_row_number"] for row in rows}
     assert not {5, 6} & numbers
     assert 32 in numbers
+
+
+def test_boxes_to_be_ticked_make_no_row(bench: Bench) -> None:
+    """They are put down the whole column before anybody has written a lead."""
+    for _ in range(3):
+        row = bench.world.create(FIRST)
+        bench.world.clear(row)
+        bench.world.edit(row, {"lead_set": "false", "manager_followup": "false"})
+    assert bench.sync(LEADS).counts.created == 60
+    bench.world.edit(row, {"lead_set": "true"})
+    assert bench.sync(LEADS).counts.created == 1
 
 
 def test_an_error_in_a_cell_is_null_and_is_counted(bench: Bench) -> None:
@@ -213,6 +160,22 @@ def test_cells_that_are_merged_down_a_column_are_all_what_the_first_one_shows(
     bench.sync(SPENDS)
     rows = {row["sheet_row_number"]: row for row in bench.rows(SPENDS).values()}
     assert [rows[number]["division"] for number in range(4, 8)] == ["Ohio"] * 4
+
+
+def test_a_column_of_dates_with_a_format_of_its_own_is_not_taken_for_the_locales(
+    bench: Bench,
+) -> None:
+    """Nobody of an American file means the twelfth of April where the 13/4/2024 stands above."""
+    ids = bench.world.ids(SPENDS)
+    for id, shown in zip(ids, ("13/4/2024", "4/12/2024"), strict=False):
+        bench.world.edit(id, {"event_start_date": {"shown": shown}})
+    for id in ids[2:]:
+        bench.world.edit(id, {"event_start_date": None})
+    bench.sync(SPENDS)
+    rows = {row["sheet_row_number"]: row for row in bench.rows(SPENDS).values()}
+    assert [rows[number]["event_start_date"] for number in (2, 3)] == [None, None]
+    for number in (2, 3):
+        assert "event_start_date" in {issue["field"] for issue in rows[number]["sync_issues"]}
 
 
 def test_what_a_formula_calculates_anew_is_found_by_a_full_read(bench: Bench) -> None:
