@@ -12,9 +12,22 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.warehouse import embedded
 
-OURS = ("CRM_SYNC_", "HUBSPOT_", "GENIUS_", "ZIPCODES_", "GITHUB_", "DAGSTER_")
+OURS = (
+    "CRM_SYNC_",
+    "DAGSTER_",
+    *sorted(
+        {
+            f"{name.partition('_')[0]}_"
+            for crm in registry.crms().values()
+            for name in (crm.name.upper(), *(variable.name for variable in crm.variables))
+            if not name.startswith("CRM_SYNC_")
+        }
+    ),
+)
+"""How the variables begin that this project reads."""
 
 _numbers = itertools.count()
 

@@ -12,6 +12,7 @@ import pytest
 from crm_sync_assets import cli
 from crm_sync_assets.orchestration.instance import instance_folder, open_instance
 from crm_sync_assets.settings import environment as current
+from crm_sync_assets_tests.surroundings import OURS
 
 COMMANDS = [
     ["hubspot", "contacts"],
@@ -86,7 +87,7 @@ def test_a_dagster_home_that_is_no_folder_is_named(
 
 def test_a_command_started_elsewhere_uses_the_folder_of_there(tmp_path: Path) -> None:
     """A relative state folder is one of the current folder, and says so."""
-    given = {n: v for n, v in os.environ.items() if not n.startswith(("CRM_SYNC_", "HUBSPOT_"))}
+    given = {n: v for n, v in os.environ.items() if not n.startswith(OURS)}
     done = subprocess.run(
         [sys.executable, "-m", "crm_sync_assets.cli", "doctor", "hubspot"],
         cwd=tmp_path,

@@ -240,7 +240,13 @@ def _works(
         Work(crm, plan(crm, entities, asked), f"{crm.name}_all" if whole else None)
         for crm, entities in wanted
     ]
-    undated = [t.entity.sync_type for work in works for t in work.tasks if t.flags != asked]
+    dates = asked.start_date, asked.end_date
+    undated = [
+        task.entity.sync_type
+        for work in works
+        for task in work.tasks
+        if (task.flags.start_date, task.flags.end_date) != dates
+    ]
     if undated and not quiet:
         exits.say(f"{', '.join(undated)}: cannot say what changed, so the dates do not apply there")
     return works

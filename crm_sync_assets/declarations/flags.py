@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crm_sync_assets.declarations.entity import Entity
 
 MOST_PER_PAGE = 10_000
+Kind = TypeVar("Kind", bound="Flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Flag:
     One that `filters` makes the source show a part of its records; it has no default, so that a
     sync is whole unless somebody asked for less. `entities` are those that take it, all if empty.
     `check` says what is wrong with a value, if anything is. One that `is_pace` says how fast to
-    read and not what: a sync that was interrupted resumes at any pace.
+    read and not what: a sync that was interrupted resumes at any pace. One that `skips` leaves its
+    entities out, and says nothing to the others of a run.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Flag:
     entities: tuple[str, ...] = ()
     check: Callable[[Any], str | None] | None = None
     is_pace: bool = False
+    skips: bool = False
 
     @property
     def unset(self) -> str | int | bool | None:
@@ -52,6 +55,8 @@ class Flag:
             return "a switch is off by default"
         if self.default is not None and type(self.default) is not self.kind:
             return f"its default {self.default!r} is no {self.kind.__name__}"
+        if self.skips and not (self.kind is bool and self.filters and self.entities):
+            return "what skips is a switch that filters, of some entities"
         if self.filters and self.default:
             return "one that filters has no default: every sync would be a part of the records"
         return None
@@ -134,6 +139,18 @@ class Flags(BaseModel):
             if flag.check is not None and (problem := flag.check(value)):
                 raise UsageError(f"{flag.name} is {value}: {problem}")
 
+    def beside(self: Kind, entity: Entity, others: Iterable[Entity]) -> Kind:
+        """These for one entity of a run with others: without what leaves out only those."""
+        asked = {one.sync_type for one in others}
+        theirs = {
+            flag.name: False
+            for flag in self._own_given()
+            if flag.skips
+            and entity.sync_type not in flag.entities
+            and not asked.isdisjoint(flag.entities)
+        }
+        return self.model_copy(update=theirs) if theirs else self
+
     @property
     def filtered(self) -> bool:
         """Whether the source is asked for a part of its records."""
@@ -178,8 +195,6 @@ RESERVED = frozenset(
     ]
 )
 """Names that no CRM's own flag may have."""
-
-Kind = TypeVar("Kind", bound=Flags)
 
 
 def with_own(base: type[Kind], name: str, own: tuple[Flag, ...]) -> type[Kind]:

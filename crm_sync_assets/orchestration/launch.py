@@ -84,11 +84,12 @@ def plan(crm: Crm, entities: Sequence[Entity], flags: Flags) -> list[Task]:
     flags.check()
     windowed = bool(flags.start_date or flags.end_date)
     some_track = any(entity.tracks_changes for entity in entities)
-    whole = flags.model_copy(update={"start_date": None, "end_date": None})
     tasks = []
     for entity in entities:
-        flags.check_for(entity)
-        theirs = whole if windowed and some_track and not entity.tracks_changes else flags
+        theirs = flags.beside(entity, entities)
+        theirs.check_for(entity)
+        if windowed and some_track and not entity.tracks_changes:
+            theirs = theirs.model_copy(update={"start_date": None, "end_date": None})
         try:
             choose(theirs, watermark=None, tracks_changes=entity.tracks_changes)
         except UsageError as error:

@@ -73,6 +73,8 @@ def test_a_flag_is_refused_by_an_entity_that_does_not_take_it() -> None:
         (Flag("fast", "x", bool, True), "off by default"),
         (Flag("pages", "x", int, "4"), "no int"),
         (Flag("status", "x", filters=True, default="open"), "no default"),
+        (Flag("skip_it", "x", bool, skips=True, entities=("it",)), "what skips"),
+        (Flag("skip_it", "x", bool, filters=True, skips=True), "what skips"),
     ],
     ids=str,
 )

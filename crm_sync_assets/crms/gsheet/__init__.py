@@ -22,7 +22,7 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
 
 def _skip(name: str, entity: str) -> Flag:
     about = f"Read nothing of {entity}; CRM_SYNC_GSHEET__EXCLUDE={entity} leaves it out for good."
-    return Flag(name, about, bool, filters=True, entities=(entity,))
+    return Flag(name, about, bool, filters=True, entities=(entity,), skips=True)
 
 
 CRM = Crm(
