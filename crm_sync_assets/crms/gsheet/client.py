@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -27,8 +26,6 @@ from crm_sync_assets.settings import Environment, SyncSettings
 log = logger(__name__)
 
 PAGE: Final = "https://docs.google.com/spreadsheets/d/{}/edit"
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,120}")
-_ADDRESS: Final = re.compile(r"/spreadsheets/d/([A-Za-z0-9_-]{8,120})(?:[/?#]|$)")
 SKIPS: Final = {"marketing_leads": "skip_leads", "marketing_spends": "skip_spends"}
 
 
@@ -86,7 +83,7 @@ class GSheet(RestAccount):
 
     def _reads_nothing(self, read: Read) -> bool:
         if read.options.get("test_connection"):
-            said = self._seen(self._every_place())
+            said = self._seen(self._every_place(read.entity))
             log.warning("%s: %s; nothing was read", read.entity, said)
             return True
         skip = SKIPS.get(read.entity.sync_type, "")
@@ -171,7 +168,7 @@ class GSheet(RestAccount):
     def _named(self, name: str) -> dict[str, Place]:
         given = Variable(name, "a spreadsheet").given()
         return {
-            label: Place(label, variable, spreadsheet_id(variable, value))
+            label: Place(label, variable, variables.spreadsheet_id(variable, value))
             for label, variable in sorted(given.items())
             if (value := self._environment.get(variable))
         }
@@ -204,9 +201,12 @@ class GSheet(RestAccount):
         more = f", and {len(places) - 1} more are named" if len(places) > 1 else ""
         return f"{self._seen(places[-1:])}{more}"
 
-    def _every_place(self) -> list[Place]:
-        named = (self._named(one.name) for one in (variables.SPENDS, variables.LEADS))
-        return [place for places in named for place in places.values()]
+    def _every_place(self, entity: Entity | None = None) -> list[Place]:
+        """The spreadsheets that the variables name, and those of an entity."""
+        names = {one.name: None for one in reversed(variables.SPREADSHEETS)}
+        if entity is not None:
+            names[self._source(entity).spreadsheet] = None
+        return [place for name in names for place in self._named(name).values()]
 
     def _seen(self, places: Sequence[Place]) -> str:
         """Whom the credentials are of, and the titles of these."""
@@ -235,18 +235,6 @@ class GSheet(RestAccount):
             return None
         known = self._remembered.get(("tab", place.spreadsheet, self._source(entity).tab))
         return PAGE.format(place.spreadsheet) + (f"#gid={known[1].number}" if known else "")
-
-
-def spreadsheet_id(variable: str, given: str) -> str:
-    """The id, of an id or of a spreadsheet's address. Raises UsageError for anything else."""
-    found = _ADDRESS.search(given)
-    name = found[1] if found else given.strip()
-    if not _ID.fullmatch(name):
-        raise UsageError(
-            f"{variable} is '{given[:80]}': give the id of a spreadsheet, which stands between /d/ "
-            "and /edit in its address"
-        )
-    return name
 
 
 def _of_everything(read: Read) -> Read:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from crm_sync_assets.declarations.variables import Variable, optional
+from crm_sync_assets.errors import UsageError
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,120}")
+_ADDRESS: Final = re.compile(r"/spreadsheets/d/([A-Za-z0-9_-]{8,120})(?:[/?#]|$)")
 
 SERVICE_ACCOUNT = Variable(
     "GSHEET_SERVICE_ACCOUNT",
@@ -45,13 +52,25 @@ TOKEN_URL = optional(
     "https://oauth2.googleapis.com",
 )
 
+SPREADSHEETS = (LEADS, SPENDS)
 VARIABLES = (
     SERVICE_ACCOUNT,
     API_KEY,
-    LEADS,
-    SPENDS,
+    *SPREADSHEETS,
     OPTIONAL_HEADERS,
     BASE_URL,
     DRIVE_URL,
     TOKEN_URL,
 )
+
+
+def spreadsheet_id(variable: str, given: str) -> str:
+    """The id, of an id or of a spreadsheet's address. Raises UsageError for anything else."""
+    found = _ADDRESS.search(given)
+    name = found[1] if found else given.strip()
+    if not _ID.fullmatch(name):
+        raise UsageError(
+            f"{variable} is '{given[:80]}': give the id of a spreadsheet, which stands between /d/ "
+            "and /edit in its address"
+        )
+    return name

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.cli import exits
+from crm_sync_assets.crms.gsheet.sources import Sheet, sheet
+from crm_sync_assets.declarations.columns import text
 from crm_sync_assets_tests.commands import Run, run
 from crm_sync_assets_tests.crms.gsheet.conftest import LEADS, SPENDS, VALUES, Bench
 
@@ -54,3 +56,14 @@ def test_a_connection_is_tested_by_a_word(bench: Bench, run: Run) -> None:
     assert (status, "2024 (GSHEET_2024_MARKETING_LEADS_ID) is 'Leads 2024'" in err) == (0, True)
     assert bench.asked(VALUES) == []
     assert bench.rows(LEADS) == {}
+
+
+def test_a_connection_is_tested_of_a_sheet_that_has_a_variable_of_its_own(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Sheet("GSHEET_COSTS_ID", "All Marketing Spend")
+    entity = sheet("gsheet.costs", about="", source=source, table="x", columns=(text("campaign"),))
+    bench.environment.setenv("GSHEET_COSTS_ID", bench.world.book("spends").id)
+    bench.connect()
+    assert bench.pages(entity, options={"test_connection": True})[0].records == []
+    assert "GSHEET_COSTS_ID is 'Marketing Spend'" in caplog.text

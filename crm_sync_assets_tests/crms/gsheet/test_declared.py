@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +137,19 @@ def test_decimals_of_a_key_are_what_they_are_however_many_digits_are_shown(bench
 def test_a_row_of_headers_that_the_grid_does_not_have_is_named(bench: Bench) -> None:
     with pytest.raises(Refused, match="has no row 99 for the headers"):
         synced(bench, plain(text("campaign"), header_row=99))
+
+
+def test_the_sheet_in_the_readme_is_a_table(bench: Bench) -> None:
+    page = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    [code] = [part for part in re.findall(r"```python\n(.*?)```", page, re.S) if "COSTS" in part]
+    found: dict[str, Entity] = {}
+    exec(code, found)
+    bench.world.set("spends", tab="Costs")
+    bench.environment.setenv("GSHEET_COSTS_ID", bench.world.book("spends").id)
+    bench.connect()
+    assert synced(bench, found["COSTS"]).counts.created == 40
+    rows = stored_rows(bench.warehouse, found["COSTS"]).values()
+    true = [row["values"] for row in bench.world.truth(SPENDS)]
+    assert sorted((str(row["day"]), str(row["cost"])) for row in rows) == sorted(
+        (values["Date"], values["Cost"]) for values in true
+    )
