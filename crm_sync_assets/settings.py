@@ -123,6 +123,7 @@ class Environment(BaseSettings):
     schedules: bool = False
     log_level: str = "INFO"
     dashboard_url: str | None = None
+    webhooks_url: str | None = None
     retention_days: int | None = Field(None, ge=7)
     alert_repeat_hours: float = Field(24.0, gt=0)
     alert_silence_hours: float = Field(26.0, gt=0)
@@ -137,7 +138,7 @@ class Environment(BaseSettings):
             raise ValueError("it lies in the future, so there would be no partition")
         return value
 
-    @field_validator("dashboard_url")
+    @field_validator("dashboard_url", "webhooks_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value and not re.match(r"(?i)https?://[^/]", value):

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "refresh": ("refresh", "store what the source calculates anew, which no delta sees"),
     "alerts": ("alerts", "who is told when something goes wrong: check, list, test"),
     "quarantine": ("quarantine", "records that could not be stored: list, show, replay"),
+    "webhooks": ("webhooks", "receive what CRMs tell of changes; list, show, replay"),
     "entities": ("entities", "every entity, its table and how changes are noticed"),
     "sql": ("sql", "a question to the warehouse, in SQL that only reads"),
     "doctor": ("doctor", "check credentials, warehouse, clocks and settings"),

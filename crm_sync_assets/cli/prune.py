@@ -99,7 +99,8 @@ def _print(pruned: Pruned, runs: PrunedRuns, compacted: bool, given: Namespace) 
         if given.quarantine_older_than is not None
         else "not asked for (--quarantine-older-than)",
         "leftovers": f"{pruned.keys} keys, {len(pruned.shadows)} shadow tables, "
-        f"{pruned.rate_budgets} rate budgets, {pruned.alerts} told alerts {said}",
+        f"{pruned.rate_budgets} rate budgets, {pruned.alerts} told alerts, "
+        f"{pruned.webhook_events} events of webhooks {said}",
     }
     for name, line in lines.items():
         print(f"{name:<13} {line}")

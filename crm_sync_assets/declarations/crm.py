@@ -13,6 +13,7 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flag, Flags, with_own
 from crm_sync_assets.declarations.variables import Variable
+from crm_sync_assets.declarations.webhooks import Webhooks
 from crm_sync_assets.settings import variables
 
 
@@ -39,6 +40,7 @@ class Crm:
     `variables` are all that it reads from the environment. One that `calculates` gets a job that
     refreshes calculated values; its client is Refreshable. `refers` says what a column of that name
     refers to, in whichever entity: column → `entity.column`, of another CRM `crm.entity.column`.
+    `webhooks` says how it tells of changes, where it does.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Crm:
     variables: tuple[Variable, ...] = ()
     refers: Mapping[str, str] = field(default_factory=dict)
     named: Callable[[], tuple[Entity, ...]] = tuple
+    webhooks: Webhooks | None = None
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -64,6 +67,9 @@ class Crm:
             )
             if problem:
                 raise ValueError(f"{self.name}: the flag {flag.name}: {problem}")
+        for variable in self.webhooks.variables if self.webhooks else ():
+            if variable not in self.variables:
+                raise ValueError(f"{self.name}: its webhooks' {variable.name} is not declared")
 
 
 def flags_of(crm: Crm) -> type[Flags]:

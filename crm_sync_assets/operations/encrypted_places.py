@@ -14,7 +14,7 @@ from psycopg import sql
 from crm_sync_assets.clients import oauth
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import FatalError
-from crm_sync_assets.warehouse import encryption, quarantine, tables, views
+from crm_sync_assets.warehouse import encryption, quarantine, tables, views, webhook_events
 from crm_sync_assets.warehouse.connection import (
     Connection,
     is_worth_repeating,
@@ -301,6 +301,45 @@ class EncryptedQuarantine:
                 (again(quarantine.context(crm, sync_type, record_id), payload), number),
             )
         return len(found)
+
+
+@dataclass
+class EncryptedEvents:
+    connection: Connection
+    name: str = "ingestion_webhook_event"
+
+    def waiting(self, newest: str) -> int:
+        return _count(
+            self.connection,
+            "SELECT count(*) FROM ingestion_webhook_event WHERE payload NOT LIKE %s",
+            f"{newest}:%",
+        )
+
+    def encrypt(self, vault: Vault) -> int:
+        done, last = 0, 0
+        while True:
+            some, last = committed(
+                self.connection, self.name, partial(self._encrypt_some, vault, last)
+            )
+            if not some:
+                return done
+            done += some
+
+    def _encrypt_some(self, vault: Vault, after: int) -> tuple[int, int]:
+        """Encrypt the next ones after an id; how many, and up to which."""
+        encryption.hold(self.connection, vault)
+        found = self.connection.execute(
+            "SELECT id, source, event_key, payload FROM ingestion_webhook_event "
+            "WHERE payload NOT LIKE %s AND id > %s ORDER BY id LIMIT %s FOR UPDATE",
+            (f"{vault.newest}:%", after, BATCH),
+        ).fetchall()
+        for number, source, key, payload in found:
+            again = vault.reencrypt if looks_encrypted(payload) else vault.encrypt
+            self.connection.execute(
+                "UPDATE ingestion_webhook_event SET payload = %s WHERE id = %s",
+                (again(webhook_events.context(source, key), payload), number),
+            )
+        return len(found), found[-1][0] if found else after
 
 
 @dataclass

@@ -42,6 +42,7 @@ class Pruned:
     shadows: list[str] = field(default_factory=list)
     rate_budgets: int = 0
     alerts: int = 0
+    webhook_events: int = 0
 
 
 _NEWEST: LiteralString = (
@@ -114,6 +115,7 @@ def prune(
             before,
             dry_run,
         )
+        done.webhook_events = _webhook_events(connection, before, dry_run)
     return done
 
 
@@ -205,6 +207,27 @@ def _quarantine(connection: Connection, before: datetime, done: Pruned, dry_run:
         gone.update(names[each] for each in ids)
     connection.commit()
     done.quarantine = dict(sorted(gone.items()))
+
+
+def _webhook_events(connection: Connection, before: datetime, dry_run: bool) -> int:
+    """Events of which something became before then; what is pending stays."""
+    old: LiteralString = "FROM ingestion_webhook_event WHERE status <> 'pending' "
+    old += "AND coalesce(processed_at, received_at) < %s"
+    if dry_run:
+        found = connection.execute(f"SELECT count(*) {old}", (before,)).fetchone()
+        connection.commit()
+        return int(found[0]) if found else 0
+    gone = 0
+    while True:
+        removed = connection.execute(
+            "DELETE FROM ingestion_webhook_event "  # noqa: S608  a constant
+            f"WHERE ctid = ANY(ARRAY(SELECT ctid {old} LIMIT %s))",
+            (before, KEYS_BATCH),
+        ).rowcount
+        connection.commit()
+        if not removed:
+            return gone
+        gone += removed
 
 
 def _history(

@@ -18,6 +18,7 @@ from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.log import logger
 from crm_sync_assets.operations.encrypted_places import (
     PASSES,
+    EncryptedEvents,
     EncryptedQuarantine,
     EncryptedRows,
     EncryptedTokens,
@@ -106,7 +107,7 @@ def _alone(warehouse: Warehouse) -> Iterator[None]:
 
 def _places(
     connection: Connection, entities: Sequence[Entity], *, make_room: bool = False
-) -> Iterator[EncryptedRows | EncryptedQuarantine | EncryptedTokens]:
+) -> Iterator[EncryptedRows | EncryptedQuarantine | EncryptedEvents | EncryptedTokens]:
     """Every place there is. A table comes after the shadows a resumed sync would fill it from."""
     for entity in entities:
         if entity.tombstones_of or not encrypted_columns(entity.columns):
@@ -119,6 +120,7 @@ def _places(
             if rows.columns:
                 yield rows
     yield EncryptedQuarantine(connection)
+    yield EncryptedEvents(connection)
     yield EncryptedTokens(connection)
 
 
@@ -159,6 +161,7 @@ def _strike(connection: Connection, name: str, entities: Sequence[Entity]) -> bo
         return False
     for query in (
         "SELECT EXISTS (SELECT FROM ingestion_quarantine WHERE payload LIKE %s || ':%%')",
+        "SELECT EXISTS (SELECT FROM ingestion_webhook_event WHERE payload LIKE %s || ':%%')",
         "SELECT EXISTS (SELECT FROM ingestion_oauth_token WHERE sealed_under = %s)",
     ):
         row = connection.execute(query, (name,)).fetchone()

@@ -6,11 +6,11 @@ from typing import Literal
 
 Kind = Literal[
     "sync", "dry_run", "limited", "filtered", "verify", "refresh", "replay", "mirrored",
-    "unavailable",
+    "unavailable", "webhook",
 ]  # fmt: skip
 """`limited` stopped at `max_records`, `filtered` asked for a part of the records; `mirrored` is a
 materialization that no sync here made; `unavailable` found that the account has not what this
-warehouse never had either.
+warehouse never had either; `webhook` read records that deliveries named.
 """
 
 UNAVAILABLE: Kind = "unavailable"

@@ -43,6 +43,8 @@ def read_by(crm: str) -> Iterator[str]:
     for one in vars(import_module(declared)).values() if find_spec(declared) else ():
         if isinstance(one, Api):
             yield from (variable.name for variable in one.variables)
+    if (webhooks := registry.crm(crm).webhooks) is not None:
+        yield from (variable.name for variable in webhooks.variables)
     for entity in registry.entities(crm):
         if isinstance(entity.source, Rest) and entity.source.each and entity.source.each.only:
             yield entity.source.each.only

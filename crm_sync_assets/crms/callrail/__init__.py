@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.crms.callrail.variables import VARIABLES
+from crm_sync_assets.crms.callrail.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
@@ -49,6 +50,7 @@ CRM = Crm(
     kinds=("callrail",),
     variables=VARIABLES,
     refers={"company_id": "companies.id"},
+    webhooks=WEBHOOKS,
     flags=(
         Flag(
             "company_id",

@@ -11,5 +11,10 @@ ACCOUNT_IDS = optional(
     "CALLRAIL_ACCOUNT_IDS", "ids of accounts, with commas, if not all that the key sees are wanted"
 )
 BASE_URL = optional("CALLRAIL_BASE_URL", "where CallRail is", "https://api.callrail.com/v3")
+SIGNING_KEY = optional(
+    "CALLRAIL_WEBHOOK_KEY",
+    "the company's signing key, with which its webhooks are signed",
+    secret=True,
+)
 
-VARIABLES = (API_KEY, ACCOUNT_IDS, BASE_URL)
+VARIABLES = (API_KEY, ACCOUNT_IDS, BASE_URL, SIGNING_KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crm_sync_assets.crms.hubspot.webhooks import SECRET, SIGNATURE, WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.variables import Variable, optional
@@ -71,6 +72,8 @@ VARIABLES = (
     optional("GITHUB_TOKEN", ZIPCODES, secret=True),
     optional("GITHUB_BASE_URL", GITHUB, "https://api.github.com"),
     optional("GITHUB_RAW_BASE_URL", GITHUB, "https://raw.githubusercontent.com"),
+    SECRET,
+    SIGNATURE,
 )
 
 CRM = Crm(
@@ -108,4 +111,5 @@ CRM = Crm(
         "genius_prospect_id": "genius.prospects.id",
         "lead_salesrabbit_lead_id": "salesrabbit.leads.id",
     },
+    webhooks=WEBHOOKS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.crms.pipedrive.variables import VARIABLES
+from crm_sync_assets.crms.pipedrive.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 
@@ -63,4 +64,5 @@ CRM = Crm(
         "deal_id": "deals.id",
         "lead_id": "leads.id",
     },
+    webhooks=WEBHOOKS,
 )

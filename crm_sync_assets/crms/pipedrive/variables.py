@@ -22,5 +22,21 @@ OAUTH_URL = optional(
     "PIPEDRIVE_OAUTH_URL", "where its tokens come from", "https://oauth.pipedrive.com"
 )
 BASE_URL = optional("PIPEDRIVE_BASE_URL", "another address than the company's")
+WEBHOOK_USER = optional(
+    "PIPEDRIVE_WEBHOOK_USER", "the user that its webhooks were given, as HTTP auth"
+)
+WEBHOOK_PASSWORD = optional(
+    "PIPEDRIVE_WEBHOOK_PASSWORD", "the password that its webhooks were given", secret=True
+)
 
-VARIABLES = (TOKEN, COMPANY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, OAUTH_URL, BASE_URL)
+VARIABLES = (
+    TOKEN,
+    COMPANY,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    OAUTH_URL,
+    BASE_URL,
+    WEBHOOK_USER,
+    WEBHOOK_PASSWORD,
+)

@@ -1,0 +1,1 @@
+"""The receiver of webhooks: who is believed, what is kept, what is answered."""
