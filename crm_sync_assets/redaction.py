@@ -6,6 +6,7 @@ import re
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 
 PACKAGE = "crm_sync_assets"
 HIDDEN = "***"
@@ -58,8 +59,11 @@ CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
-_known: dict[str, re.Pattern[str]] = {}
-"""How each secret is found. Replaced as a whole, never changed: other threads read it."""
+_known: dict[str, tuple[str, ...]] = {}
+"""Of each secret, words of which one is in every text that tells it, in any spelling.
+
+Replaced as a whole, never changed: other threads read it.
+"""
 _lock = threading.Lock()
 
 
@@ -69,7 +73,7 @@ def register_secret(value: str | None) -> None:
     if not value:
         return
     wanted = {value} | {line.strip() for line in value.splitlines() if len(line.strip()) >= 16}
-    new = {one: _spellings(one) for one in wanted if len(one) >= MIN_SECRET and one not in _known}
+    new = {one: _marks(one) for one in wanted if len(one) >= MIN_SECRET and one not in _known}
     if new:
         with _lock:
             _known = {**_known, **new}
@@ -77,7 +81,9 @@ def register_secret(value: str | None) -> None:
 
 def redact(text: str) -> str:
     """The text without registered secrets and without what looks like one."""
-    spans = sorted(span for pattern in _known.values() for span in _found(pattern, text))
+    folded = _folded(text)
+    told = [one for one, marks in _known.items() if any(mark in folded for mark in marks)]
+    spans = sorted(span for one in told for span in _found(_spellings(one), text))
     if spans:
         # Secrets may overlap: what is left of one must not tell the rest of another.
         kept, at = [], 0
@@ -105,8 +111,27 @@ _BASE64_CHARACTERS = 8
 """A shorter piece of Base64 may be part of any word."""
 
 
+_WORD = re.compile("[0-9A-Za-z]+")
+_LIKE_I = str.maketrans("\u0130\u0131", "ii")
+"""What counts as an i where case does not, beside those that folding knows."""
+
+
+def _folded(text: str) -> str:
+    return text.translate(_LIKE_I).casefold()
+
+
+def _marks(value: str) -> tuple[str, ...]:
+    """The longest word of a secret, and of each piece of its Base64: plain in any spelling."""
+    words = (_WORD.findall(one) for one in (value, *_base64_pieces(value)))
+    return tuple(_folded(max(some, key=len, default="")) for some in words)
+
+
+@cache
 def _spellings(value: str) -> re.Pattern[str]:
-    """Finds a secret as it is, in a URL, escaped (more than once), as HTML or Base64 has it."""
+    """Finds a secret as it is, in a URL, escaped (more than once), as HTML or Base64 has it.
+
+    Of a long one this takes a while to make: it is made for texts that may tell the secret.
+    """
     core = _BLANK.sub("", value)
     if len(core) < MIN_SECRET:
         # Nearly all of it is blank: only as many blanks as it has may count as the secret.
@@ -116,7 +141,9 @@ def _spellings(value: str) -> re.Pattern[str]:
         # Lines are cut, wrapped and squeezed.
         blank = "(?:" + "|".join(sorted({_ways(c) for c in value if _BLANK.match(c)})) + r"|\s)+"
         raw = blank.join("".join(f"(?:{_ways(one)})" for one in word) for word in words)
-    return re.compile("|".join([raw, *_base64_pieces(value)]), re.IGNORECASE)
+    pieces = (re.escape(piece) for piece in _base64_pieces(value))
+    either = (piece.replace(r"\+", "[+-]").replace("/", "[/_]") for piece in pieces)
+    return re.compile("|".join([raw, *either]), re.IGNORECASE)
 
 
 def _ways(character: str) -> str:
@@ -156,7 +183,7 @@ def _base64_pieces(value: str) -> Iterator[str]:
         text = b64encode(b"\0" * before + octets).decode()
         piece = text[-(-8 * before // 6) : 8 * (before + len(octets)) // 6]
         if len(piece) >= _BASE64_CHARACTERS:
-            yield re.escape(piece).replace(r"\+", "[+-]").replace("/", "[/_]")
+            yield piece
 
 
 def one_line(text: str) -> str:

@@ -92,6 +92,24 @@ def test_no_form_of_a_secret_passes_the_redactor(secret: str, around: str) -> No
             assert piece not in said, name
 
 
+LIKE = {"s": "sS\u017f", "k": "kK\u212a", "i": "iI\u0130\u0131"}
+"""Letters that count as others where case does not."""
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(secret=ENCODABLE | ODD | st.text("sik-+", min_size=4, max_size=9), data=st.data())
+def test_a_text_that_a_secret_is_found_in_is_searched_for_it(
+    secret: str, data: st.DataObject
+) -> None:
+    """Only such texts meet the pattern, which takes a while to make."""
+    coded = base64.b64encode(secret.encode("utf-8", "replace")).decode()
+    spelt = data.draw(st.sampled_from([secret, quote(secret, safe="", errors="replace"), coded]))
+    text = "".join(data.draw(st.sampled_from(LIKE.get(c.lower(), c))) for c in spelt)
+    if redaction._spellings(secret).search(text):
+        folded = redaction._folded(text)
+        assert any(mark in folded for mark in redaction._marks(secret))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(secret=ENCODABLE | ODD, as_json=st.booleans())
 def test_no_secret_passes_the_log(secret: str, as_json: bool) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import pytest
-
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.arrivy.truth import differences
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Key, Reading
 from crm_sync_assets_tests.promises.http import HttpSubject
@@ -26,51 +22,34 @@ class Arrivy(HttpSubject):
     tasks: ClassVar[int] = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        options = {"arrivy_tasks": 0, "arrivy_others": cls.count}
-        with Sandbox(seed=11, contacts=1, zipcodes=1, **options) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.fill()
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"arrivy_tasks": 0, "arrivy_others": cls.count}
 
     def refuse(self, absence: Fault) -> None:
         self.sandbox.faults.add(rf"/{self.entity}", on="all", **absence.action)
-
-    def fill(self) -> None:
-        """Make what is not there in the beginning."""
 
     def read_by(self, pages: int, reading: Reading) -> int:
         """Each page begins before the one before it ends."""
         return (0, 10, 18, 24, 30, 36, 42)[pages]
 
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
-
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None
         everything = strategy is not None and strategy.reads_everything
         since = None if everything else NOON - timedelta(days=45)
-        return differences(self.sandbox.arrivy, self.warehouse, self.declared, exact_from=since)
+        return differences(self.world, self.warehouse, self.declared, exact_from=since)
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in self.sandbox.arrivy.ids(self.entity)]
+        return [(one,) for one in self.world.ids(self.entity)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.sandbox.arrivy.edit(self.entity, key[0], changes)
+        self.world.edit(self.entity, key[0], changes)
 
     def touch(self, keys: list[Key], value: str) -> None:
         ids = [key[0] for key in keys]
-        self.sandbox.arrivy.bulk_touch(self.entity, ids, properties={self.column: value})
+        self.world.bulk_touch(self.entity, ids, properties={self.column: value})
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.arrivy.purge(self.entity, key[0])
+        self.world.purge(self.entity, key[0])
 
 
 class Tasks(Arrivy):
@@ -96,11 +75,11 @@ class Tasks(Arrivy):
 
     def fill(self) -> None:
         for number in range(self.count):
-            self.sandbox.arrivy.book(NOON + timedelta(days=4, hours=10 * number))
+            self.world.book(NOON + timedelta(days=4, hours=10 * number))
 
     def create(self, count: int = 1) -> list[Key]:
         at = NOON + timedelta(days=30)
-        return [(self.sandbox.arrivy.book(at),) for _ in range(count)]
+        return [(self.world.book(at),) for _ in range(count)]
 
 
 class Entities(Arrivy):
@@ -116,11 +95,11 @@ class Entities(Arrivy):
     restores = ("put back",)
 
     def create(self, count: int = 1) -> list[Key]:
-        made = self.sandbox.arrivy.create
+        made = self.world.create
         return [(made("entities", {"name": f"New {n}"}),) for n in range(count)]
 
     def delete(self, key: Key) -> None:
         self.vanish(key)
 
     def restore(self, key: Key, how: str) -> None:
-        self.sandbox.arrivy.put_back("entities", key[0])
+        self.world.put_back("entities", key[0])

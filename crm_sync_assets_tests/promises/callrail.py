@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import pytest
-
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.callrail.truth import differences
 from crm_sync_assets_tests.promises.driver import NOON, Fault, Key
 from crm_sync_assets_tests.promises.http import HttpSubject
@@ -25,39 +21,20 @@ class CallRailSubject(HttpSubject):
     token, base_url = "CALLRAIL_API_KEY", "CALLRAIL_BASE_URL"
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(
-            seed=11, contacts=1, zipcodes=1, callrail_calls=0, callrail_accounts=1
-        ) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.fill()
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"callrail_calls": 0, "callrail_accounts": 1}
 
     def refuse(self, absence: Fault) -> None:
         self.sandbox.faults.add(rf"/{self.entity}\.json", on="all", **absence.action)
 
-    def fill(self) -> None:
-        """Make the records of the beginning."""
-        raise NotImplementedError
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
-
     def wrong(self) -> list[str]:
-        return differences(self.sandbox.callrail, self.warehouse, self.declared)
+        return differences(self.world, self.warehouse, self.declared)
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in self.sandbox.callrail.ids(self.entity)]
+        return [(one,) for one in self.world.ids(self.entity)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.sandbox.callrail.edit(self.entity, key[0], changes)
+        self.world.edit(self.entity, key[0], changes)
 
     def touch(self, keys: list[Key], value: str) -> None:
         for key in keys:
@@ -83,10 +60,10 @@ class Calls(CallRailSubject):
     def fill(self) -> None:
         for number in range(self.count):
             at = NOON - timedelta(days=15) + number * timedelta(hours=3)
-            self.sandbox.callrail.begin_call(at)
+            self.world.begin_call(at)
 
     def create(self, count: int = 1) -> list[Key]:
-        return [(self.sandbox.callrail.begin_call(),) for _ in range(count)]
+        return [(self.world.begin_call(),) for _ in range(count)]
 
 
 class Tags(CallRailSubject):
@@ -107,11 +84,11 @@ class Tags(CallRailSubject):
         self.create(self.count - len(self.keys()))
 
     def create(self, count: int = 1) -> list[Key]:
-        made = self.sandbox.callrail.create
+        made = self.world.create
         return [(made("tags", {"name": f"New {n}", "color": "red1"}),) for n in range(count)]
 
     def delete(self, key: Key) -> None:
-        self.sandbox.callrail.purge("tags", key[0])
+        self.world.purge("tags", key[0])
 
     def vanish(self, key: Key) -> None:
         self.delete(key)

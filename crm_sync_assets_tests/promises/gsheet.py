@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 
@@ -60,29 +59,15 @@ class YearsOfLeads(HttpSubject):
         environment.delenv("GSHEET_SERVICE_ACCOUNT")
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(
-            seed=11, contacts=1, zipcodes=1, gsheet_leads=10, gsheet_years=YEARS
-        ) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
+    def small(cls) -> dict[str, Any]:
+        return {"gsheet_leads": 10, "gsheet_years": YEARS}
 
     def wrong(self) -> list[str]:
-        return differences(self.sandbox.gsheet, self.warehouse, self.declared)
+        return differences(self.world, self.warehouse, self.declared)
 
     def _ids(self) -> dict[Key, str]:
         """Which row of the sandbox has which key, spread over the years."""
-        found = keyed(self.declared, self.sandbox.gsheet.truth(self.entity))
+        found = keyed(self.declared, self.world.truth(self.entity))
         by_key = {key: row["id"] for key, row in found}
         return dict(sorted(by_key.items(), key=lambda pair: pair[0][0].partition("-")[2]))
 
@@ -90,22 +75,22 @@ class YearsOfLeads(HttpSubject):
         return list(self._ids())
 
     def create(self, count: int = 1) -> list[Key]:
-        years = [name for name in self.sandbox.gsheet.books if name.isdigit()]
-        new = [self.sandbox.gsheet.create(years[n % len(years)]) for n in range(count)]
+        years = [name for name in self.world.books if name.isdigit()]
+        new = [self.world.create(years[n % len(years)]) for n in range(count)]
         keys = {id: key for key, id in self._ids().items()}
         return [keys[id] for id in new]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
         given = {header_of(self.declared, name): value for name, value in changes.items()}
-        self.sandbox.gsheet.edit(self._ids()[key], given)
+        self.world.edit(self._ids()[key], given)
 
     def touch(self, keys: list[Key], value: str) -> None:
         ids = self._ids()
         for key in keys:
-            self.sandbox.gsheet.edit(ids[key], {self.column: value})
+            self.world.edit(ids[key], {self.column: value})
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.gsheet.clear(self._ids()[key])
+        self.world.clear(self._ids()[key])
 
     def read_by(self, pages: int, reading: Reading) -> int:
         return 10 * pages

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pytest
 
@@ -43,20 +43,47 @@ class HttpSubject(Subject):
     base_url: ClassVar[str]
     """The variable that has the address."""
 
+    overlap_seconds: ClassVar[int | None] = None
+    """0: the promises hold without a second look at what was there already."""
+
+    @classmethod
+    def small(cls) -> dict[str, Any]:
+        """Options of the sandbox, so that its world has `count` records, or what `fill` adds to."""
+        return {}
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
+    ) -> Iterator[Self]:
+        with Sandbox(**({"seed": 11, "contacts": 1, "zipcodes": 1} | cls.small())) as sandbox:
+            subject = cls(environment, sandbox)
+            subject.fill()
+            subject.connect()
+            yield subject
+            subject.close()
+
+    def fill(self) -> None:
+        """Make what is not there in the beginning."""
+
     def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         super().__init__(environment)
         self.sandbox = sandbox
+        self.world: Any = getattr(sandbox, self.crm)
         sandbox.clock.freeze(NOON)
         feeds_reach_back_from(environment, sandbox.clock.now)
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
         # The sandbox's own limits are off, so the client need not keep to them either.
         self.configure(rate_windows="[]")
+        if self.overlap_seconds is not None:
+            self.configure(overlap_seconds=self.overlap_seconds)
 
     @property
-    @abstractmethod
     def asking(self) -> list[Any]:
         """Whatever of the client has a `sleep` of its own."""
+        self.client._sleep = self.waits.append
+        return list(self.client._opened)
 
     def hurry(self) -> None:
         for one in self.asking:

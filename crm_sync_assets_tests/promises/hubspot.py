@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
-
-import pytest
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from crm_sync_assets.errors import Unknown
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.promises.driver import Fault, Key
 from crm_sync_assets_tests.promises.http import HttpSubject
 from crm_sync_assets_tests.truth import entity_differences
@@ -42,20 +38,8 @@ class Contacts(HttpSubject):
     restores = ("silent", "bumped")
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(seed=11, contacts=cls.count, counts=OTHERS, zipcodes=10) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
+    def small(cls) -> dict[str, Any]:
+        return {"contacts": cls.count, "counts": OTHERS, "zipcodes": 10}
 
     def wrong(self) -> list[str]:
         # A delta is told nothing of a purge.
@@ -64,33 +48,31 @@ class Contacts(HttpSubject):
         return list(entity_differences(self.sandbox, self.warehouse, self.declared, everything))
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in self.sandbox.hubspot.ids("contacts")]
+        return [(one,) for one in self.world.ids("contacts")]
 
     def create(self, count: int = 1) -> list[Key]:
         world = self.sandbox.hubspot
         return [(world.create("contacts", {"firstname": "New"}),) for _ in range(count)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.sandbox.hubspot.edit("contacts", key[0], changes)
+        self.world.edit("contacts", key[0], changes)
 
     def touch(self, keys: list[Key], value: str) -> None:
-        self.sandbox.hubspot.bulk_touch(
-            "contacts", [key[0] for key in keys], properties={self.column: value}
-        )
+        self.world.bulk_touch("contacts", [key[0] for key in keys], properties={self.column: value})
 
     def delete(self, key: Key) -> None:
-        self.sandbox.hubspot.archive("contacts", key[0])
+        self.world.archive("contacts", key[0])
 
     def restore(self, key: Key, how: str) -> None:
         self.sandbox.knobs.restore_bumps_modified = how == "bumped"
-        self.sandbox.hubspot.restore("contacts", key[0])
+        self.world.restore("contacts", key[0])
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.hubspot.purge("contacts", key[0])
+        self.world.purge("contacts", key[0])
 
     def merge(self, kept: Key, lost: Key, how: str) -> Key:
         self.sandbox.knobs.preserve_primary_id = how == "the primary's id"
-        return (self.sandbox.hubspot.merge("contacts", kept[0], lost[0]),)
+        return (self.world.merge("contacts", kept[0], lost[0]),)
 
     def edit_late(self, key: Key, changes: Mapping[str, Any], seconds: float) -> None:
         self.sandbox.knobs.index_lag = seconds

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pytest
 
@@ -38,46 +37,37 @@ class Submissions(HttpSubject):
         "lie": "a page is an array that says nothing of how many events there are",
     }
 
+    overlap_seconds = 0
+
     def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
         # The engine knows the time of this machine before it knows the sandbox's.
-        self.configure(overlap_seconds=0, keeps_days=9_999)
+        self.configure(keeps_days=9_999)
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(seed=11, contacts=1, zipcodes=1, leadconduit_leads=0) as sandbox:
-            subject = cls(environment, sandbox)
-            for number in range(cls.count):
-                at = NOON - timedelta(days=15) + number * timedelta(hours=3)
-                sandbox.leadconduit.submit({"first_name": "Old"}, at)
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"leadconduit_leads": 0}
+
+    def fill(self) -> None:
+        for number in range(self.count):
+            at = NOON - timedelta(days=15) + number * timedelta(hours=3)
+            self.world.submit({"first_name": "Old"}, at)
 
     def read_by(self, pages: int, reading: Reading) -> int:
         """A page begins with the last second of the page before, unless that fills the page."""
         return PAGE * pages if reading == "delta" else 1 + (PAGE - 1) * pages
 
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
-
     def wrong(self) -> list[str]:
-        return differences(self.sandbox.leadconduit, self.warehouse)
+        return differences(self.world, self.warehouse)
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in sorted(self.sandbox.leadconduit.ids())]
+        return [(one,) for one in sorted(self.world.ids())]
 
     def create(self, count: int = 1) -> list[Key]:
-        return [(self.sandbox.leadconduit.submit(),) for _ in range(count)]
+        return [(self.world.submit(),) for _ in range(count)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.sandbox.leadconduit.retry(key[0], changes)
+        self.world.retry(key[0], changes)
 
     def touch(self, keys: list[Key], value: str) -> None:
         for key in keys:

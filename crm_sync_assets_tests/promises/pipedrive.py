@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import pytest
 
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.promises.driver import PAGE, Key, Reading, Subject
 from crm_sync_assets_tests.promises.http import HttpSubject
@@ -23,35 +22,15 @@ class Pipedrive(HttpSubject):
     kind: ClassVar[str]
     token, base_url = "PIPEDRIVE_TOKEN", "PIPEDRIVE_BASE_URL"
 
-    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-        super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(overlap_seconds=0)
+    overlap_seconds = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        options = {"pipedrive_deals": cls.deals(), "pipedrive_archived_every": 0}
-        with Sandbox(seed=11, contacts=1, zipcodes=1, **options) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"pipedrive_deals": cls.deals(), "pipedrive_archived_every": 0}
 
     @classmethod
     def deals(cls) -> int:
         return cls.count
-
-    @property
-    def world(self) -> Any:
-        return self.sandbox.pipedrive
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
 
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None

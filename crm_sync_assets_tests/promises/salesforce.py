@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
-
-import pytest
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from crm_sync_assets.errors import Forbidden, Unknown
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.salesforce.truth import differences, field_of
 from crm_sync_assets_tests.promises.driver import Fault, Key
 from crm_sync_assets_tests.promises.http import FAULTS, HttpSubject
@@ -49,33 +45,15 @@ class SalesforceContacts(HttpSubject):
     # What changes meanwhile moves to the end of the list.
     appends = True
 
-    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-        super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(overlap_seconds=0)
+    overlap_seconds = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        options = {"salesforce_contacts": cls.count}
-        with Sandbox(seed=11, contacts=1, zipcodes=1, **options) as sandbox:
-            # Sessions last, so that none ends between two pages.
-            sandbox.knobs.turn({"token_lifetime": 1_000_000})
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"salesforce_contacts": cls.count}
 
-    @property
-    def world(self) -> Any:
-        return self.sandbox.salesforce
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
+    def fill(self) -> None:
+        """Sessions last, so that none ends between two pages."""
+        self.sandbox.knobs.turn({"token_lifetime": 1_000_000})
 
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
-
-import pytest
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from crm_sync_assets.declarations.columns import camel
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.salesrabbit.truth import differences
 from crm_sync_assets_tests.promises.driver import Key, Reading
 from crm_sync_assets_tests.promises.http import HttpSubject
@@ -38,33 +34,15 @@ class Leads(HttpSubject):
     }
     restores = ("put back",)
 
-    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-        super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(overlap_seconds=0)
+    overlap_seconds = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(
-            seed=11,
-            contacts=1,
-            zipcodes=1,
-            salesrabbit_leads=cls.count,
-            salesrabbit_shows_deleted=True,
-            salesrabbit_inclusive=True,
-        ) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
+    def small(cls) -> dict[str, Any]:
+        return {
+            "salesrabbit_leads": cls.count,
+            "salesrabbit_shows_deleted": True,
+            "salesrabbit_inclusive": True,
+        }
 
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None
@@ -73,10 +51,10 @@ class Leads(HttpSubject):
         return differences(world, self.warehouse, self.declared, deletions=everything)
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in self.sandbox.salesrabbit.ids("leads")]
+        return [(one,) for one in self.world.ids("leads")]
 
     def create(self, count: int = 1) -> list[Key]:
-        create = self.sandbox.salesrabbit.create
+        create = self.world.create
         # Their status is older: else they would be in both lists of a delta.
         new = {"firstName": "New", "_statuses": [("Not Home", "2024-04-12T13:12:44+00:00")]}
         return [(create("leads", new),) for _ in range(count)]
@@ -87,17 +65,17 @@ class Leads(HttpSubject):
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
         given = {camel(name): value for name, value in changes.items()}
-        self.sandbox.salesrabbit.edit("leads", key[0], given)
+        self.world.edit("leads", key[0], given)
 
     def touch(self, keys: list[Key], value: str) -> None:
         ids = [key[0] for key in keys]
-        self.sandbox.salesrabbit.bulk_touch("leads", ids, properties={camel(self.column): value})
+        self.world.bulk_touch("leads", ids, properties={camel(self.column): value})
 
     def restore(self, key: Key, how: str) -> None:
-        self.sandbox.salesrabbit.restore("leads", key[0])
+        self.world.restore("leads", key[0])
 
     def delete(self, key: Key) -> None:
-        self.sandbox.salesrabbit.archive("leads", key[0])
+        self.world.archive("leads", key[0])
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.salesrabbit.purge("leads", key[0])
+        self.world.purge("leads", key[0])

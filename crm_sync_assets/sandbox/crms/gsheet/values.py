@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from crm_sync_assets.sandbox.people import address_of, email_of, first_of, last_of, phone_of, pools
@@ -102,7 +103,8 @@ _WORDS = {
 }
 
 
-def lead(seed: int, year: int, number: int) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def lead(seed: int, year: int, number: int) -> Mapping[str, Any]:
     """A row as its kinds have it, local times without a zone; what is empty is None."""
     rng = random.Random(f"{seed}/gsheet/{year}/{number}")
     people, bits = pools(seed), rng.getrandbits(64)
@@ -128,7 +130,8 @@ def lead(seed: int, year: int, number: int) -> dict[str, Any]:
     return row
 
 
-def spend(seed: int, number: int) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def spend(seed: int, number: int) -> Mapping[str, Any]:
     """The same of what was spent."""
     rng = random.Random(f"{seed}/gsheet/spends/{number}")
     day = datetime(2024, 1, 1) + timedelta(days=number // 3)

@@ -116,9 +116,9 @@ class World:
             self._next = 1
             self.books: dict[str, Book] = {}
             for year in range(LAST_YEAR - years + 1, LAST_YEAR + 1):
-                rows = [lead(self.seed, year, n) for n in range(leads)]
+                rows = [dict(lead(self.seed, year, n)) for n in range(leads)]
                 self._book(str(year), f"Leads {year}", LEADS, year, rows)
-            rows = [spend(self.seed, n) for n in range(spends)]
+            rows = [dict(spend(self.seed, n)) for n in range(spends)]
             self._book("spends", "Marketing Spend", SPENDS, None, rows)
 
     def _book(self, name: str, title: str, tab: str, year: int | None, rows: list[Row]) -> None:

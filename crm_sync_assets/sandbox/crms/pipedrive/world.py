@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from crm_sync_assets.sandbox.clock import iso
@@ -12,7 +13,7 @@ from crm_sync_assets.sandbox.crms.pipedrive.values import FIELDS, KINDS, seconds
 from crm_sync_assets.sandbox.life import Life, Moment
 from crm_sync_assets.sandbox.mover import Dice, Mover
 from crm_sync_assets.sandbox.people import pools
-from crm_sync_assets.sandbox.seeded import Base, blocks_of
+from crm_sync_assets.sandbox.seeded import Base, Block, blocks_of
 from crm_sync_assets.sandbox.store import Table, Version
 
 ARCHIVABLE = ("deals", "leads")
@@ -43,9 +44,7 @@ class World(Life[Table]):
         return {name: self._table(name) for name in KINDS}
 
     def _table(self, name: str) -> Table:
-        rng, p = random.Random(f"{self.seed}/{name}/values"), pools(self.seed)
-        fields, kind = FIELDS[name], KINDS[name]
-        blocks = blocks_of(list(fields), lambda field: fields[field](rng, p))
+        kind, blocks = KINDS[name], _blocks(self.seed, name)
         count = kind.enough_for(max(3, round(self._deals * SHARES[name])))
         return Table(Base(self.seed, kind, count, unique_of(name, self._archived_every), blocks))
 
@@ -212,3 +211,10 @@ class CompanyMover(Mover):
 def day_of(milliseconds: int) -> str:
     """2026-11-20"""
     return iso(milliseconds)[:10]
+
+
+@lru_cache(maxsize=64)
+def _blocks(seed: int, name: str) -> tuple[Block, ...]:
+    """What records of a kind say in the beginning."""
+    rng, p = random.Random(f"{seed}/{name}/values"), pools(seed)
+    return blocks_of(list(FIELDS[name]), lambda field: FIELDS[name][field](rng, p))

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from crm_sync_assets.sandbox.clock import iso
@@ -75,14 +76,19 @@ def base_of(spec: Spec, count: int, seed: int, tables: Mapping[str, Table]) -> B
         for name, field in spec.fields.items()
         if name not in SYSTEM and name not in unique and field.type != "address"
     ]
-    rng, p = random.Random(f"{seed}/salesforce/{spec.name}"), pools(seed)
-    own = _OWN.get(spec.name, {})
-    before = [Block(tuple(own), (tuple(own.values()),))] if own else []
     if spec.name == "CaseStatus":
         unique |= _case_status()
-    rest = [name for name in names if name not in unique and name not in own]
-    blocks = blocks_of(rest, lambda name: sample(spec.fields[name], rng, p), before)
-    return Base(seed, kind_of(spec), count, unique, blocks)
+    rest = tuple(name for name in names if name not in unique)
+    return Base(seed, kind_of(spec), count, unique, _blocks(seed, spec.name, rest))
+
+
+@lru_cache(maxsize=64)
+def _blocks(seed: int, name: str, rest: tuple[str, ...]) -> tuple[Block, ...]:
+    spec, own = SPECS[name], _OWN.get(name, {})
+    rng, p = random.Random(f"{seed}/salesforce/{name}"), pools(seed)
+    before = [Block(tuple(own), (tuple(own.values()),))] if own else []
+    wanted = [one for one in rest if one not in own]
+    return blocks_of(wanted, lambda one: sample(spec.fields[one], rng, p), before)
 
 
 def _people(spec: Spec) -> dict[str, Maker]:
