@@ -198,6 +198,15 @@ class Probeable(Protocol):
 
 
 @runtime_checkable
+class Cautious(Protocol):
+    """What a client adds whose credentials may reach less than there is; see `doctor`."""
+
+    def cautions(self) -> Sequence[str]:
+        """What they lack, a sentence each with what to do. Raises what `check` raises."""
+        ...
+
+
+@runtime_checkable
 class Verifiable(Protocol):
     """What a client adds whose entities can be compared with the warehouse; see `verify`.
 

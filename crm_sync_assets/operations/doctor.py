@@ -15,7 +15,7 @@ import psycopg
 from crm_sync_assets import __version__
 from crm_sync_assets.clients.ahead import in_order
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.contract import Client, Probeable, Usage
+from crm_sync_assets.declarations.contract import Cautious, Client, Probeable, Usage
 from crm_sync_assets.declarations.crm import Crm, Shared, is_named
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import client_for, settings_for, unknown_overrides
@@ -243,12 +243,26 @@ def _crm(
         answer, grade = _asked(client.check)
         yield Diagnosis(crm.title, grade, answer)
         if grade == "ok":
+            yield from _cautions(crm, client)
             yield from _entities(crm, client, warehouse)
         now = client.source_time()
         if now is not None:
             yield _clock(crm.title, now)
     finally:
         client.close()
+
+
+def _cautions(crm: Crm, client: Client) -> Iterator[Diagnosis]:
+    """What the credentials keep from being seen."""
+    if not isinstance(client, Cautious):
+        return
+    try:
+        lacking = list(client.cautions())
+    except Exception as error:  # noqa: BLE001  the doctor goes on to the next patient
+        yield Diagnosis(crm.title, "wrong", _told(error))
+        return
+    for caution in lacking:
+        yield Diagnosis(crm.title, "note", caution)
 
 
 def _entities(crm: Crm, client: Client, warehouse: Warehouse | None) -> Iterator[Diagnosis]:

@@ -11,6 +11,7 @@ from crm_sync_assets.crms.salesforce.dialect import NoSuchField
 from crm_sync_assets.crms.salesforce.keys import by_key, in_order
 from crm_sync_assets.crms.salesforce.org import Asking, Org
 from crm_sync_assets.crms.salesforce.reading import Reading
+from crm_sync_assets.crms.salesforce.seeing import CAUTION, sees_all
 from crm_sync_assets.crms.salesforce.soql import Query
 from crm_sync_assets.crms.salesforce.sources import SObject
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
@@ -78,7 +79,8 @@ class Salesforce(Org):
         asking = self.asking(read.entity.name, usage)
         shown, modified = self.shown(read.entity, asking), read.entity.source.modified
         hidden, asked = shown.hidden_columns, [spelled(name) for name in shown.names]
-        for page in by_key(asking, _object(read.entity), shown.names, modified, keys):
+        of, is_whole = _object(read.entity), sees_all(self)
+        for page in by_key(asking, of, shown.names, modified, keys, sees_all=is_whole):
             yield replace(page, hidden_columns=hidden, asked=asked)
 
     def meaning(self, entity: Entity) -> list[Meant]:
@@ -107,6 +109,10 @@ class Salesforce(Org):
         used = self.quota.seen
         left = f", {used[0]:,} of {used[1]:,} requests of 24 hours used" if used else ""
         return f"Salesforce org {found['Id']} {found.get('Name') or ''}{kind}{left}"
+
+    def cautions(self) -> list[str]:
+        """What the user of the API is not allowed, and what that means for the tables."""
+        return [] if sees_all(self) else [CAUTION]
 
     def probe(self, entity: Entity, usage: Usage) -> None:
         """One request for one record."""

@@ -19,9 +19,18 @@ AT_ONCE: Final = 200
 
 
 def by_key(
-    asking: Asking, of: str, names: Sequence[str], modified: str | None, keys: Sequence[Key]
+    asking: Asking,
+    of: str,
+    names: Sequence[str],
+    modified: str | None,
+    keys: Sequence[Key],
+    *,
+    sees_all: bool,
 ) -> Iterator[Page]:
-    """The records of these keys with these fields; a tombstone for each that is deleted or gone."""
+    """The records of these keys with these fields; a tombstone for each that is deleted or gone.
+
+    What is not there is gone for who `sees_all`; others may not see it, so that its row is kept.
+    """
     tells = ["Id", modified] if modified else ["Id"]
     for start in range(0, len(keys), AT_ONCE):
         left = [key[0] for key in keys[start : start + AT_ONCE]]
@@ -41,7 +50,9 @@ def by_key(
                     alive.append(record)
             if rows.done:
                 break
-        yield Page(alive, {}, [*gone, *(Tombstone((key,)) for key in left)])
+        if sees_all:
+            gone += (Tombstone((key,)) for key in left)
+        yield Page(alive, {}, gone, kept=() if sees_all else [(key,) for key in left])
 
 
 def in_order(

@@ -33,7 +33,8 @@ class Place:
 
     `at` and `key` are of the last row read. `old` counts the live rows read whose moment is before
     `began`: each of them was read once. `bare` says that the table was empty when it began.
-    `gained` are fields that are to be filled in rows that did not change.
+    `gained` are fields that are to be filled in rows that did not change; `unseen` says that there
+    may be rows that were not shown before.
     """
 
     phase: Phase
@@ -45,6 +46,7 @@ class Place:
     bare: bool = False
     is_counted: bool = False
     gained: list[str] = field(default_factory=list)
+    unseen: bool = False
     job: Job | None = None
 
     def cursor(self) -> Cursor:

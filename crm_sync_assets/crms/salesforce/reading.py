@@ -27,6 +27,7 @@ from crm_sync_assets.crms.salesforce.order import Order
 from crm_sync_assets.crms.salesforce.org import Asking, Org
 from crm_sync_assets.crms.salesforce.places import Job, Place, shape_of
 from crm_sync_assets.crms.salesforce.removed import removed
+from crm_sync_assets.crms.salesforce.seeing import MEMORY, refuse_less, sees_all, sees_more
 from crm_sync_assets.crms.salesforce.selecting import select
 from crm_sync_assets.crms.salesforce.soql import Query
 from crm_sync_assets.declarations.contract import Page, Read
@@ -68,6 +69,7 @@ class Reading:
         # What is read whole has all of it; a window fills no rows but its own.
         later = set() if self._everything else set(self._gained()) - set(place.gained)
         memory = gaining.memory(self._read, self._spelled, without=later, unsure=self._anew)
+        memory[MEMORY] = sees_all(self._org)
         if kept := self._read.memory.get("gone_until"):
             memory["gone_until"] = kept
         asked = self._spelled if memory.get("lost") else None
@@ -78,6 +80,8 @@ class Reading:
             )
 
     def _begun(self) -> Place:
+        if self._is_delta:
+            refuse_less(self._org, self._read)
         cursor = self._read.cursor
         if cursor:
             place = Place.of(cursor)
@@ -96,6 +100,7 @@ class Reading:
             old=0 if self._everything else None,
             bare=bare,
             gained=gained,
+            unseen=self._is_delta and sees_more(self._org, self._read),
         )
 
     @property
@@ -130,7 +135,7 @@ class Reading:
         done = replace(place, at=None, key="", job=None)
         if not self._is_delta:
             return replace(done, phase="done")
-        return replace(done, phase="gained" if place.gained else "gone")
+        return replace(done, phase="gained" if place.gained or place.unseen else "gone")
 
     # Rows by queries
 
@@ -241,12 +246,16 @@ class Reading:
     def _fill(self, place: Place) -> Generator[Page, None, Place]:
         """Rows that have a value in a field that was not read before, whole.
 
-        All rows for a field that comes back: what they hold of it may be empty by now.
+        All rows for a field that comes back: what they hold of it may be empty by now. All, too,
+        where there may be some that were not shown before.
         """
-        log.info("%s: new, and filled: %s", self._subject, ", ".join(place.gained))
+        new = [*place.gained, *(["records that were not shown"] if place.unseen else [])]
+        log.info("%s: new, and filled: %s", self._subject, ", ".join(new))
         where = self._shown.alive
         back = set(gaining.returned(self._read, self._spelled))
-        if all(self._shown.filterable(n) and n not in back for n in place.gained):
+        if not place.unseen and all(
+            self._shown.filterable(n) and n not in back for n in place.gained
+        ):
             some = " OR ".join(f"{name} != null" for name in place.gained)
             where = (*where, f"({some})")
         if self._modified and self._read.strategy.since:

@@ -25,4 +25,6 @@ USERS = Entity(
         CUSTOM,
     ),
     indexes=("email", *INDEXES),
+    # One that is not shown any more is hidden from us.
+    absent="kept",
 )

@@ -236,5 +236,11 @@ SPECS: Mapping[str, Spec] = {
             string Name OrganizationType InstanceName DefaultLocaleSidKey TimeZoneSidKey
             boolean =IsSandbox
         """),
+        # What the user who asks may do, all permission sets together; nobody else is told.
+        Spec("UserPermissionAccess", "0PJ", "User Permission Access", "User Permission Access",
+             few=1, deletes=False, bulk=False, replicates=False, stamp="LastCacheUpdate", text="""
+            datetime =LastCacheUpdate
+            boolean =PermissionsApiEnabled =PermissionsViewAllData =PermissionsModifyAllData
+        """),
     )
 }  # fmt: skip

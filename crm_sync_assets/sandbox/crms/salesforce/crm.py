@@ -20,7 +20,8 @@ from crm_sync_assets.sandbox.crms.salesforce.world import World
 
 _WORLD = """
     create edit archive restore purge merge bulk_touch recalculate automate shelve convert empty_bin
-    add_field remove_field hide_field show_field hide_object show_object hide show expire_locators
+    add_field remove_field hide_field show_field hide_object show_object hide show permit
+    expire_locators
     ids get
 """
 

@@ -35,6 +35,8 @@ _OWN: Mapping[str, Mapping[str, Any]] = {
     "Organization": {"Name": "Acme Roofing", "OrganizationType": "Enterprise Edition",
                      "InstanceName": "NA224", "IsSandbox": False,
                      "DefaultLocaleSidKey": "en_US", "TimeZoneSidKey": "America/New_York"},
+    "UserPermissionAccess": {"PermissionsApiEnabled": True, "PermissionsViewAllData": True,
+                             "PermissionsModifyAllData": False},
     "LoginHistory": {"LoginType": "Application", "SourceIp": "203.0.113.7", "Status": "Success"},
 }  # fmt: skip
 _STATUSES = ("New", "Working", "Escalated", "Closed")

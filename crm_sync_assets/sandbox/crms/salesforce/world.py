@@ -200,6 +200,11 @@ class World(Life[Object]):
         table, number = self.find(type, id)
         self.hidden.discard((table.kind.name, table.id_of(number)))
 
+    def permit(self, view_all: bool) -> None:
+        """Whether the user of the API has "View All Data"; which records that hides `hide` says."""
+        kind = "UserPermissionAccess"
+        self.recalculate(kind, self.ids(kind), {"PermissionsViewAllData": view_all})
+
     def expire_locators(self) -> None:
         """What leads to further pages is forgotten, as after two days."""
         self.generation += 1
