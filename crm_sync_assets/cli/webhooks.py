@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict
 
 from crm_sync_assets.cli import exits
@@ -37,7 +37,14 @@ def parser() -> Parser:
     found.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="processes that answer [1]"
     )
-    actions = found.add_subparsers(dest="action", metavar="list|show|replay")
+    found.add_argument(
+        "--eager",
+        action="store_true",
+        help="also read what is told, at once; else Dagster does, or `process`",
+    )
+    actions = found.add_subparsers(dest="action", metavar="process|list|show|replay")
+    process = "read the records of what is pending, once"
+    actions.add_parser("process", help=process, description=process, allow_abbrev=False)
     for name, about in (
         ("list", "the newest events, and what became of them"),
         ("show", "events with what was sent; it may hold personal data"),
@@ -62,6 +69,8 @@ def run(words: Sequence[str]) -> int:
     given = parser().parse(words)
     if given.action is None:
         return _serve(given)
+    if given.action == "process":
+        return _process()
     check_crm(given.crm)
     return {"list": _list, "show": _show, "replay": _replay}[given.action](given)
 
@@ -69,6 +78,8 @@ def run(words: Sequence[str]) -> int:
 def _serve(given: Namespace) -> int:
     from crm_sync_assets import log
     from crm_sync_assets.dashboard.server import listener
+    from crm_sync_assets.operations.opening import open_warehouse
+    from crm_sync_assets.operations.turns import Clients, Eager
     from crm_sync_assets.receiver.serving import expected, senders, serve
 
     if given.workers > MOST_WORKERS:
@@ -91,9 +102,35 @@ def _serve(given: Namespace) -> int:
         print(f"webhooks are received at {paths}; Ctrl-C stops it", flush=True)
         # The server answers what it has begun, and only then hands the signal on.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        with suppress(KeyboardInterrupt):
+        reading = Eager(open_warehouse, Clients()).running() if given.eager else nullcontext()
+        with suppress(KeyboardInterrupt), reading:
             serve(socket, workers=given.workers)
     return exits.SUCCESS
+
+
+def _process() -> int:
+    """0 if everything that was pending could be read, 3 if something waits, 1 if nothing could."""
+    from crm_sync_assets.operations.opening import open_warehouse
+    from crm_sync_assets.operations.turns import Clients, turns
+
+    clients = Clients()
+    done, waits, failed = 0, 0, 0
+    with closing(open_warehouse()) as warehouse, closing(clients):
+        for taken in turns(warehouse, clients):
+            if isinstance(taken, Exception):
+                failed += 1
+                exits.say(str(taken))
+                continue
+            done += 1
+            waits += bool(taken.why or taken.left or taken.counts.failed)
+            print(f"{taken.entity}: {taken.summary()}")
+            if taken.why:
+                exits.say(taken.why)
+    if not done and not failed:
+        print("nothing is pending")
+    if failed:
+        return exits.PARTIAL if done else exits.FAILED
+    return exits.PARTIAL if waits else exits.SUCCESS
 
 
 def _list(given: Namespace) -> int:

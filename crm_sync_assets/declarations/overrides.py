@@ -83,13 +83,23 @@ def _of_no_crm(known: Collection[str]) -> Iterator[str]:
             yield f"{variable}: two underscores follow the CRM's name; did you mean {right}?"
 
 
-def client_for(crm: Crm, environment: Environment, shared: Shared | None = None) -> Client:
+def client_for(
+    crm: Crm,
+    environment: Environment,
+    shared: Shared | None = None,
+    *,
+    patience_seconds: float | None = None,
+) -> Client:
     """The CRM's client with its settings; without `shared` it shares nothing.
 
+    It waits on limits and retries no longer than its patience, where that is given.
     UsageError says what is wrong with its variables.
     Whatever a library finds wrong with them is told with its text: no record was read yet.
     """
     settings = settings_for(crm)
+    if patience_seconds is not None:
+        least = min(settings.budget_seconds, patience_seconds)
+        settings = settings.model_copy(update={"budget_seconds": least})
     refuse_misspelt(crm)
     try:
         with setting_up(f"{crm.title} cannot be set up from its {crm.name.upper()}_ variables"):

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import AlreadyRunning, FatalError, Unavailable
 from crm_sync_assets.log import logger
-from crm_sync_assets.warehouse import history
+from crm_sync_assets.warehouse import history, locks
 from crm_sync_assets.warehouse.connection import (
     Connection,
     Warehouse,
@@ -31,6 +31,8 @@ RECONNECT_SECONDS = 30.0
 PAUSE_SECONDS = 0.2
 """Before the second try of a batch; twice as long before each further one."""
 _LOCK_POLL_SECONDS = 0.5
+PASSING_SECONDS = 120.0
+"""For so long everybody waits for one that is passing: it holds the lock for seconds."""
 
 
 class Session:
@@ -38,14 +40,23 @@ class Session:
 
     Raises AlreadyRunning when another sync still has the lock after `wait_seconds`, FatalError when
     the warehouse cannot be reached. `on_reconnect` runs on every new connection: it makes the
-    temporary tables again.
+    temporary tables again. One that is `passing` gives the lock back soon: others wait for it, and
+    it waits for nobody.
     """
 
-    def __init__(self, warehouse: Warehouse, entity: Entity, *, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        entity: Entity,
+        *,
+        wait_seconds: float = 0.0,
+        passing: bool = False,
+    ) -> None:
         self.warehouse = warehouse
         self.entity = entity
         self.on_reconnect: Callable[[Connection], None] = lambda _: None
         self._released = False
+        self._passing = locks.passing(history.resource(entity)) if passing else None
         self._pooled = warehouse.checkout()
         try:
             self._lock(wait_seconds)
@@ -59,18 +70,31 @@ class Session:
             raise
 
     def _lock(self, wait_seconds: float) -> None:
-        deadline = time.monotonic() + wait_seconds
+        began = time.monotonic()
         said = False
         while True:
             try:
-                return history.lock(self.connection, self.entity)
+                return self._take()
             except AlreadyRunning as busy:
-                if time.monotonic() >= deadline:
+                wait = wait_seconds
+                if self._passing is None and self._meets_one_passing():
+                    wait = max(wait, PASSING_SECONDS)
+                if time.monotonic() >= began + wait:
                     raise
                 if not said:
-                    log.info("waiting up to %.0f s: %s", wait_seconds, busy)
+                    log.info("waiting up to %.0f s: %s", wait, busy)
                     said = True
                 time.sleep(_LOCK_POLL_SECONDS)
+
+    def _take(self) -> None:
+        if self._passing is not None:
+            # First, so that nobody finds the entity's lock taken and this one free.
+            locks.try_take(self.connection, self._passing)
+        history.lock(self.connection, self.entity)
+
+    def _meets_one_passing(self) -> bool:
+        name = locks.passing(history.resource(self.entity))
+        return locks.holder(self.connection, name) is not None
 
     @property
     def connection(self) -> Connection:
@@ -148,6 +172,8 @@ class Session:
             try:
                 self._pooled = self.warehouse.checkout()
                 history.relock(self.connection, self.entity)
+                if self._passing is not None:
+                    locks.try_take(self.connection, self._passing)
                 self.on_reconnect(self.connection)
                 self.connection.commit()
                 return
@@ -170,6 +196,8 @@ class Session:
             self._cancel()
             self.connection.rollback()
             self.connection.execute("DISCARD TEMP")
+            if self._passing is not None:
+                locks.release(self.connection, self._passing)
             history.unlock(self.connection, self.entity)
             self._pooled.close()
         except psycopg.Error:

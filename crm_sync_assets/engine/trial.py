@@ -45,14 +45,15 @@ def trial(
     *,
     kind: Kind,
     run_id: str | None = None,
+    passing: bool = False,
     **configuration: Any,
 ) -> Iterator[Trial]:
     """Open the row with this configuration; who works closes it, an error closes it as failed.
 
     Raises UsageError for an entity that was never synced or whose rows were read under another
-    meaning, AlreadyRunning when a sync is running.
+    meaning, AlreadyRunning when a sync is running. `passing` is as in `Session`.
     """
-    session = Session(warehouse, entity)
+    session = Session(warehouse, entity, passing=passing)
     connection = session.connection
     sync_id: int | None = None
     try:

@@ -16,7 +16,7 @@ from crm_sync_assets.operations.measured_rules import Limits, measured
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
-from crm_sync_assets.warehouse.kinds import REAL, TOLD, UNAVAILABLE
+from crm_sync_assets.warehouse.kinds import REAL, STARTED, TOLD, UNAVAILABLE
 
 SETTLES = timedelta(hours=1)
 """After a silence everything is overdue for a while: the first syncs are given this long."""
@@ -218,9 +218,10 @@ def _overdue(entity: Entity, past: _Past, settings: SyncSettings, now: datetime)
 def _silence(connection: Connection, silence: timedelta, now: datetime) -> Iterator[Finding]:
     """The scheduler, the daemon or the machine they run on is dead: nobody writes any history."""
     row = connection.execute(
-        "SELECT greatest((SELECT max(end_time) FROM ingestion_sync_history), "
+        "SELECT greatest("  # noqa: S608  constants
+        f"(SELECT max(end_time) FROM ingestion_sync_history WHERE {STARTED}), "
         "(SELECT max(coalesce(heartbeat, start_time)) FROM ingestion_sync_history "
-        "WHERE status = 'running'))"
+        f"WHERE status = 'running' AND {STARTED}))"
     ).fetchone()
     last = row[0] if row else None
     if last is not None and now - last > silence:

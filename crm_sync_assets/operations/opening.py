@@ -41,7 +41,8 @@ def open_warehouse(url: str | None = None) -> Warehouse:
         return warehouse
 
 
-def open_client(crm_name: str) -> Client:
+def open_client(crm_name: str, *, patience_seconds: float | None = None) -> Client:
     """A client of the CRM whose rate budget and tokens are shared through the warehouse."""
     crm = registry.crm(crm_name)
-    return client_for(crm, environment(), Shared(open_warehouse().url))
+    shared = Shared(open_warehouse().url)
+    return client_for(crm, environment(), shared, patience_seconds=patience_seconds)

@@ -3,7 +3,7 @@
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,9 @@ from crm_sync_assets.sandbox.store import Record, Table, Version
 
 Moment = datetime | str | int
 T = TypeVar("T", bound=Table)
+
+Listener = Callable[[Table, Record, Version | None, Version], None]
+"""Hears of each write: the record, its version before (None: it is new) and the one written."""
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -28,6 +31,7 @@ class Records(ABC, Generic[T]):
         self.common = stage.knobs
         self.seed = stage.seed
         self.lock = threading.RLock()
+        self.listeners: list[Listener] = []
         self.reset()
 
     def reset(self) -> None:
@@ -289,5 +293,8 @@ class Life(Records[T]):
         delay = self._rng.uniform(0, self.common.commit_delay) if self.common.commit_delay else 0
         listed = 0 if quiet else now + round(delay * 1000)
         indexed = 0 if quiet else listed + round(self.common.index_lag * 1000)
+        before = record.versions[-1] if record.versions else None
         record.write(replace(version, listed_at=listed, indexed_at=indexed), now)
         table.changes += 1
+        for listener in [] if quiet else self.listeners:
+            listener(table, record, before, version)

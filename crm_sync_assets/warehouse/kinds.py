@@ -30,5 +30,8 @@ One that was refused before it read anything leaves that to the sync before it.
 TRIAL = "kind NOT IN ('sync', 'mirrored')"
 """SQL: the row is a trial, or work beside the syncs."""
 
+STARTED = "kind <> 'webhook'"
+"""SQL: somebody or something that starts syncs has started it; a sender of webhooks starts none."""
+
 WIDE = "kind = 'sync' AND configuration ->> 'strategy' <> 'incremental'"
 """SQL: a real sync that reads more than a delta: everything, or a window. There is an index."""

@@ -35,6 +35,11 @@ def entity(name: str) -> str:
     return f"crm_sync {name}"
 
 
+def passing(name: str) -> str:
+    """Held, beside the entity's, by who soon gives that back: others may wait for it."""
+    return f"crm_sync passing {name}"
+
+
 def table(name: str) -> str:
     """Held by a transaction that makes this table or adds columns to it."""
     return f"schema {name}"

@@ -141,26 +141,26 @@ class Due:
     id: int
     record: tuple[str, ...]
     happened: str
-    attempts: int
 
 
 def due(
     connection: Connection, source: str, entity: str, *, limit: int, only: Collection[str] = ()
 ) -> list[Due]:
-    """Pending events that name a record, the oldest first; `only` those that happened so. Commits.
+    """All that is pending about at most so many records, those that wait longest. Commits.
 
-    Whoever is about to read them holds the entity's lock.
+    `only` events that happened so. Whoever is about to read the records holds the entity's lock.
     """
     found = connection.execute(
-        "SELECT id, record_id, happened, attempts FROM ingestion_webhook_event "  # noqa: S608
+        "WITH due AS (SELECT id, record_id, happened FROM ingestion_webhook_event "  # noqa: S608
         f"WHERE source = %s AND entity = %s AND record_id IS NOT NULL AND {_DUE} "
-        "AND (%s OR happened = ANY(%s)) ORDER BY id LIMIT %s",
+        "AND (%s OR happened = ANY(%s))), "
+        "chosen AS (SELECT record_id FROM due GROUP BY 1 ORDER BY min(id) LIMIT %s) "
+        "SELECT id, record_id, happened FROM due JOIN chosen USING (record_id) ORDER BY id",
         (source, entity, not only, list(only), limit),
     ).fetchall()
     connection.commit()
     return [
-        Due(number, tuple(record.split(SEPARATOR)), happened, attempts)
-        for number, record, happened, attempts in found
+        Due(number, tuple(record.split(SEPARATOR)), happened) for number, record, happened in found
     ]
 
 
@@ -209,6 +209,19 @@ def settle(
     ).rowcount
     connection.commit()
     return settled
+
+
+def unread(
+    connection: Connection, source: str, entity: str, happened: Collection[str], *, named: bool
+) -> int:
+    """How many pending events wait for a delta: those that name no record, or all. Commits."""
+    found = connection.execute(
+        "SELECT count(*) FROM ingestion_webhook_event WHERE source = %s AND entity = %s "
+        "AND status = 'pending' AND happened = ANY(%s) AND (%s OR record_id IS NULL)",
+        (source, entity, list(happened), named),
+    ).fetchone()
+    connection.commit()
+    return int(found[0]) if found else 0
 
 
 def failed(

@@ -1,0 +1,362 @@
+"""Records that webhooks named, read and stored: what changed arrives in seconds.
+
+It is work beside the syncs: it takes the entity's lock for moments, writes a history row flagged
+`webhook` that never carries a watermark, and stores by the same statement as any sync: a newer
+stored row wins. An event is done in the transaction that stores its record. One that arrives while
+its record is read stays pending, and its record is read once more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, cast, get_args
+
+from crm_sync_assets.declarations.contract import Client, Page, Read, Usage, Verifiable
+from crm_sync_assets.declarations.entity import Entity, Key
+from crm_sync_assets.declarations.strategy import Strategy
+from crm_sync_assets.declarations.webhooks import Happened, Webhooks
+from crm_sync_assets.engine import measures
+from crm_sync_assets.engine.batch import Incoming, Inlet, failure_among
+from crm_sync_assets.engine.refusals import refuse_mass_deletion
+from crm_sync_assets.engine.trial import Trial, trial
+from crm_sync_assets.errors import (
+    AlreadyRunning,
+    BadRequest,
+    Deferred,
+    Fenced,
+    Gone,
+    TooLarge,
+    TooLong,
+)
+from crm_sync_assets.log import logger
+from crm_sync_assets.rows.processor import Processor
+from crm_sync_assets.settings import SyncSettings
+from crm_sync_assets.told import failure_message
+from crm_sync_assets.warehouse import attempts, encryption, history, quarantine, webhook_events
+from crm_sync_assets.warehouse.attempts import SeenKeys
+from crm_sync_assets.warehouse.connection import Warehouse
+from crm_sync_assets.warehouse.counts import Counts
+from crm_sync_assets.warehouse.loading import FUTURE, Table
+from crm_sync_assets.warehouse.vault import Vault
+from crm_sync_assets.warehouse.webhook_events import Due
+
+log = logger(__name__)
+
+AT_ONCE: Final = 500
+"""Records that are read and stored at a time."""
+
+MOST: Final = 2_000
+"""More different records than this are left to a delta, which reads them in larger pages."""
+
+LONGEST_SECONDS: Final = 30.0
+"""After so long the lock is given back, and what is left waits for the next turn."""
+
+GONE_FROM: Final = 10
+"""So many records that are gone without a word of it are looked at: are they too many?"""
+
+HAPPENED: Final[tuple[Happened, ...]] = get_args(Happened)
+DIVISIBLE: Final = (BadRequest, Gone, TooLarge, TooLong)
+"""What one record among many may cause."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of the events of one entity; `events` are those whose records were read.
+
+    `settled` are done because a sync has read since what they told, `left` wait for a delta to do
+    that; `why` says what keeps the others waiting.
+    """
+
+    entity: Entity
+    events: int = 0
+    settled: int = 0
+    failed: int = 0
+    left: int = 0
+    why: str | None = None
+    sync_id: int | None = None
+    counts: Counts = field(default_factory=Counts)
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def status(self) -> history.Status:
+        return "partial" if self.counts.failed else "success"
+
+    def summary(self) -> str:
+        """What was done, in one line."""
+        counts = self.counts
+        text = (
+            f"{self.events} events: {counts.created} created, {counts.updated} updated, "
+            f"{counts.unchanged} unchanged"
+        )
+        text += f", {counts.failed} failed" if counts.failed else ""
+        text += f"; {self.settled} were read by a sync" if self.settled else ""
+        return text + (f"; {self.left} are left to the next delta" if self.left else "")
+
+
+def take(
+    warehouse: Warehouse,
+    entity: Entity,
+    webhooks: Webhooks,
+    client: Client,
+    settings: SyncSettings,
+    *,
+    run_id: str | None = None,
+) -> Taken:
+    """Read the records of what is pending of one entity, for a while.
+
+    Leaves all as it is while a sync of the entity runs. Raises what `trial` and `by_key` raise,
+    once the events are marked for another try.
+    """
+    found = Taken(entity)
+    only = _left_to_do(warehouse, entity, webhooks, found)
+    if not isinstance(client, Verifiable):
+        found.why = f"{entity}: its records cannot be asked for by their keys"
+    if only is None or found.why:
+        return found
+    events = list[Due]()
+    try:
+        vault = encryption.vault_for_writing(warehouse, entity)
+        with trial(
+            warehouse,
+            entity,
+            client,
+            vault,
+            kind="webhook",
+            run_id=run_id,
+            passing=True,
+            webhook=True,
+        ) as opened:
+            _Taking(opened, client, settings, found, vault, only, events).run()
+    except (AlreadyRunning, Fenced) as error:
+        found.why = str(error)
+        return found
+    except Exception as error:
+        _mark_failed(warehouse, entity, events, error)
+        raise
+    log.info("%s: %s", entity, found.summary())
+    return found
+
+
+def _left_to_do(
+    warehouse: Warehouse, entity: Entity, webhooks: Webhooks, found: Taken
+) -> Sequence[str] | None:
+    """What sort of events is to be read one by one, all of them if it is empty; None: nothing is.
+
+    What a sync has read since is done by that.
+    """
+    source, name, sees = entity.crm, entity.sync_type, webhooks.deltas_see
+    with warehouse.connection() as connection:
+        found.settled = webhook_events.settle(connection, source, name, sees, named=False)
+        records = webhook_events.records_due(connection, source, name, most=MOST + 1)
+        if records > MOST and sees:
+            found.settled += webhook_events.settle(connection, source, name, sees, named=True)
+            records = webhook_events.records_due(connection, source, name, most=MOST + 1)
+        is_burst = records > MOST and bool(sees)
+        only = [happened for happened in HAPPENED if happened not in sees] if is_burst else []
+        found.left = webhook_events.unread(
+            connection, source, name, HAPPENED if not is_burst else sees, named=is_burst
+        )
+        if not webhook_events.due(connection, source, name, limit=1, only=only):
+            return None
+        if history.past(connection, entity).watermark is None:
+            found.why = f"{entity}: it was never synced completely; do that first"
+        connection.commit()
+    return only
+
+
+def _mark_failed(
+    warehouse: Warehouse, entity: Entity, events: Sequence[Due], error: Exception
+) -> None:
+    """Those that were being read are tried again later; never raises, `error` is what matters."""
+    until = error.until if isinstance(error, Deferred) else None
+    try:
+        with warehouse.connection() as connection:
+            ids = [event.id for event in events]
+            # Without any it failed before one was read: the next ones are not tried at once.
+            ids = ids or [
+                event.id
+                for event in webhook_events.due(
+                    connection, entity.crm, entity.sync_type, limit=AT_ONCE
+                )
+            ]
+            webhook_events.failed(connection, ids, failure_message(error), until=until)
+            connection.commit()
+    except Exception as problem:  # noqa: BLE001  they stay pending, and are tried again at once
+        log.error("%s: its events could not be marked: %s", entity, failure_message(problem))
+
+
+class _Taking:
+    """One turn, with the entity's lock held by `opened.session`.
+
+    `events` are those that are being read, for who has to say that it failed.
+    """
+
+    def __init__(
+        self,
+        opened: Trial,
+        client: Client,
+        settings: SyncSettings,
+        found: Taken,
+        vault: Vault | None,
+        only: Sequence[str],
+        events: list[Due],
+    ) -> None:
+        self._session = opened.session
+        self._client = client
+        self._found = found
+        self._only = only
+        self._events = events
+        entity = found.entity
+        found.sync_id = opened.sync_id
+        self._sync_id = opened.sync_id
+        self._read = Read(
+            entity,
+            Strategy("full"),
+            page_size=entity.source.max_page_size,
+            known=opened.session.warehouse,
+            memory=opened.memory,
+            lag=settings.lag,
+        )
+        self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
+        self._processor = Processor(
+            entity, strict=settings.mode == "strict", record_url=partial(client.record_url, entity)
+        )
+        counted = SeenKeys(opened.sync_id) if entity.parts else None
+        self._inlet = Inlet(entity, self._table, vault, opened.sync_id, counted=counted)
+
+    def run(self) -> None:
+        began, found = time.monotonic(), self._found
+        entity = found.entity
+        while time.monotonic() - began < LONGEST_SECONDS:
+            self._events[:] = webhook_events.due(
+                self._session.connection,
+                entity.crm,
+                entity.sync_type,
+                limit=AT_ONCE,
+                only=self._only,
+            )
+            if not self._events:
+                break
+            self._take()
+        self._events.clear()
+        self._processor.sum_up()
+        seconds = time.monotonic() - began
+        self._session.committed(
+            lambda: history.close(
+                self._session.connection,
+                self._sync_id,
+                found.status,
+                found.counts,
+                watermark=None,
+                metrics={
+                    **measures.common(found.counts, seconds, usage=found.usage),
+                    "webhook_events": found.events,
+                },
+                extra_configuration={},
+            ),
+            arrived=lambda _: history.is_complete(self._session.connection, self._sync_id),
+        )
+
+    def _take(self) -> None:
+        """Read the records of these events, store them, and be done with the events."""
+        keys = dict.fromkeys(event.record for event in self._events)
+        odd = {key: "it is no key of this entity" for key in keys if not self._fits(key)}
+        pages, refused = self._fetched([key for key in keys if key not in odd])
+        refused |= odd
+        self._table.note_shown(pages)
+        self._table.future = (self._client.source_time() or datetime.now(UTC)) + FUTURE
+        batch = self._processor.process([record for page in pages for record in page.records])
+        rows = self._table.newest_per_key(batch.rows)
+        tombstones = [tombstone for page in pages for tombstone in page.tombstones]
+        kept = [key for page in pages for key in page.kept]
+        incoming = Incoming(rows, batch.failures, tombstones)
+        told = {*map(self._table.key_of, rows), *kept, *(one.key for one in tombstones)}
+        aside = {failure.record_id for failure in batch.failures}
+        for key in keys.keys() - told - refused.keys():
+            if "/".join(key) not in aside:
+                refused[key] = "the source said nothing about it"
+        silent = self._gone_without_a_word(incoming)
+        before, connection = self._found.counts, self._session.connection
+
+        def transaction() -> Counts:
+            connection = self._session.connection
+            self._refuse_too_many(silent)
+            connection.execute(self._table.create_stage())
+            stored = self._inlet.store(
+                connection,
+                incoming,
+                failure_among(
+                    self._found.entity,
+                    self._table,
+                    [record for page in pages for record in page.records],
+                    partial(self._client.record_url, self._found.entity),
+                ),
+                fresh_stage=False,
+                after_copy=self._forget_quarantined,
+            )
+            total = before + stored.counts + Counts(warnings=batch.issues + batch.warnings)
+            total += Counts(
+                processed=len(tombstones) + len(kept) + len(refused),
+                updated=stored.marked,
+                unchanged=stored.unmarked + len(kept),
+                failed=len(refused),
+                deleted=stored.marked,
+            )
+            self._settle(refused)
+            history.record_progress(connection, self._sync_id, total, None)
+            return total
+
+        self._found.counts = self._session.committed(
+            transaction,
+            arrived=lambda total: history.has_stored(connection, self._sync_id, total, before),
+        )
+        failed = sum(event.record in refused for event in self._events)
+        self._found.events += len(self._events) - failed
+        self._found.failed += failed
+
+    def _fits(self, key: Key) -> bool:
+        return len(key) == len(self._found.entity.key)
+
+    def _fetched(self, keys: Sequence[Key]) -> tuple[list[Page], dict[Key, str]]:
+        """The pages of these keys, and why some cannot be had: one must not keep out the others."""
+        if not keys:
+            return [], {}
+        client = cast(Verifiable, self._client)
+        try:
+            return list(client.by_key(self._read, keys, self._found.usage)), {}
+        except DIVISIBLE as error:
+            if len(keys) == 1:
+                return [], {keys[0]: str(error)}
+        half = len(keys) // 2
+        pages, refused = self._fetched(keys[:half])
+        others, also = self._fetched(keys[half:])
+        return pages + others, refused | also
+
+    def _settle(self, refused: Mapping[Key, str]) -> None:
+        connection = self._session.connection
+        done = [event.id for event in self._events if event.record not in refused]
+        webhook_events.done(connection, done, self._sync_id)
+        for key, why in refused.items():
+            ids = [event.id for event in self._events if event.record == key]
+            webhook_events.failed(connection, ids, why)
+
+    def _forget_quarantined(self) -> None:
+        entity = self._found.entity
+        if not entity.parts:
+            quarantine.forget_staged(self._session.connection, entity, self._table.stage)
+
+    def _gone_without_a_word(self, incoming: Incoming) -> int:
+        """How many are gone though no event said so."""
+        said = {e.record for e in self._events if e.happened in ("deleted", "merged", "linked")}
+        return sum(tombstone.key not in said for tombstone in incoming.tombstones)
+
+    def _refuse_too_many(self, silent: int) -> None:
+        """An account that shows nothing any more must not empty the table."""
+        if silent >= GONE_FROM:
+            entity = self._found.entity
+            live = attempts.live_rows(self._session.connection, entity)
+            refuse_mass_deletion(entity, silent, live, forced=False)
