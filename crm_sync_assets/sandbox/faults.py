@@ -171,7 +171,8 @@ class Faults:
     def add(self, match: str = "", on: On = 1, **action: Any) -> Rule:
         r"""Add a rule.
 
-        `match` is a regex searched in "METHOD /path?query", e.g. `GET /.*contacts\?.*after=`.
+        `match` is a regex searched in "METHOD /path?query", e.g. `GET /.*contacts\?.*after=`; where
+        a header says what is asked for, X-Amz-Target or SOAPAction, that stands behind a blank.
         `on` picks among the matching requests from now on: 3, [1, 4], "2-5", "2-", "every 3",
         "all". The rest is an `Action`. ValueError or TypeError on something unknown.
         """

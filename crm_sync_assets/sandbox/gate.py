@@ -68,7 +68,8 @@ class Gate:
         seen = scope["sandbox"] = {"token": "", "account": ""}
         query = scope["query_string"].decode("latin-1")
         line = f"{scope['method']} {scope['path']}" + (f"?{query}" if query else "")
-        action = self._faults.meet(line)
+        asked = _action_of(scope)
+        action = self._faults.meet(f"{line} {asked}" if asked else line)
         written = False
 
         def write(status: int) -> None:
@@ -89,6 +90,7 @@ class Gate:
                     status=status,
                     at=iso(self._clock.now_ms()),
                     seconds=round(time.monotonic() - started, 6),
+                    action=asked,
                 )
             )
 
@@ -240,6 +242,13 @@ def _fake(action: Action, manner: Manner) -> _Reply:
     reply.set("Content-Type", kind)
     reply.set("Content-Length", str(len(reply.body)))
     return reply
+
+
+def _action_of(scope: Scope) -> str:
+    """What a header asks for where the address does not say it, as AWS's and SOAP's do; or ""."""
+    named = dict(scope["headers"])
+    found: bytes = named.get(b"x-amz-target") or named.get(b"soapaction") or b""
+    return found.decode("latin-1").strip('"')
 
 
 def _first(path: str) -> str:

@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request. `at` is sandbox time (ISO), `seconds` real time; status 0 is a dropped one."""
+    """One request. `at` is sandbox time (ISO), `seconds` real time; status 0 is a dropped one.
+
+    `action` is what a header asks for, where that is not in the address.
+    """
 
     number: int
     crm: str
@@ -23,6 +26,7 @@ class Entry:
     status: int
     at: str
     seconds: float
+    action: str = ""
 
 
 class Window:

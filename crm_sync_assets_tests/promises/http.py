@@ -107,7 +107,8 @@ class HttpSubject(Subject):
         before = entries[-1].number if entries else 0
 
         def count() -> int:
-            lines = [f"{e.method} {e.path}?{e.query}" for e in list(entries) if e.number > before]
+            asked = [entry for entry in list(entries) if entry.number > before]
+            lines = [f"{e.method} {e.path}?{e.query} {e.action}" for e in asked]
             return sum(bool(re.search(self.pages[reading], line)) for line in lines)
 
         return count
