@@ -107,6 +107,12 @@ class Deferred(FatalError):
         self.until = until
 
 
+class TooCostly(FatalError):
+    """What the source charges for is more than a setting allows; what was paid for is kept."""
+
+    reason = "quota"
+
+
 class Refused(FatalError):
     """The outcome is too odd to be believed (mass deletion, mass failure); nothing to resume."""
 

@@ -62,6 +62,9 @@ class SyncSettings(BaseModel):
     bulk_rows: int = Field(
         50_000, ge=0, description="more rows are read by a bulk job, where there is one; 0: never"
     )
+    most_scanned_mb: int = Field(
+        0, ge=0, description="most megabytes that the queries of a sync may scan, 0 for any number"
+    )
     rate_windows: tuple[tuple[str, int, float], ...] = Field(
         (), description="(name, requests, seconds) for each window of the account's budget"
     )

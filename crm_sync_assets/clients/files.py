@@ -30,27 +30,37 @@ _LFS = b"version https://git-lfs"
 class Line:
     """One line of a CSV file below its header: its number in the file, its values by header.
 
-    `surplus` says that it has more values than the header has names, so that none can be trusted.
+    `surplus` says that it has more values than the header has names, so that none can be trusted;
+    of one that is `short` the last values are missing, or any.
     """
 
     number: int
     values: dict[str, str]
     surplus: bool = False
+    short: bool = False
 
 
-def lines(source: BinaryIO, *, required: Iterable[Sequence[str]] = ()) -> Iterator[Line]:
+def lines(
+    source: BinaryIO, *, required: Iterable[Sequence[str]] = (), delimiters: str = ","
+) -> Iterator[Line]:
     """The lines of a CSV file. `source` is read twice, so it must be seekable.
+
+    Of the `delimiters` it is the one by which the most of `required` are headers.
 
     UTF-8, or UTF-16 with a byte order mark, else Windows-1252. Header names are trimmed and
     compared in lower case; a name that comes twice gets its column's number (`city_4`). Blank
     lines are skipped. Raises FatalError when none of the names of one of `required` is a header,
     and for a quotation mark that is not closed: it would swallow the lines after it.
     """
-    encoding = _encoding(source)
+    encoding, required = _encoding(source), [*required]
     source.seek(0)
     text = io.TextIOWrapper(source, encoding=encoding, newline="", errors="replace")
     try:
         rows = csv.reader(text, strict=True)
+        if len(delimiters) > 1:
+            found = max(delimiters, key=lambda one: _headers_by(text, one, required))
+            text.seek(0)
+            rows = csv.reader(text, strict=True, delimiter=found)
         header = _header(next(rows, []))
         for names in required:
             if not set(names) & set(header):
@@ -61,8 +71,8 @@ def lines(source: BinaryIO, *, required: Iterable[Sequence[str]] = ()) -> Iterat
         for row in rows:
             if any(value.strip() for value in row):
                 values = [value.strip() for value in row]
-                surplus = any(values[len(header) :])
-                yield Line(rows.line_num, dict(zip(header, values, strict=False)), surplus)
+                surplus, short = any(values[len(header) :]), len(values) < len(header)
+                yield Line(rows.line_num, dict(zip(header, values, strict=False)), surplus, short)
     except csv.Error as error:
         raise FatalError(
             f"the file cannot be read beyond line {rows.line_num}: {error}. Look for a quotation "
@@ -70,6 +80,13 @@ def lines(source: BinaryIO, *, required: Iterable[Sequence[str]] = ()) -> Iterat
         ) from error
     finally:
         text.detach()
+
+
+def _headers_by(text: io.TextIOBase, delimiter: str, required: Sequence[Sequence[str]]) -> int:
+    """How many of these are headers where the values are separated so."""
+    text.seek(0)
+    header = set(_header(next(csv.reader(text, strict=True, delimiter=delimiter), [])))
+    return sum(bool(header.intersection(names)) for names in required)
 
 
 def _header(row: Sequence[str]) -> list[str]:

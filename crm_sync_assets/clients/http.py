@@ -244,7 +244,7 @@ def _sent(
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         return urlencode(dict(form)).encode(), sent
     if json is not None:
-        sent["Content-Type"] = "application/json"
+        sent.setdefault("Content-Type", "application/json")
         return dumps(json), sent
     return None, sent
 

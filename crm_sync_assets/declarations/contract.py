@@ -18,11 +18,16 @@ Cursor = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A record the source no longer has: deleted, archived out of sight, or merged away."""
+    """A record the source no longer has: deleted, archived out of sight, or merged away.
+
+    One that `may_be` is of a key that the source might have used and did not: it counts only where
+    it marks a row.
+    """
 
     key: Key
     deleted_at: datetime | None = None
     merged_into: str | None = None
+    may_be: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,8 @@ _counting = threading.Lock()
 class Usage:
     """What a reading cost the source; the seconds are the sum over its requests.
 
-    `quota_units` are what its requests took of the longest window of the account's budget.
+    `quota_units` are what its requests took of the longest window of the account's budget,
+    `bytes_scanned` what its queries read, where that is what the source charges for.
     """
 
     api_calls: int = 0
@@ -144,6 +150,7 @@ class Usage:
     rate_limit_hits: int = 0
     rate_limit_wait_seconds: float = 0.0
     bytes_received: int = 0
+    bytes_scanned: int = 0
 
     def add(self, **more: float) -> None:
         """Count so much more of what is named; requests under way at once count together."""

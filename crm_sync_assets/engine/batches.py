@@ -154,10 +154,12 @@ class Batches:
             sync.keys.add_gone(sync.connection, tombstones)
             checked = confirmed + len(tombstones)
             return Counts(processed=checked, unchanged=checked)
+        # Of keys that may be there nothing is known but what they mark.
+        unmarked = 0 if all(one.may_be for one in tombstones) else stored.unmarked
         return Counts(
-            processed=len(tombstones) + confirmed,
+            processed=stored.marked + unmarked + confirmed,
             updated=stored.marked,
-            unchanged=stored.unmarked + confirmed,
+            unchanged=unmarked + confirmed,
             deleted=stored.marked,
         )
 

@@ -53,7 +53,8 @@ def common(
     }
     if usage is None:
         return told
-    return told | {"api_calls": usage.api_calls, "quota_units": usage.quota_units}
+    scanned = {"bytes_scanned": usage.bytes_scanned} if usage.bytes_scanned else {}
+    return told | {"api_calls": usage.api_calls, "quota_units": usage.quota_units} | scanned
 
 
 def metrics(counts: Counts, *, carried: Counts, usage: Usage, timing: Timing) -> dict[str, Any]:

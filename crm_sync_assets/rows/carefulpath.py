@@ -43,12 +43,18 @@ class CarefulPath:
         """The record's key as text. Raises BadRecord where it has none."""
         if not isinstance(record, dict):
             raise BadRecord("parse", f"the record is a {type(record).__name__}, not an object")
-        return tuple(str(self._key_value(column, record)) for column in self._entity.key)
+        try:
+            return tuple(str(self._key_value(column, record)) for column in self._entity.key)
+        except BadRecord:
+            if UNREAD in record:
+                # Why it was not read says more than that it has no name.
+                raise _unread(record) from None
+            raise
 
     def row(self, record: Record, key: Key) -> Row:
         """The row of the record of this key. Raises BadRecord and TooDeep where it becomes none."""
         if UNREAD in record:
-            raise BadRecord("parse", one_line(str(record[UNREAD])))
+            raise _unread(record)
         noted = _Noted(key)
         values = [
             self._value(column, record, noted) if column.kind != "rest" else None
@@ -146,3 +152,7 @@ def _storable(raw: Any) -> Any:
         raise
     except ValueError:
         return raw.hex() if isinstance(raw, bytes | bytearray) else one_line(repr(raw)[:1000])
+
+
+def _unread(record: Record) -> BadRecord:
+    return BadRecord("parse", one_line(str(record[UNREAD])))

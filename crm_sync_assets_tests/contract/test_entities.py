@@ -347,7 +347,7 @@ def test_hostile_text_survives_in_every_text_column(world: World, entity: Entity
                 sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
                     names, sql.Identifier(entity.table), sql.Identifier(key)
                 ),
-                (_hostile_key(entity, number),),
+                (_hostile_key(entity.key[0], number),),
             ).fetchone()
             assert row is not None
             changes: set[str] = set()
@@ -389,9 +389,9 @@ def test_keys_are_written_one_way_only(entity: Entity) -> None:
     assert {column.sql for column in entity.key} <= {"text", "bigint"}
 
 
-def _hostile_key(entity: Entity, number: int) -> str | int:
-    """A key that no record has."""
-    return f"hostile-{number}" if entity.key[0].sql == "text" else 900_000_000 + number
+def _hostile_key(column: Column, number: int) -> str | int:
+    """A part of a key that no record has."""
+    return f"hostile-{number}" if column.sql == "text" else 900_000_000 + number
 
 
 def _with(
@@ -400,7 +400,7 @@ def _with(
     """A copy of a record with this text in all these columns and a key of its own."""
     made: Record = copy.deepcopy(dict(record))
     values = {column.path(entity.source.root): text for column in columns}
-    values |= {c.path(entity.source.root): _hostile_key(entity, number) for c in entity.key}
+    values |= {c.path(entity.source.root): _hostile_key(c, number) for c in entity.key}
     for path, value in values.items():
         place = made
         *steps, last = path.split(".")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from crm_sync_assets.cli.entities import read_from_environment, with_crms
+from crm_sync_assets.clients.csvs.source import CsvFile
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.gsheet.sources import Sheet
@@ -50,6 +51,8 @@ def read_by(crm: str) -> Iterator[str]:
             yield entity.source.each.only
         if isinstance(entity.source, Sheet):
             yield entity.source.spreadsheet
+        if isinstance(entity.source, CsvFile):
+            yield entity.source.variable
     for path in (ROOT / "crm_sync_assets" / "crms" / crm).rglob("*.py"):
         tree = ast.parse(path.read_text())
         constants = {

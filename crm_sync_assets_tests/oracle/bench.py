@@ -86,6 +86,12 @@ SETTINGS = {
     "CRM_SYNC_SALESFORCE__WAIT_SECONDS": "0",
     "CRM_SYNC_SALESFORCE__RATE_RESERVE": "0",
     "CRM_SYNC_SALESFORCE__BULK_ROWS": "18",
+    "CRM_SYNC_SALESPRO__PAGE_SIZE": "5",
+    "CRM_SYNC_SALESPRO__LOAD_ROWS": "5",
+    "CRM_SYNC_SALESPRO__PREFETCH_PAGES": "1",
+    "CRM_SYNC_SALESPRO__RATE_WINDOWS": "[]",
+    "CRM_SYNC_SALESPRO__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_SALESPRO__WAIT_SECONDS": "0",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -136,6 +142,7 @@ class Bench:
         leadconduit = {"leadconduit_leads": 25}
         gsheet = {"gsheet_leads": 12, "gsheet_spends": 14}
         salesforce = {"salesforce_contacts": 25}
+        salespro = {"salespro_rows": 20, "salespro_users": 12}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -149,6 +156,7 @@ class Bench:
                 **leadconduit,
                 **gsheet,
                 **salesforce,
+                **salespro,
             )
         )
         os.environ.update(self.sandbox.env())

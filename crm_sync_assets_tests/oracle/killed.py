@@ -31,6 +31,7 @@ from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.crms.leadconduit.client import LeadConduit
 from crm_sync_assets.crms.pipedrive.client import Pipedrive
 from crm_sync_assets.crms.salesforce.client import Salesforce
+from crm_sync_assets.crms.salespro.client import SalesPro
 from crm_sync_assets.crms.salesrabbit.api import API as SALESRABBIT
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Client
@@ -101,6 +102,8 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
         return LeadConduit(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "salesforce":
         return Salesforce(env, settings, database_url=env.warehouse_url, sleep=no_wait)
+    if crm_name == "salespro":
+        return SalesPro(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "pipedrive":
         return Pipedrive(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "hubspot":

@@ -28,6 +28,7 @@ from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 from crm_sync_assets_tests.oracle.salesforce import SalesforceMachine
+from crm_sync_assets_tests.oracle.salespro import SalesProMachine
 from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
 
 MACHINES: dict[str, type[EngineMachine]] = {
@@ -40,6 +41,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "leadconduit": LeadConduitMachine,
     "gsheet": GSheetMachine,
     "salesforce": SalesforceMachine,
+    "salespro": SalesProMachine,
 }
 
 

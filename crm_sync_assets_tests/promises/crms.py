@@ -15,6 +15,7 @@ from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.leadconduit import Submissions
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
 from crm_sync_assets_tests.promises.salesforce import SalesforceContacts
+from crm_sync_assets_tests.promises.salespro import Estimates
 from crm_sync_assets_tests.promises.salesrabbit import Leads as Doors
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -34,6 +35,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Submissions,
         YearsOfLeads,
         SalesforceContacts,
+        Estimates,
     )
 }
 

@@ -1,0 +1,1 @@
+"""Entities of SalesPro, one file each."""

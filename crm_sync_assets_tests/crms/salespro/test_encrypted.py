@@ -1,0 +1,13 @@
+"""What is sensitive of SalesPro's is encrypted."""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_sync_assets.declarations.entity import Entity
+from crm_sync_assets_tests.crms.salespro.conftest import ENTITIES, Bench
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_what_is_sensitive_is_encrypted(encrypting: Bench, entity: Entity) -> None:
+    encrypting.is_encrypted(entity)

@@ -1,0 +1,117 @@
+"""SalesPro's tables held against their source, and mended; what the doctor asks."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import sql
+
+from crm_sync_assets.declarations.contract import Usage
+from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.errors import BadRequest, FatalError, NotSet, Unauthorized, UsageError
+from crm_sync_assets.operations.opening import open_client
+from crm_sync_assets.operations.verify import verify
+from crm_sync_assets_tests.crms.salespro.conftest import CRM, ENTITIES, ORDERS, Bench
+
+
+@pytest.mark.parametrize(
+    "name", ["users", "customers", "lead_result_line_items", "user_activities"]
+)
+def test_a_row_that_is_missing_is_found_and_read_again(bench: Bench, name: str) -> None:
+    bench.sync(name)
+    entity = bench.entity(name)
+    with bench.warehouse.connection() as connection:
+        query = sql.SQL("DELETE FROM {0} WHERE ctid = (SELECT min(ctid) FROM {0})")
+        connection.execute(query.format(sql.Identifier(entity.table)))
+        connection.commit()
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert [finding.kind for finding in told.findings] == ["missing"]
+    assert bench.wrong(name) == []
+
+
+def test_a_row_that_is_gone_is_found(bench: Bench) -> None:
+    bench.sync("customers")
+    entity, key = bench.entity("customers"), bench.world.keys("customer")[0]
+    bench.world.delete("customer", key)
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert [finding.kind for finding in told.findings] == ["extra"]
+    assert bench.wrong("customers") == []
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=str)
+def test_each_entity_is_probed_without_a_row(bench: Bench, entity: object) -> None:
+    bench.turn(scanned=0)
+    usage = Usage()
+    bench.client.probe(entity, usage)
+    assert usage.api_calls > 0
+
+
+def test_a_column_that_is_missing_is_found_by_the_probe(bench: Bench) -> None:
+    bench.environment.setenv("SALESPRO_CHANGED_BY", "customer=changed")
+    bench.connect()
+    with pytest.raises(BadRequest, match="'changed' cannot be resolved"):
+        bench.client.probe(bench.entity("customers"), Usage())
+
+
+def test_the_check_asks_athena_one_thing(bench: Bench) -> None:
+    assert bench.client.check() == "Athena in us-east-1, database home_genius_db"
+    assert bench.calls(ORDERS) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SALESPRO_ACCESS_KEY_ID": ""}, "SALESPRO_ACCESS_KEY_ID is not set"),
+        ({"SALESPRO_SECRET_ACCESS_KEY": ""}, "SALESPRO_SECRET_ACCESS_KEY is not set"),
+        ({"SALESPRO_S3_LOCATION": "bucket"}, "SALESPRO_S3_LOCATION is 'bucket'"),
+        ({"SALESPRO_DATABASE": 'a"; DROP'}, "no name of a database"),
+        ({"SALESPRO_SERVER_REGION": "evil.example/"}, "no AWS region"),
+        ({"SALESPRO_CHANGED_BY": "customer"}, "no table=column"),
+        ({"SALESPRO_CHANGED_BY": 'customer=a"b'}, "no table=column"),
+        (
+            dict.fromkeys(
+                ("SALESPRO_S3_LOCATION", "SALESPRO_OFFICES_CSV", "SALESPRO_USERS_CSV"), ""
+            ),
+            "nothing of SalesPro is named",
+        ),
+    ],
+)
+def test_what_is_set_amiss_is_one_line_before_anything_is_asked(
+    bench: Bench, variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        bench.environment.setenv(name, value)
+    with pytest.raises(UsageError, match=said):
+        open_client("salespro")
+    assert bench.asked() == []
+
+
+def test_files_alone_need_no_athena(bench: Bench) -> None:
+    bench.environment.setenv("SALESPRO_S3_LOCATION", "")
+    bench.environment.setenv("SALESPRO_SECRET_ACCESS_KEY", "")
+    bench.connect()
+    assert bench.sync("users").status == "success"
+    assert "SALESPRO_USERS_CSV" in bench.client.check()
+    with pytest.raises(NotSet, match="SALESPRO_S3_LOCATION is not set"):
+        bench.sync("customers")
+
+
+@pytest.mark.parametrize(
+    "name", ["SALESPRO_SECRET_ACCESS_KEY", "SALESPRO_ACCESS_KEY_ID", "SALESPRO_SERVER_REGION"]
+)
+def test_a_signature_that_is_not_right_is_refused_and_no_secret_is_said(
+    bench: Bench, name: str
+) -> None:
+    wrong = {"SALESPRO_SERVER_REGION": "us-west-2"}.get(name, "not-the-right-one-at-all")
+    bench.environment.setenv(name, wrong)
+    bench.connect()
+    with pytest.raises(Unauthorized, match="check SALESPRO_SECRET_ACCESS_KEY") as caught:
+        bench.sync("customers")
+    assert "not-the-right-one" not in str(caught.value)
+
+
+def test_a_rewritten_database_name_is_another_meaning(bench: Bench) -> None:
+    bench.sync("customers")
+    bench.environment.setenv("SALESPRO_DATABASE", "elsewhere")
+    bench.connect()
+    with pytest.raises(FatalError, match="SALESPRO_DATABASE"):
+        bench.sync("customers")
