@@ -22,6 +22,13 @@ TELLING: Final = ("IsDeleted", "MasterRecordId")
 """Say of a record whether it is deleted, and into which it was merged."""
 BESIDE: Final = (*TELLING, "CurrencyIsoCode")
 """Read of what has them, whether or not they have a column: an amount is in its own currency."""
+QUIET: Final = frozenset(
+    {"IsArchived", "LastActivityDate", "LastLoginDate"}
+    | {"NumberOfLeads", "NumberOfContacts", "NumberOfResponses"}
+    | {"NumberOfOpportunities", "NumberOfWonOpportunities"}
+    | {"AmountAllOpportunities", "AmountWonOpportunities"}
+)
+"""No formulas, and Salesforce changes them all the same without the record's stamp."""
 
 _exact = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -128,7 +135,8 @@ class Shown:
     @property
     def calculated(self) -> list[str]:
         """Fields that change without their record's stamp, as a record spells them."""
-        return sorted(spelled(one.name) for one in self._fields.values() if one.calculated)
+        fields = self._fields.values()
+        return sorted(spelled(one.name) for one in fields if one.calculated or one.name in QUIET)
 
     def filterable(self, name: str) -> bool:
         """Whether records that have a value there can be asked for; of a checkbox all have one."""

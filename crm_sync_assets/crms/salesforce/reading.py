@@ -233,12 +233,17 @@ class Reading:
         bulk = Bulk(self._asking, self._object, self._names, self._modified, self._subject)
         try:
             for lines, job in bulk.read(place.job, self._shown, self._read.page_size):
-                following = replace(place, job=job) if job else self._after_rows(place)
-                yield self._page(lines, replace(following, old=None), place)
+                # The count of what queries read is of use again, should they have to go on.
+                following = replace(place, job=job) if job else self._after_bulk(place)
+                yield self._page(lines, following, place)
         except Unsupported as error:
             log.info("%s: %s: by queries", self._subject, error)
             place = replace(place, phase="rows", job=None, is_counted=True)
             return (yield from self._rows(place))
+        return self._after_bulk(place)
+
+    def _after_bulk(self, place: Place) -> Place:
+        """Its own count is the proof that it had all."""
         return replace(self._after_rows(place), old=None)
 
     # What is new in rows that did not change

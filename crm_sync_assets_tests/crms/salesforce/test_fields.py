@@ -10,6 +10,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.operations.refresh import refresh
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets_tests.crms.salesforce.conftest import CRM, Bench
+from crm_sync_assets_tests.crms.salesforce.truth import OBJECTS
 
 
 def test_a_field_that_is_hidden_keeps_its_values(bench: Bench) -> None:
@@ -208,6 +209,39 @@ def test_what_is_calculated_is_refreshed(bench: Bench) -> None:
     assert told.counts.updated == 1
     assert bench.rows("accounts")[one]["custom_fields"]["health__c"] == 87.5
     assert bench.wrong("accounts") == []
+
+
+@pytest.mark.parametrize("name", ["tasks", "events"])
+def test_an_activity_that_is_archived_stays(bench: Bench, name: str) -> None:
+    """Its stamp does not move, and queries that are not for all have it no more."""
+    kind = OBJECTS[name]
+    bench.sync(name)
+    alive = {key for key, row in bench.rows(name).items() if row["deleted_at"] is None}
+    shelved = [key for key in alive if not bench.rows(name)[key]["is_archived"]][:5]
+    bench.world.shelve(kind, shelved)
+
+    def archived() -> set[str]:
+        rows = bench.rows(name)
+        assert {key for key, row in rows.items() if row["deleted_at"] is None} == alive
+        return {key for key in shelved if rows[key]["is_archived"]}
+
+    entity = bench.entity(name)
+    for jobs in (0, 5):
+        bench.configure(bulk_rows=jobs)
+        bench.pass_time(700)
+        assert bench.sync(name).counts.deleted == 0
+    assert archived() == set()
+    found = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert [found.count(what) for what in ("missing", "stale", "extra")] == [0, 0, 0]
+    refresh(bench.warehouse, entity, bench.client, settings_for(CRM, entity))
+    assert archived() == set(shelved)
+    # One that is archived before it was ever read, and what a read of everything finds.
+    more = [key for key in alive if not bench.rows(name)[key]["is_archived"]][:3]
+    bench.world.shelve(kind, more)
+    bench.pass_time(700)
+    assert bench.sync(name, full=True).counts.deleted == 0
+    assert archived() == set(shelved)
+    assert bench.wrong(name) == []
 
 
 @pytest.mark.parametrize("name", ["tasks", "users"])
