@@ -81,3 +81,20 @@ def test_a_process_that_dies_leaves_its_job_to_the_next(
     assert last["records_processed"] == last["records_created"] == len(everything)
     assert set(org.rows("contacts")) == everything
     assert org.wrong("contacts") == []
+
+
+def test_a_page_of_results_that_was_stored_by_half_is_not_read_twice(org: Bench) -> None:
+    org.sandbox.knobs.turn({"salesforce_job_page": 250})
+    everything = set(org.world.ids("Contact"))
+    # After the job's id: 100, 100 and 50 rows of the first page, 100 of the second.
+    killed("after commit", 5, crm="salesforce", entity="contacts")
+    [dead] = org.history()
+    assert dead["checkpoint"]["cursor"]["job"]["row"] == PAGE
+    org.sandbox.ledger.reset()
+    child = process(entity="contacts", crm="salesforce")
+    out, complaint = child.communicate(timeout=90)
+    assert out.strip() == "success", complaint
+    assert (orders(org), len(asked(org)[1])) == (0, 3)
+    last: Any = org.history()[-1]
+    assert last["records_processed"] == last["records_created"] == len(everything)
+    assert org.wrong("contacts") == []

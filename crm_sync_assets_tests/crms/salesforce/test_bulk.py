@@ -124,15 +124,34 @@ def test_a_job_that_is_not_known_any_more_is_ordered_again(few: Bench) -> None:
     assert few.wrong("contacts") == []
 
 
-def test_a_job_that_fails_is_cut_in_two_by_date(few: Bench) -> None:
-    failed = {"id": "750Kj000000000001", "state": "Failed", "errorMessage": "InternalServerError"}
+def fail_the_first(few: Bench, state: str = "Failed") -> None:
+    failed = {"id": "750Kj000000000001", "state": state, "errorMessage": "InternalServerError"}
     few.sandbox.faults.add(r"GET /salesforce/.*/jobs/query/\w+ ?$", on=1, status=200,
                            body=json.dumps(failed))  # fmt: skip
     few.sandbox.faults.add(r"GET /salesforce/.*/jobs/query/\w+\?$", on=1, status=200,
                            body=json.dumps(failed))  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["Failed", "Aborted"])
+def test_a_job_that_fails_is_cut_in_two_by_date(few: Bench, state: str) -> None:
+    fail_the_first(few, state)
     few.sync("contacts")
     asked = [one for one in few.asked("/jobs/query") if one.method == "POST"]
     assert len(asked) == 3
+    assert few.wrong("contacts") == []
+
+
+def test_the_second_half_of_a_job_is_taken_up_by_the_next_sync(few: Bench) -> None:
+    fail_the_first(few)
+    few.sandbox.faults.add(RESULTS, on="2-", status=500)
+    with pytest.raises(TransientError):
+        few.sync("contacts")
+    few.sandbox.faults.clear()
+    few.sandbox.ledger.reset()
+    told = few.sync("contacts")
+    assert told.resumed
+    assert (jobs(few), listed(few), len(few.asked("/results"))) == (0, [], 1)
+    assert told.counts.created == len(few.world.ids("Contact"))
     assert few.wrong("contacts") == []
 
 

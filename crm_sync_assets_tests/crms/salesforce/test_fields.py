@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.declarations.overrides import settings_for
+from crm_sync_assets.errors import TransientError
 from crm_sync_assets.operations.refresh import refresh
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets_tests.crms.salesforce.conftest import CRM, Bench
@@ -108,6 +109,22 @@ def test_a_custom_field_that_is_hidden_while_it_is_read_keeps_its_values(bench: 
     bench.pass_time(700)
     bench.sync("contacts")
     assert bench.wrong("contacts") == []
+
+
+def test_a_custom_field_that_is_hidden_before_a_sync_is_resumed_keeps_its_values(
+    bench: Bench,
+) -> None:
+    bench.configure(page_size=20, load_rows=20, prefetch_pages=1)
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on="3-", status=500)
+    with pytest.raises(TransientError):
+        bench.sync("contacts")
+    bench.sandbox.faults.clear()
+    before = {key: tier for key, tier in tiers(bench).items() if tier}
+    assert before
+    bench.world.hide_field("Contact", "Tier__c")
+    bench.pass_time(700)
+    assert bench.sync("contacts").resumed
+    assert {key: tiers(bench)[key] for key in before} == before
 
 
 def test_a_row_that_is_repaired_keeps_what_is_hidden(bench: Bench) -> None:

@@ -216,8 +216,10 @@ class Object(Table):
 
     def _cells(self, block: int, names: list[str], cell: Cell) -> list[list[Any]]:
         held = self.base.blocks[block]
-        places = [(held.names.index(n), self.fields[n].type, _otherwise(n, self.fields[n]))
-                  for n in names]  # fmt: skip
+        # A job may read a field that was removed since.
+        fields = {name: self.fields.get(name) for name in names}
+        places = [(held.names.index(name), field.type if field else "", _otherwise(name, field))
+                  for name, field in fields.items()]  # fmt: skip
         return [
             [
                 cell(type_, otherwise if variant[at] in (None, "") else variant[at], salt + at)
