@@ -77,7 +77,7 @@ def turn(warehouse: Warehouse, waiting: Waiting, clients: Clients) -> Taken | No
     entity = active.get(name)
     if crm is None or crm.webhooks is None or entity is None:
         with warehouse.connection() as connection:
-            webhook_events.ignore(connection, source, name, "no such entity is synced here")
+            webhook_events.ignore(connection, source, name, webhook_events.NOT_SYNCED)
         return None
     settings = settings_for(crm, entity)
     return take(warehouse, entity, crm.webhooks, clients.of(source), settings)

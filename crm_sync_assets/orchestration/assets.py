@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import SCHEDULE_NAME_TAG
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm
@@ -102,15 +102,17 @@ def _begun(
 ) -> Sync | AlreadyRunning | NotAvailable:
     """The sync, with its source reached; or why there is none.
 
-    In a scheduled run, the sync that is running does what a delta was scheduled for, as does the
-    next one. What the account has not is no failure, unless the run has nothing else.
+    In a run that a schedule or a sensor started, the sync that is running does what a delta was
+    started for, as does the next one. What the account has not is no failure, unless the run has
+    nothing else.
     """
     client: ClientResource = getattr(context.resources, request.crm.name)
     warehouse: WarehouseResource = context.resources.warehouse
     try:
         begun = begin(request, client.open(), warehouse.open())
     except AlreadyRunning as busy:
-        is_delta = SCHEDULE_NAME_TAG in context.run.tags and not is_resweep(context, request.flags)
+        by_itself = {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG} & context.run.tags.keys()
+        is_delta = bool(by_itself) and not is_resweep(context, request.flags)
         if not is_delta:
             raise
         log.warning("skipped: %s", busy)

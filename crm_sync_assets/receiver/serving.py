@@ -29,9 +29,11 @@ def senders() -> dict[str, Webhooks]:
 
 
 def expected() -> list[str]:
-    """The names of those whose deliveries can be proven."""
-    current = environment()
-    return [name for name, webhooks in senders().items() if webhooks.is_expected(current)]
+    """The names of those whose deliveries can be proven. Raises UsageError for what is amiss."""
+    found = {name: one for name, one in senders().items() if one.is_expected}
+    for webhooks in found.values():
+        webhooks.given(environment())
+    return list(found)
 
 
 def application() -> Starlette:

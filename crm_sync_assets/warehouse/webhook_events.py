@@ -30,6 +30,7 @@ MOST_ATTEMPTS: Final = 12
 """An event that failed so often waits for a person; with the pauses that takes some five hours."""
 
 LONGEST_PAUSE: Final = timedelta(hours=1)
+NOT_SYNCED: Final = "no such entity is synced here"
 SEPARATOR: Final = "/"
 """Between the parts of a record's key."""
 
@@ -111,13 +112,13 @@ def add(connection: Connection, received: Sequence[Received], vault: Vault | Non
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What of one entity is pending and due: how many events, since when, up to which id."""
+    """What of one entity is pending and due: how many events, and how many name a record."""
 
     source: str
     entity: str
     events: int
-    since: datetime
-    newest_id: int
+    named: int
+    newest_at: datetime
 
 
 _DUE: Final = "status = 'pending' AND coalesce(next_attempt_at <= clock_timestamp(), true)"
@@ -126,9 +127,9 @@ _DUE: Final = "status = 'pending' AND coalesce(next_attempt_at <= clock_timestam
 def waiting(connection: Connection) -> list[Waiting]:
     """By entity, the longest waiting first. Commits."""
     found = connection.execute(
-        "SELECT source, entity, count(*), min(received_at), max(id) "  # noqa: S608  a constant
+        "SELECT source, entity, count(*), count(record_id), max(received_at) "  # noqa: S608
         f"FROM ingestion_webhook_event WHERE {_DUE} AND entity IS NOT NULL "
-        "GROUP BY 1, 2 ORDER BY 4"
+        "GROUP BY 1, 2 ORDER BY min(id)"
     ).fetchall()
     connection.commit()
     return [Waiting(*row) for row in found]

@@ -212,7 +212,11 @@ def test_a_sender_is_expected_once_its_secret_is_set(
     crm: str, environment: pytest.MonkeyPatch
 ) -> None:
     found = webhooks(crm)
-    assert not found.is_expected(current())
+    assert not found.is_expected
     (secret,) = [variable.name for variable in found.variables if variable.secret]
+    environment.setenv(f"{secret}_FILE", "/nowhere")
+    assert found.is_expected
+    environment.delenv(f"{secret}_FILE")
     environment.setenv(secret, "a-long-secret")
-    assert found.is_expected(current())
+    assert found.is_expected
+    assert found.given(current())[secret] == "a-long-secret"

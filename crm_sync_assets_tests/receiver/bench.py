@@ -27,6 +27,9 @@ SECRETS = {
     "PIPEDRIVE_WEBHOOK_USER": "acme",
     "PIPEDRIVE_WEBHOOK_PASSWORD": "pipedrive-webhook-password-1",
     "CALLRAIL_WEBHOOK_KEY": "072e77e426f92738a72fe23c4d1953b4",
+    "ARRIVY_WEBHOOK_TOKEN": "arrivy-webhook-token-1",
+    "SALESRABBIT_WEBHOOK_TOKEN": "salesrabbit-webhook-token-1",
+    "LEADCONDUIT_WEBHOOK_TOKEN": "leadconduit-webhook-token-1",
 }
 
 

@@ -153,6 +153,70 @@ def test_pipedrive_and_callrail_are_proven_their_own_way(
     ]
 
 
+TASK = {
+    "EVENT_ID": 4925812092436481,
+    "EVENT_TYPE": "TASK_STATUS",
+    "EVENT_SUB_TYPE": "COMPLETE",
+    "EVENT_TIME": "2024-04-12T14:55:10-04:00",
+    "OBJECT_ID": 5741255437975552,
+    "OBJECT_TYPE": "TASK",
+}
+LEAD = {
+    "leadId": 123456789,
+    "formData": {"Roof age": "12"},
+    "leadMetaData": {"status": "Set", "dateModified": "2024-04-12T13:12:45+00:00"},
+}
+
+
+@pytest.mark.parametrize(
+    ("crm", "told", "found"),
+    [
+        ("arrivy", TASK, ("TASK_STATUS", "tasks", "5741255437975552", "changed", "pending")),
+        (
+            "arrivy",
+            {**TASK, "EVENT_TYPE": "TASK_DELETED"},
+            ("TASK_DELETED", "tasks", "5741255437975552", "deleted", "pending"),
+        ),
+        (
+            "arrivy",
+            {**TASK, "EVENT_TYPE": "LATE", "OBJECT_TYPE": None, "OBJECT_ID": 1},
+            ("LATE", None, "1", "changed", "ignored"),
+        ),
+        (
+            "arrivy",
+            {**TASK, "EVENT_TYPE": "SOMETHING_NEW"},
+            ("SOMETHING_NEW", "tasks", "5741255437975552", "changed", "pending"),
+        ),
+        ("salesrabbit", LEAD, ("form", "leads", "123456789", "changed", "pending")),
+        ("salesrabbit", {"leadId": None}, ("lead", None, None, "changed", "ignored")),
+        (
+            "leadconduit",
+            {"lead_id": "5f3a", "event_time": "2024-04-12T13:12:45Z", "email": "a@example.com"},
+            ("lead", "leads", None, "created", "pending"),
+        ),
+    ],
+)
+def test_senders_that_sign_nothing_send_a_token_along(
+    receiver: Serving,
+    warehouse: Warehouse,
+    crm: str,
+    told: dict[str, Any],
+    found: tuple[str | None, ...],
+) -> None:
+    path, token = f"/webhooks/{crm}", SECRETS[f"{crm.upper()}_WEBHOOK_TOKEN"]
+    assert receiver.post(path, json=told).status_code == 401
+    assert receiver.post(path, json=told, headers={"X-Webhook-Token": "x"}).status_code == 401
+    assert kept(warehouse) == []
+    for _ in range(2):
+        answer = receiver.post(path, json=told, headers={"X-Webhook-Token": token})
+        assert answer.status_code == 200
+        assert answer.text == ('{"outcome":"success"}' if crm == "leadconduit" else "")
+    (row,) = kept(warehouse, "event_type, entity, record_id, happened, status")
+    assert row == found
+    in_address = receiver.post(f"{path}?token={token}", json=told)
+    assert in_address.status_code == (200 if crm == "salesrabbit" else 401)
+
+
 def test_what_is_not_proven_leaves_nothing(receiver: Serving, warehouse: Warehouse) -> None:
     assert receiver.hubspot(event(1), secret="another-secret").status_code == 401
     assert receiver.hubspot(event(1), at=time.time() - 301).status_code == 401

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync_assets.crms.arrivy.statuses import problem
 from crm_sync_assets.crms.arrivy.variables import VARIABLES
+from crm_sync_assets.crms.arrivy.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
@@ -45,6 +46,7 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("arrivy",),
     variables=VARIABLES,
+    webhooks=WEBHOOKS,
     refers={"group_id": "groups.id", "status_id": "statuses.id", "booking_id": "bookings.id"},
     flags=(
         _status("booking_status", "bookings"),

@@ -13,4 +13,10 @@ STATUS_HOURS = optional(
     "48",
 )
 
-VARIABLES = (AUTH_KEY, AUTH_TOKEN, BASE_URL, STATUS_HOURS)
+WEBHOOK_TOKEN = optional(
+    "ARRIVY_WEBHOOK_TOKEN",
+    "the value of the header X-Webhook-Token that its webhooks were given",
+    secret=True,
+)
+
+VARIABLES = (AUTH_KEY, AUTH_TOKEN, BASE_URL, STATUS_HOURS, WEBHOOK_TOKEN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from crm_sync_assets.crms.leadconduit.variables import VARIABLES
+from crm_sync_assets.crms.leadconduit.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
@@ -47,6 +48,7 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("leadconduit",),
     variables=VARIABLES,
+    webhooks=WEBHOOKS,
     flags=(
         Flag(
             "config",

@@ -16,4 +16,10 @@ TYPES_BY = optional(
     "parameter",
 )
 
-VARIABLES = (API_KEY, BASE_URL, TYPES_BY)
+WEBHOOK_TOKEN = optional(
+    "LEADCONDUIT_WEBHOOK_TOKEN",
+    "the header X-Webhook-Token that the recipient step of its flows sends",
+    secret=True,
+)
+
+VARIABLES = (API_KEY, BASE_URL, TYPES_BY, WEBHOOK_TOKEN)

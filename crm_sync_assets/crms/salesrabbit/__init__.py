@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.crms.salesrabbit.variables import VARIABLES
+from crm_sync_assets.crms.salesrabbit.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 
@@ -36,5 +37,6 @@ CRM = Crm(
     owners=("team:data-engineering",),
     kinds=("salesrabbit",),
     variables=VARIABLES,
+    webhooks=WEBHOOKS,
     refers={"user_id": "users.id", "changed_by_user_id": "users.id", "lead_id": "leads.id"},
 )

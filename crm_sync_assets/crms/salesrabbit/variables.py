@@ -11,4 +11,10 @@ TOKEN = Variable(
 )
 BASE_URL = optional("SALESRABBIT_BASE_URL", "where SalesRabbit is", "https://api.salesrabbit.com")
 
-VARIABLES = (TOKEN, BASE_URL)
+WEBHOOK_TOKEN = optional(
+    "SALESRABBIT_WEBHOOK_TOKEN",
+    "the secret in the address (?token=) or header X-Webhook-Token of its webhooks",
+    secret=True,
+)
+
+VARIABLES = (TOKEN, BASE_URL, WEBHOOK_TOKEN)

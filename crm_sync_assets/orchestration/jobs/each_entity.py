@@ -47,16 +47,19 @@ What it raises of ours fails this entity, and no other.
 class EachEntity:
     """Work that is done to every entity of a CRM, as a job and a schedule of it.
 
-    `cron` is its schedule's day and hour; in `does` and `schedule_does` stands {crm} for the CRM.
+    `cron` is its schedule's day and hour, empty where something else starts it; in `does` and
+    `schedule_does` stands {crm} for the CRM. What is `pooled` waits for its turn among the CRM's
+    runs.
     """
 
     verb: str
     work: Work
     config_type: type[Chosen]
     does: str
-    schedule: str
-    cron: str
-    schedule_does: str
+    schedule: str = ""
+    cron: str = ""
+    schedule_does: str = ""
+    pooled: bool = True
 
     def job(self, crm: Crm, entities: tuple[Entity, ...]) -> dg.JobDefinition:
         """The job `<crm>_<verb>`; it fails, at its end, with all that went wrong.
@@ -68,7 +71,7 @@ class EachEntity:
         @dg.op(
             name=f"{verb}_{crm.name}",
             required_resource_keys={crm.name, "warehouse"},
-            pool=crm.name,
+            pool=crm.name if self.pooled else None,
             out=dg.Out(dg.Nothing),
         )
         def each(context: dg.OpExecutionContext, config: config_type) -> None:  # type: ignore[valid-type]
