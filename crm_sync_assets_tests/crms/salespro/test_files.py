@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_sync_assets.clients.csvs.places import opened
-from crm_sync_assets.declarations.contract import Usage
-from crm_sync_assets.errors import Closed, FatalError, Refused, TransientError, UsageError
+from crm_sync_assets.errors import Closed, FatalError, Refused, UsageError
 from crm_sync_assets_tests.crms.bench import DAY
 from crm_sync_assets_tests.crms.salespro.conftest import Bench
 
@@ -158,16 +156,6 @@ def test_a_file_of_before_overwrites_no_newer_line(bench: Bench, tmp_path: Path)
     bench.sync("users")
     bench.sync("users", path=str(old))
     assert bench.rows("users")[str(key[0])]["company_id"] == "c-9"
-
-
-def test_a_file_that_is_written_while_it_is_read_fails(bench: Bench, tmp_path: Path) -> None:
-    file = tmp_path / "users.csv"
-    file.write_bytes(b"a")
-    with (
-        pytest.raises(TransientError, match="changed while it was read"),
-        opened(str(file), "user", "SALESPRO_USERS_CSV", "users", bench.client._server, Usage()),
-    ):
-        file.write_bytes(b"ab")
 
 
 def test_a_users_address_is_the_name_where_that_is_one(bench: Bench) -> None:
