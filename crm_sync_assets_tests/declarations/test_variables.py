@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crm_sync_assets.cli.entities import read_from_environment, with_crms
-from crm_sync_assets.clients.csvs.source import CsvFile
+from crm_sync_assets.clients.csvfiles.source import CsvFile
 from crm_sync_assets.clients.rest.api import Api
 from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.crms.gsheet.sources import Sheet

@@ -65,7 +65,7 @@ class Athena:
 
     @staticmethod
     def _run(results: Results) -> None:
-        for _ in results.pages(Place.first()):
+        for _ in results.pages(Place()):
             pass
 
     def _reading(self, read: Read, source: Table, usage: Usage) -> Reading:

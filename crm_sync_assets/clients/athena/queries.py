@@ -1,8 +1,8 @@
 """One reading of a table: one query, in the order of changes, its result page by page.
 
-The query's id is in the cursor, and before it has one the token that it is ordered with: a reading
-that is resumed takes up the query that runs, or the result that is there, at the page where it was.
-A result that is gone, and a query that fails for a reason that passes, is ordered again.
+The query's id is in the cursor, so that a reading that is resumed takes up the query that runs, or
+the result that is there, at the page where it was. A result that is gone, and a query that fails
+for a reason that passes, is ordered again.
 
 What a query scans is what AWS charges for. It is counted, and a query that scans more than a
 setting allows is stopped. Its place stays in the cursor: what comes next refuses before it orders
@@ -43,32 +43,25 @@ class _Anew(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reading is. `request` is the token a query is ordered with, `query` its id.
+    """Where a reading is: in which query, and before which page of its result.
 
-    `token` leads to the next page, and is None before the first; `scanned` are the bytes of the
-    query, once it is over, or was stopped for them. `ended` says that the last page was read.
+    `query` is its id, None before it is ordered. `token` leads to the next page, and is None before
+    the first; `scanned` are the bytes of the query, once it is over, or was stopped for them.
+    `ended` says that the last page was read.
     """
 
-    request: str
     query: str | None = None
     token: str | None = None
     scanned: int | None = None
     ended: bool = False
 
     @classmethod
-    def first(cls) -> Place:
-        return cls(str(uuid.uuid4()))
-
-    @classmethod
-    def of(cls, cursor: Cursor | None) -> Place:
-        if not cursor:
-            return cls.first()
-        names = ("request", "query", "token", "scanned", "ended")
+    def of(cls, cursor: Cursor) -> Place:
+        names = ("query", "token", "scanned", "ended")
         return cls(**{name: cursor[name] for name in names if name in cursor})
 
     def cursor(self) -> dict[str, Any]:
         told = {
-            "request": self.request,
             "query": self.query,
             "token": self.token,
             "scanned": self.scanned,
@@ -112,7 +105,7 @@ class Results:
                         "another query."
                     ) from None
                 self.service.session.wait_to_ask_again(tries, f"{error}: ordering the query again")
-                place = Place.first()
+                place = Place()
 
     @property
     def _subject(self) -> str:
@@ -134,7 +127,8 @@ class Results:
         """The place with a query that has succeeded, what it scanned counted once."""
         taken_up, query = place.query is not None, place.query
         if query is None:
-            query = self.service.start(self.statement, place.request)
+            # However often the request is sent, it is one query.
+            query = self.service.start(self.statement, token=str(uuid.uuid4()))
             log.info("%s: query %s ordered", self._subject, query)
             place = replace(place, query=query)
         now = yield from self._over(place, query, taken_up=taken_up)

@@ -74,7 +74,7 @@ class Reading:
         """The records of rows that have one of these values in the column `by`."""
         assert self.source.by is not None
         select = replace(self.select, among=(self.source.by, values))
-        for rows, _ in self.results_of(select, self.read.page_size).pages(Place.first()):
+        for rows, _ in self.results_of(select, self.read.page_size).pages(Place()):
             yield self.page(rows, {})
 
     def page(self, rows: Sequence[Record], cursor: Cursor) -> Page:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crm_sync_assets.clients.auth import Proof, Request
-from crm_sync_assets.errors import NotSet, UsageError
+from crm_sync_assets.errors import NotSet, Unauthorized, UsageError
 
 SERVICE: Final = "athena"
 SIGNED: Final = ("Content-Type", "X-Amz-Target")
@@ -44,6 +44,7 @@ class Signed:
         """Raises UsageError where botocore is not installed, NotSet where there are no keys."""
         try:
             from botocore.credentials import Credentials
+            from botocore.exceptions import BotoCoreError
             from botocore.session import Session
         except ImportError:
             raise UsageError(
@@ -53,7 +54,10 @@ class Signed:
         if keys is not None:
             found: Any = Credentials(keys.access_key, keys.secret, keys.token)
         else:
-            found = Session().get_credentials()
+            try:
+                found = Session().get_credentials()
+            except BotoCoreError as error:
+                raise UsageError(f"AWS's own ways to find credentials failed: {error}") from None
         if found is None:
             raise NotSet(
                 f"{variable} is not set, and AWS's own ways to find credentials have none: give "
@@ -64,8 +68,12 @@ class Signed:
     def proof(self, request: Request) -> Proof:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
 
-        frozen = self.credentials.get_frozen_credentials()
+        try:
+            frozen = self.credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise Unauthorized(f"AWS's credentials could not be renewed: {error}") from None
         sent = {name: request.headers[name] for name in SIGNED if name in request.headers}
         ready = AWSRequest(
             method=request.method,

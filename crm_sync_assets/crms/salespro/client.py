@@ -15,9 +15,9 @@ from crm_sync_assets.clients.athena.service import Settings
 from crm_sync_assets.clients.athena.signing import Keys, Signed
 from crm_sync_assets.clients.athena.source import Table
 from crm_sync_assets.clients.athena.sql import is_name
-from crm_sync_assets.clients.csvs import reading as csv
-from crm_sync_assets.clients.csvs.places import File, is_address, opened
-from crm_sync_assets.clients.csvs.source import CsvFile
+from crm_sync_assets.clients.csvfiles import reading as csv
+from crm_sync_assets.clients.csvfiles.places import File, is_address, opened
+from crm_sync_assets.clients.csvfiles.source import CsvFile
 from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.limits import Budget, account_key
 from crm_sync_assets.clients.rest.account import RestAccount

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from crm_sync_assets.clients.athena.signing import Keys, Signed
 from crm_sync_assets.clients.auth import Request
-from crm_sync_assets.errors import NotSet, UsageError
+from crm_sync_assets.errors import NotSet, Unauthorized, UsageError
 
 KEYS = Keys("AKIAEXAMPLE", "a-secret-of-some-length")
 VARIABLE = "SALESPRO_SECRET_ACCESS_KEY"
@@ -62,6 +63,22 @@ def test_without_keys_those_of_the_environment_count(bare: pytest.MonkeyPatch) -
 def test_where_no_keys_are_found_the_variable_is_named(bare: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotSet, match=f"{VARIABLE} is not set"):
         Signed.with_credentials("us-east-1", VARIABLE, None)
+
+
+def test_a_profile_that_there_is_not_is_one_line(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("AWS_PROFILE", "nowhere")
+    with pytest.raises(UsageError, match="nowhere"):
+        Signed.with_credentials("us-east-1", VARIABLE, None)
+
+
+class _Expired:
+    def get_frozen_credentials(self) -> None:
+        raise CredentialRetrievalError(provider="a role", error_msg="expired")
+
+
+def test_credentials_that_cannot_be_renewed_are_refused() -> None:
+    with pytest.raises(Unauthorized, match="expired"):
+        Signed("us-east-1", VARIABLE, None, _Expired()).proof(ASKED)
 
 
 def test_keys_that_are_given_are_not_tried_twice() -> None:

@@ -178,9 +178,11 @@ def test_what_was_paid_for_is_used_once_the_setting_is_raised(bench: Bench) -> N
     bench.turn(scanned=7_000_000, polls=0)
     with pytest.raises(TooCostly):
         bench.sync("customers")
+    assert bench.history()[-1]["performance_metrics"]["bytes_scanned"] == 7_000_000
     bench.configure(most_scanned_mb=0)
     bench.sync("customers")
     assert bench.calls(ORDERS) == 1
+    assert "bytes_scanned" not in bench.history()[-1]["performance_metrics"]
     assert bench.wrong("customers") == []
 
 

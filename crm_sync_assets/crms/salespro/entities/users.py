@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_sync_assets.clients.csvs.source import CsvFile
+from crm_sync_assets.clients.csvfiles.source import CsvFile
 from crm_sync_assets.crms.salespro.columns import flag
 from crm_sync_assets.crms.salespro.variables import USERS as FILE
 from crm_sync_assets.declarations.columns import camel, each, email, phone, text, timestamp

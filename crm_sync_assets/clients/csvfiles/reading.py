@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from crm_sync_assets.clients.csvs.places import File
-from crm_sync_assets.clients.csvs.source import CsvFile
+from crm_sync_assets.clients.csvfiles.places import File
+from crm_sync_assets.clients.csvfiles.source import CsvFile
 from crm_sync_assets.clients.files import Line, lines
 from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.contract import Page, Read

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from crm_sync_assets.clients.csvs.places import file_at, opened, origin_of
+from crm_sync_assets.clients.csvfiles.places import file_at, opened, origin_of
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.errors import TransientError, UsageError
 
