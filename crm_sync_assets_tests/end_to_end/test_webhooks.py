@@ -21,7 +21,7 @@ from crm_sync_assets.sandbox.crms.pipedrive import webhooks as pipedrive
 from crm_sync_assets.sandbox.webhooks import Sender
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
-from crm_sync_assets_tests.receiver.bench import SECRETS, Serving, serving
+from crm_sync_assets_tests.receiver.bench import SECRETS, Serving, event, serving
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, differences, entity_differences
 
@@ -118,6 +118,33 @@ def test_with_deliveries_lost_one_more_delta_brings_the_truth(
     sandbox.clock.advance(900)
     synced.all()
     assert differences(sandbox, synced.warehouse, purges_seen=False) == []
+
+
+def test_a_link_that_is_told_is_read_from_either_side(
+    sandbox: Sandbox, synced: HubSpotSyncs, receiver: Serving
+) -> None:
+    world, warehouse = sandbox.hubspot, synced.warehouse
+    contact = world.create("contacts", {"firstname": "Ann"})
+    deals = [world.create("deals", {"dealname": f"Roof {n}"}) for n in range(2)]
+    for deal in deals:
+        world.associate("contacts", contact, "deals", deal)
+    told = [
+        event(1, "contact.associationChange", associationType="CONTACT_TO_DEAL",
+              fromObjectId=int(contact), toObjectId=int(deals[0])),
+        event(2, "deal.associationChange", associationType="DEAL_TO_CONTACT",
+              fromObjectId=int(deals[1]), toObjectId=int(contact)),
+    ]  # fmt: skip
+    assert receiver.hubspot(*told).status_code == 200
+    all_turns(warehouse)
+    query = (
+        "SELECT deal_id FROM hubspot_contact_deal_assoc "
+        "WHERE contact_id = %s AND deleted_at IS NULL ORDER BY deal_id"
+    )
+    assert rows(warehouse, query, contact) == [(deal,) for deal in sorted(deals)]
+    world.dissociate("contacts", contact, "deals", deals[0])
+    assert receiver.hubspot({**told[0], "eventId": 3}).status_code == 200
+    all_turns(warehouse)
+    assert rows(warehouse, query, contact) == [(deals[1],)]
 
 
 def test_signed_with_another_secret_nothing_is_believed(

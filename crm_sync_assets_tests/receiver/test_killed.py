@@ -17,6 +17,7 @@ import pytest
 
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.receiver.bench import event, hubspot, kept
+from crm_sync_assets_tests.surroundings import Server
 
 
 class Running:
@@ -94,6 +95,52 @@ def test_what_was_answered_is_there_after_a_kill(
         assert answer.status_code == 200
     status, said = again.stop()
     assert (status, said) == (0, "")
+
+
+def test_what_was_answered_is_there_after_a_restart_of_the_server(
+    secrets: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the server it says 503, and goes on by itself once it is back."""
+    server = Server(tmp_path / "postgres")
+    secrets.setenv("CRM_SYNC_WAREHOUSE_URL", server.url)
+    running = Running(tmp_path, 1)
+    answered, refused, over = list[int](), list[int](), threading.Event()
+
+    def send(start: int) -> None:
+        number = start
+        with httpx.Client(timeout=20) as client:
+            while not over.is_set():
+                number += 1
+                request = hubspot(f"{running.url}/webhooks/hubspot", event(number))
+                status = client.request(**request).status_code
+                (answered if status == 200 else refused).append(number)
+                assert status in (200, 503)
+
+    def wait_for(more: int) -> None:
+        deadline = time.monotonic() + 60
+        while len(answered) < more:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor(4) as threads:
+        sending = [threads.submit(send, 100_000 * n) for n in range(4)]
+        try:
+            wait_for(50)
+            server.cut()
+            time.sleep(0.3)
+            before = len(answered)
+            server.start()
+            wait_for(before + 50)
+        finally:
+            over.set()
+        for one in sending:
+            one.result()
+    warehouse = Warehouse(server.url)
+    stored = {int(key.partition(":")[0]) for key, _ in kept(warehouse)}
+    assert set(answered) <= stored
+    warehouse.close()
+    assert running.stop()[0] == 0
+    server.stop()
 
 
 def test_who_stops_answers_what_it_has_begun(
