@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from crm_sync_assets.clients.decoding import loads
+from crm_sync_assets.clients.decoding import Format
 from crm_sync_assets.errors import Deferred, FatalError
 from crm_sync_assets.masking import excerpt, masked
 
@@ -24,7 +24,7 @@ LONGEST_PAUSE: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete response. `json` is the decoded body where JSON was expected, else None."""
+    """A complete response. `json` is the decoded body, None where bytes were expected."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -138,25 +138,29 @@ class Again(Exception):
 
 def decode(
     answer: Answer,
-    expect: Literal["json", "bytes"],
+    expect: Format | None,
     check: Check | None,
     secrets: Sequence[str],
 ) -> Answer:
-    """The answer with its body decoded. Raises Again when it is not what was asked for."""
+    """The answer with its body decoded; as bytes where no format is expected.
+
+    Raises Again when it is not what was asked for.
+    """
     value: Any = None
-    if expect == "bytes" and answer.status == 200 and not _says_it_is_whole(answer):
+    if expect is None and answer.status == 200 and not _says_it_is_whole(answer):
         raise Again(f"{answer.request} ended with the connection: nothing says it is whole")
-    if expect == "json" and (answer.body or answer.status == 200):
+    if expect is not None and (answer.body or answer.status == 200):
         kind = answer.header("content-type") or ""
-        if kind and "json" not in kind:
+        if kind and expect.kind not in kind:
             shown = excerpt(answer.body, secrets)
-            raise Again(f"{answer.request} sent {kind}, not JSON: {shown}", content=True)
+            raise Again(f"{answer.request} sent {kind}, not {expect.name}: {shown}", content=True)
         try:
-            value = loads(answer.body)
+            value = expect.loads(answer.body)
         except ValueError as error:
             shown = excerpt(answer.body, secrets)
             raise Again(
-                f"{answer.request} sent JSON that cannot be read ({error}): {shown}", content=True
+                f"{answer.request} sent {expect.name} that cannot be read ({error}): {shown}",
+                content=True,
             ) from error
     if check is not None:
         try:
@@ -169,7 +173,7 @@ def decode(
 
 
 def _says_it_is_whole(answer: Answer) -> bool:
-    """Whether a body cut short would have been noticed; JSON that is cut does not parse."""
+    """Whether a body cut short would have been noticed; what is parsed is noticed anyway."""
     is_counted = (answer.header("content-length") or "").isdecimal()
     return (
         is_counted
@@ -202,6 +206,8 @@ def retry_after(answer: Answer) -> float | None:
 def is_page(answer: Answer) -> bool:
     """Whether it is a page for people: what a gateway or a firewall answers in the API's place."""
     kind = (answer.header("content-type") or "").lower()
+    if "xml" in kind and "html" not in kind:
+        return False
     return "html" in kind or answer.body[:64].lstrip().startswith(b"<")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +28,23 @@ def loads(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _lenient(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How an API writes its answers.
+
+    `kind` is what their Content-Type has in it, `accept` what they are asked for with. `loads`
+    makes a value of a body, and raises ValueError for what is none, or cut short.
+    """
+
+    name: str
+    kind: str
+    accept: str
+    loads: Callable[[bytes], Any]
+
+
+JSON: Final = Format("JSON", "json", "application/json", loads)
 
 
 def dumps(value: Any) -> bytes:

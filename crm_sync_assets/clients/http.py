@@ -37,7 +37,7 @@ from crm_sync_assets.clients.answers import (
 )
 from crm_sync_assets.clients.auth import NOTHING, Auth, Proof, Request
 from crm_sync_assets.clients.bodies import whole_body
-from crm_sync_assets.clients.decoding import dumps
+from crm_sync_assets.clients.decoding import JSON, Format, dumps
 from crm_sync_assets.clients.host import Host, named_by_a_grant
 from crm_sync_assets.clients.limits import Budget, Cost
 from crm_sync_assets.clients.patience import Patience
@@ -66,8 +66,8 @@ class Http:
 
     Straight to it, or by httpx through the proxy that the environment names. Where a token came
     with another base URL, requests go there. `windows` are the budget windows of an ordinary
-    request. `is_live` says that answers must come from the source and not from a cache. `transport`
-    replaces the network in tests, `sleep` the waiting.
+    request, `format` is that of its answer. `is_live` says that answers must come from the source
+    and not from a cache. `transport` replaces the network in tests, `sleep` the waiting.
     """
 
     def __init__(
@@ -80,11 +80,13 @@ class Http:
         dialect: Dialect | None = None,
         windows: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
+        format: Format = JSON,
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         is_live: bool = True,
     ) -> None:
         self.is_live = is_live
+        self.format = format
         self.base_url = base_url.rstrip("/")
         self.auth = auth
         self.budget = budget
@@ -97,7 +99,7 @@ class Http:
         self._opening = threading.Lock()
         self._headers = {
             "User-Agent": USER_AGENT,
-            "Accept": "application/json",
+            "Accept": format.accept,
             "Accept-Encoding": "gzip",
             "Cache-Control": "no-cache",
             **(headers or {}),
@@ -226,7 +228,7 @@ class _Asking:
     body: bytes | None
     headers: dict[str, str]
     accept: frozenset[int]
-    expect: Literal["json", "bytes"]
+    expect: Format | None
     check: Check | None
     most_bytes: int
     failures: int = 0
@@ -283,7 +285,7 @@ class Session:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Iterable[int] = (200,),
-        expect: Literal["json", "bytes"] = "json",
+        expect: Literal["json", "bytes"] | Format = "json",
         check: Check | None = None,
         windows: Sequence[str] | None = None,
         cost: Cost = 1,
@@ -291,17 +293,19 @@ class Session:
     ) -> Answer:
         """The answer, complete and of an accepted status.
 
-        Each try takes `cost` places of every window, or of each what `cost` names. `check` looks at
+        Each try takes `cost` places of every window, or of each what `cost` names. It is decoded as
+        the API writes, or as a format of its own, or left as bytes. `check` looks at
         the decoded body; what it finds wrong is tried again like a body cut short. Raises
         TransientError when the tries are used up, Deferred when the source wants a longer pause
         than the time budget has left, TooLarge for more than `most_bytes`, FatalError for what no
         retry mends.
         """
         body, sent = _sent(json, form, headers)
-        asking = _Asking(
-            method, path, params, body, sent, frozenset(accept), expect, check, most_bytes
-        )
         http = self._http
+        format = http.format if expect == "json" else None if expect == "bytes" else expect
+        asking = _Asking(
+            method, path, params, body, sent, frozenset(accept), format, check, most_bytes
+        )
         while True:
             lease = self._take(http.windows if windows is None else windows, cost)
             proof = self._proof(asking, lease)

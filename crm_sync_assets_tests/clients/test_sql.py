@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_sync_assets.clients.sql.database import Database, parsed_url
-from crm_sync_assets.clients.sql.zones import Zone
+from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations.contract import Usage
 from crm_sync_assets.declarations.readers import READERS, client_kind
 from crm_sync_assets.errors import FatalError, UsageError

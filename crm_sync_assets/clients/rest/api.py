@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 
 from crm_sync_assets.clients.answers import Dialect
+from crm_sync_assets.clients.decoding import JSON, Format
 from crm_sync_assets.clients.rest.auth import Kind
 from crm_sync_assets.clients.rest.source import Each
 from crm_sync_assets.declarations.variables import Variable
@@ -20,7 +21,8 @@ class Api:
     all of it. `probe` is a path that any credentials may read, `account` where its answer names the
     account, `named` where it has a name for people. `members` are what the credentials see, where
     several are read; they are asked for in the place of `probe`. `windows` are those of the budget
-    that each request counts in. What `defaults` has is given to every source made by `rest`.
+    that each request counts in, `format` is that of answers. What `defaults` has is given to every
+    source made by `rest`.
     """
 
     base: str
@@ -34,6 +36,7 @@ class Api:
     windows: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect)
+    format: Format = JSON
     name: str = ""
 
     def __post_init__(self) -> None:

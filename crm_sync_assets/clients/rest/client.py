@@ -50,7 +50,12 @@ class RestClient(RestAccount):
         default = api.base.format(**self._filling(api))
         base_url = addresses.base_url(self._environment, api.base_variable, default)
         return self.open_api(
-            base_url, api.auth, windows=api.windows, headers=api.headers, dialect=api.dialect
+            base_url,
+            api.auth,
+            windows=api.windows,
+            headers=api.headers,
+            dialect=api.dialect,
+            format=api.format,
         )
 
     def _filling(self, api: Api) -> dict[str, str]:

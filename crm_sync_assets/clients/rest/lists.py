@@ -98,6 +98,9 @@ class Lists:
         params = dict(ask.params)
         if ask.address is None and job is None:
             params |= self.asked_for(step)
+        for name, condition in ask.narrowed.items():
+            asked = params.get(name)
+            params[name] = f"({asked}) and {condition}" if asked else condition
         where = sweep.records if sweep.records is not None else source.records
         answer = self._asked(
             step,

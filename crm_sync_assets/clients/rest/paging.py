@@ -22,10 +22,14 @@ Position = Any
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one page is asked for with; `address` is a path and query that the API gave."""
+    """What one page is asked for with; `address` is a path and query that the API gave.
+
+    `narrowed` are conditions, by their parameters, beside those that say what the list has.
+    """
 
     params: Mapping[str, str] = field(default_factory=dict)
     address: str | None = None
+    narrowed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Moved(Exception):

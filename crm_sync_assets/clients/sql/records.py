@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from crm_sync_assets.clients.sql.database import SourceColumn
-from crm_sync_assets.clients.sql.zones import Zone
+from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations.entity import Entity, Record
 
 _BINARY = frozenset(["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bytea"])

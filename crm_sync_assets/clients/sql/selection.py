@@ -12,7 +12,7 @@ from crm_sync_assets.clients.sql.database import Database, SourceColumn, named_c
 from crm_sync_assets.clients.sql.keys import Keys
 from crm_sync_assets.clients.sql.records import Records
 from crm_sync_assets.clients.sql.sources import Join, Table
-from crm_sync_assets.clients.sql.zones import Zone
+from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations.contract import Page, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import FatalError

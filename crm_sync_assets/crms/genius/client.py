@@ -13,7 +13,7 @@ from crm_sync_assets.clients.sql.database import Database, parsed_url
 from crm_sync_assets.clients.sql.reading import TableReading
 from crm_sync_assets.clients.sql.selection import Selection
 from crm_sync_assets.clients.sql.sources import Table
-from crm_sync_assets.clients.sql.zones import Zone
+from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.errors import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.cli import exits
-from crm_sync_assets.clients.sql.zones import Zone
+from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.sandbox.crms.genius.world import World
