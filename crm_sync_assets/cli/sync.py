@@ -20,7 +20,7 @@ from crm_sync_assets.cli.arguments import Parser, add_flags, flags
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, flags_of, is_named
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.flags import Flags
+from crm_sync_assets.declarations.flags import Flags, is_called
 from crm_sync_assets.declarations.overrides import client_for, refuse_unknown_crms
 from crm_sync_assets.declarations.switches import lacking
 from crm_sync_assets.engine.measures import collecting_nothing
@@ -74,10 +74,28 @@ def _add_options(parser: Parser, kind: type[Flags]) -> None:
 def run(crm: Crm, words: Sequence[str]) -> int:
     """Sync these entities of one CRM; 0 only if every one ended as `success`."""
     given = parser(crm).parse(words)
-    whole = [*given.entities] == [registry.ALL]
-    wanted = [(crm, chosen(crm, given.entities))]
-    named = {name.replace("-", "_") for name in given.entities}
+    entities = _asked_for(crm, given)
+    whole = entities == [registry.ALL]
+    wanted = [(crm, chosen(crm, entities))]
+    named = {name.replace("-", "_") for name in entities}
     return _sync(wanted, given, flags_of(crm), whole=whole, named=named)
+
+
+def _asked_for(crm: Crm, given: argparse.Namespace) -> list[str]:
+    """The names of what is to be synced: as words or, of old, in a flag that selects."""
+    words = [*given.entities]
+    for flag in crm.flags:
+        name = getattr(given, flag.name) if flag.selects else None
+        if not name:
+            continue
+        found = [e.sync_type for e in registry.entities(crm.name) if is_called(e, name)]
+        meant = found or [name]
+        if words not in ([], [registry.ALL], meant):
+            raise UsageError(
+                f"--{flag.name} {name} and {', '.join(words)} do not name the same: leave out one"
+            )
+        words = meant
+    return words
 
 
 def parser_of_all() -> Parser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,8 @@ class Flag:
     sync is whole unless somebody asked for less. `entities` are those that take it, all if empty.
     `check` says what is wrong with a value, if anything is. One that `is_pace` says how fast to
     read and not what: a sync that was interrupted resumes at any pace. One that `skips` leaves its
-    entities out, and says nothing to the others of a run.
+    entities out, and says nothing to the others of a run. One that `selects` has the name of the
+    one entity to sync, in the place of naming it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Flag:
     check: Callable[[Any], str | None] | None = None
     is_pace: bool = False
     skips: bool = False
+    selects: bool = False
 
     @property
     def unset(self) -> str | int | bool | None:
@@ -136,6 +139,10 @@ class Flags(BaseModel):
                 taken = ", ".join(flag.entities)
                 raise UsageError(f"{entity} takes no {flag.name}: it is a flag of {taken}")
             value = getattr(self, flag.name)
+            if flag.selects and not is_called(entity, value):
+                raise UsageError(
+                    f"{flag.name} is {value}, and this is {entity}: leave it out, or name its own"
+                )
             if flag.check is not None and (problem := flag.check(value)):
                 raise UsageError(f"{flag.name} is {value}: {problem}")
 
@@ -172,6 +179,11 @@ class Flags(BaseModel):
     def given(self) -> dict[str, Any]:
         """The flags as SyncHistory's `configuration` keeps them."""
         return self.model_dump(mode="json")
+
+
+def is_called(entity: Entity, name: str) -> bool:
+    """Whether it is meant by a name in another spelling, like ActivityResults."""
+    return entity.sync_type.replace("_", "") == re.sub(r"[\s_-]", "", name).lower()
 
 
 OLD_NAMES: Mapping[str, str] = {

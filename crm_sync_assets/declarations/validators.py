@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from crm_sync_assets.declarations.parsing.texts import GUID
+
 MAX_EMAIL = 254
 MAX_REMEMBERED = 500
 REGION = "US"
@@ -191,6 +193,11 @@ def state_names() -> frozenset[str]:
 def object_id(value: str) -> str | None:
     """An identifier of digits only."""
     return None if _DIGITS.fullmatch(value) else "is not an id of digits"
+
+
+def guid(value: str) -> str | None:
+    """A GUID, as it is written in text."""
+    return None if GUID.fullmatch(value) else "is no GUID"
 
 
 _LOCAL_PART = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+'-."

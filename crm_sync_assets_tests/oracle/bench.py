@@ -73,6 +73,12 @@ SETTINGS = {
     "CRM_SYNC_LEADCONDUIT__MAX_ATTEMPTS": "3",
     "CRM_SYNC_LEADCONDUIT__WAIT_SECONDS": "0",
     "CRM_SYNC_LEADCONDUIT__KEEPS_DAYS": "9999",
+    "CRM_SYNC_MARKETSHARP__PAGE_SIZE": "5",
+    "CRM_SYNC_MARKETSHARP__LOAD_ROWS": "5",
+    "CRM_SYNC_MARKETSHARP__PREFETCH_PAGES": "1",
+    "CRM_SYNC_MARKETSHARP__RATE_WINDOWS": "[]",
+    "CRM_SYNC_MARKETSHARP__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_MARKETSHARP__WAIT_SECONDS": "0",
     "CRM_SYNC_GSHEET__PAGE_SIZE": "5",
     "CRM_SYNC_GSHEET__LOAD_ROWS": "5",
     "CRM_SYNC_GSHEET__PREFETCH_PAGES": "1",
@@ -143,6 +149,7 @@ class Bench:
         gsheet = {"gsheet_leads": 12, "gsheet_spends": 14}
         salesforce = {"salesforce_contacts": 25}
         salespro = {"salespro_rows": 20, "salespro_users": 12}
+        marketsharp = {"marketsharp_contacts": 20}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -157,6 +164,7 @@ class Bench:
                 **gsheet,
                 **salesforce,
                 **salespro,
+                **marketsharp,
             )
         )
         os.environ.update(self.sandbox.env())

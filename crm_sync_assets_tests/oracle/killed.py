@@ -29,6 +29,7 @@ from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.gsheet.client import GSheet
 from crm_sync_assets.crms.hubspot.client import HubSpot
 from crm_sync_assets.crms.leadconduit.client import LeadConduit
+from crm_sync_assets.crms.marketsharp.client import MarketSharp
 from crm_sync_assets.crms.pipedrive.client import Pipedrive
 from crm_sync_assets.crms.salesforce.client import Salesforce
 from crm_sync_assets.crms.salespro.client import SalesPro
@@ -100,6 +101,8 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
         return GSheet(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "leadconduit":
         return LeadConduit(env, settings, database_url=env.warehouse_url, sleep=no_wait)
+    if crm_name == "marketsharp":
+        return MarketSharp(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "salesforce":
         return Salesforce(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "salespro":

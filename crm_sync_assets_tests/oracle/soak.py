@@ -26,6 +26,7 @@ from crm_sync_assets_tests.oracle.gsheet import GSheetMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
 from crm_sync_assets_tests.oracle.leadconduit import LeadConduitMachine
 from crm_sync_assets_tests.oracle.machine import EngineMachine, tally
+from crm_sync_assets_tests.oracle.marketsharp import MarketSharpMachine
 from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 from crm_sync_assets_tests.oracle.salesforce import SalesforceMachine
 from crm_sync_assets_tests.oracle.salespro import SalesProMachine
@@ -42,6 +43,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "gsheet": GSheetMachine,
     "salesforce": SalesforceMachine,
     "salespro": SalesProMachine,
+    "marketsharp": MarketSharpMachine,
 }
 
 

@@ -13,6 +13,7 @@ from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.gsheet import YearsOfLeads
 from crm_sync_assets_tests.promises.hubspot import Contacts
 from crm_sync_assets_tests.promises.leadconduit import Submissions
+from crm_sync_assets_tests.promises.marketsharp import MarketSharpContacts, MarketSharpFields
 from crm_sync_assets_tests.promises.pipedrive import Deals, Notes, Stages
 from crm_sync_assets_tests.promises.salesforce import SalesforceContacts
 from crm_sync_assets_tests.promises.salespro import Estimates
@@ -36,6 +37,8 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         YearsOfLeads,
         SalesforceContacts,
         Estimates,
+        MarketSharpContacts,
+        MarketSharpFields,
     )
 }
 

@@ -26,6 +26,7 @@ from crm_sync_assets.declarations.parsing.texts import NUL_REMOVED as NUL_REMOVE
 from crm_sync_assets.declarations.parsing.texts import SURROGATE_REPLACED as SURROGATE_REPLACED
 from crm_sync_assets.declarations.parsing.texts import TooDeep as TooDeep
 from crm_sync_assets.declarations.parsing.texts import email as email
+from crm_sync_assets.declarations.parsing.texts import guid as guid
 from crm_sync_assets.declarations.parsing.texts import is_clean as is_clean
 from crm_sync_assets.declarations.parsing.texts import sanitise as sanitise
 from crm_sync_assets.declarations.parsing.texts import text as text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import math
+import re
 from datetime import date as Date
 from datetime import datetime, timedelta
 from datetime import time as Time
@@ -17,6 +18,9 @@ MAX_DEPTH = 200
 
 MAX_DIGITS = 1000
 """Digits a number may have on either side of its point."""
+
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NO_GUID = "00000000-0000-0000-0000-000000000000"
 
 NUL_REMOVED = "NUL removed"
 SURROGATE_REPLACED = "lone surrogate replaced"
@@ -168,6 +172,17 @@ def email(value: Any) -> str | None:
         return None
     found = found.strip()
     return None if found.lower() == "null" else found
+
+
+def guid(value: Any) -> str | None:
+    """A GUID in lower case and without braces; None for one of zeros. What is none stays text."""
+    found = text(value)
+    if found is None:
+        return None
+    plain = found.strip().strip("{}").lower()
+    if not GUID.fullmatch(plain):
+        return found
+    return None if plain == _NO_GUID else plain
 
 
 def digits(value: int) -> str:

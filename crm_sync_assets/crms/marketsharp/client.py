@@ -1,0 +1,74 @@
+"""The client of MarketSharp: any OData service's, in its zone, with companies as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crm_sync_assets.clients.odata.client import ODataClient
+from crm_sync_assets.clients.odata.feed import ENTRIES
+from crm_sync_assets.clients.zones import Zone
+from crm_sync_assets.crms.marketsharp.api import API
+from crm_sync_assets.crms.marketsharp.signing import decoded
+from crm_sync_assets.crms.marketsharp.variables import COMPANY_ID, SECRET_KEY, TIME_ZONE
+from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
+from crm_sync_assets.declarations.entity import Entity, Record
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.log import logger
+from crm_sync_assets.settings import Environment, SyncSettings
+
+log = logger(__name__)
+
+
+class MarketSharp(ODataClient):
+    """Pages from one company. The options are those of `RestAccount`."""
+
+    def __init__(self, environment: Environment, settings: SyncSettings, **options: Any) -> None:
+        zone = environment.get("MARKETSHARP_TIME_ZONE") or str(TIME_ZONE.default)
+        self.zone = Zone(zone, TIME_ZONE.name)
+        self._company = environment.get(COMPANY_ID.name) or ""
+        if not self._company.isdecimal() and self._company:
+            raise UsageError(f"{COMPANY_ID.name} is {self._company[:40]!r}: give a number")
+        decoded(environment.get(SECRET_KEY.name) or "")
+        super().__init__("marketsharp", [API], environment, settings, **options)
+
+    def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
+        """As any set's, with a word on a flag of old."""
+        if read.options.get("concurrent") and self.first_time("concurrent"):
+            log.info(
+                "marketsharp: concurrent changes nothing: entities go side by side as it is, and "
+                "how many requests may run at once is CRM_SYNC_MARKETSHARP__REQUESTS_AT_ONCE"
+            )
+        yield from super().pages(read, usage)
+
+    def meaning(self, entity: Entity) -> list[Meant]:  # noqa: ARG002  the same for all
+        """The company, and the zone in which moments are understood."""
+        return [
+            Meant("account", self._company, COMPANY_ID.name),
+            Meant("time zone", self.zone.name, TIME_ZONE.name, equals=self.zone.shows_the_same),
+        ]
+
+    def check(self) -> str:
+        return f"{super().check()}; times are read as {self.zone.name}"
+
+    def shaped(self, entity: Entity, entry: Record) -> Record:
+        """With the company's number where its id is none: some companies have GUIDs."""
+        entry = super().shaped(entity, entry)
+        if entity.sync_type == "companies":
+            name = str(entry.get("id") or "")
+            return entry if name.isdecimal() else {**entry, "id": entry.get("number")}
+        company = entry.get("companyid")
+        if not company or company.isdecimal():
+            return entry
+        return {**entry, "companyid": self._numbers(entity).get(company.lower())}
+
+    def _numbers(self, entity: Entity) -> Mapping[str, str | None]:
+        """The numbers of companies by their ids."""
+
+        def ask() -> Any:
+            session = self._https[""].session(entity.name)
+            found = session.get("/Companies").json[ENTRIES]
+            return {str(one.get("id") or "").lower(): one.get("number") for one in found}
+
+        numbers: Mapping[str, str | None] = self.remember("companies", ask)
+        return numbers

@@ -1,0 +1,1 @@
+"""MarketSharp's entities, found here by the registry."""
