@@ -12,7 +12,8 @@ import pytest
 from crm_sync_assets.clients.answers import Answer, Fatal, Pause, Retry
 from crm_sync_assets.crms.salesforce import csvs, dialect, soql
 from crm_sync_assets.crms.salesforce.described import Described, Shown
-from crm_sync_assets.crms.salesforce.selecting import parts_of
+from crm_sync_assets.crms.salesforce.org import Rows
+from crm_sync_assets.crms.salesforce.selecting import _together, parts_of
 from crm_sync_assets.crms.salesforce.soql import Query
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import Deferred, FatalError, Unauthorized
@@ -177,3 +178,11 @@ def test_no_more_than_the_share_of_the_day_is_used(monkeypatch: pytest.MonkeyPat
     # After a while one request looks whether there are more by now.
     monkeypatch.setattr(dialect, "LOOKED_AT", -1.0)
     quota.refuse_if_spent("salesforce.accounts")
+
+
+def test_a_record_without_its_other_part_ends_the_rows() -> None:
+    """It may have changed, or the answer be a shorter one: what follows is asked for again."""
+    first = [{"Id": one, "SystemModstamp": T, "A": one} for one in "abc"]
+    second = [{"Id": one, "SystemModstamp": T, "B": one} for one in "ac"]
+    found = _together(Rows(first, True), Rows(second, True), ["Id", "SystemModstamp"])
+    assert found == Rows([{"Id": "a", "SystemModstamp": T, "A": "a", "B": "a"}], done=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from crm_sync_assets.declarations.entity import Entity
@@ -48,3 +50,42 @@ def test_what_is_deleted_for_good_is_in_a_list_of_its_own(bench: Bench) -> None:
     assert told.strategy.name == "incremental"
     assert bench.rows("leads")[gone]["deleted_at"] is not None
     assert bench.wrong("leads") == []
+
+
+def test_what_comes_meanwhile_is_no_reason_to_list_all(bench: Bench) -> None:
+    """A count of what was there before proves that all of it was read."""
+    bench.configure(page_size=20)
+    bench.pass_time(700)
+
+    def create(_: Any) -> None:
+        bench.sandbox.clock.advance(5)
+        bench.world.create("Contact", {"LastName": "New"})
+
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on=3, callback=create)
+    bench.sync("contacts", full=True)
+    assert len([one for one in bench.queries() if "COUNT" in one]) == 2
+    assert not [one for one in bench.queries() if "ORDER+BY+Id" in one]
+    assert bench.wrong("contacts") == []
+
+
+def test_what_is_deleted_after_it_was_read_first_is_marked(bench: Bench) -> None:
+    bench.configure(page_size=20, load_rows=20, prefetch_pages=1)
+    bench.pass_time(700)
+
+    def archive(_: Any) -> None:
+        bench.sandbox.clock.advance(5)
+        bench.world.archive("Contact", min(bench.rows("contacts")))
+
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on=4, callback=archive)
+    assert bench.sync("contacts").counts.deleted == 1
+    assert bench.wrong("contacts") == []
+
+
+def test_records_by_their_ids_come_in_answers_of_any_length(bench: Bench) -> None:
+    bench.sandbox.knobs.turn({"salesforce_page_size": 7})
+    ids = bench.world.ids("Contact")
+    assert len(ids) > 21
+    bench.world.archive("Contact", ids[-1])
+    pages = bench.by_key(bench.entity("contacts"), *ids)
+    assert {one["Id"] for page in pages for one in page.records} == {*ids[:-1]}
+    assert [one.key for page in pages for one in page.tombstones] == [(ids[-1],)]

@@ -139,7 +139,7 @@ class Selection:
 
     def found(self, now: int) -> tuple["array[int]", dict[int, Version]]:
         """The numbers of the records in order, and the versions of those that were written to."""
-        rows = [row for row in self._candidates(now) if self._holds(*row)]
+        rows = list(self._matching(self._numbers(), now) if self.whole else self._first(now))
         sort(rows, self.query.order, self.field, self._reader)
         start = self.query.offset or 0
         limit = self.query.limit
@@ -160,9 +160,39 @@ class Selection:
             return None
         return number, version
 
-    def _candidates(self, now: int) -> Iterator[tuple[int, Version | None]]:
+    @property
+    def whole(self) -> bool:
+        """Whether all that match have to be looked at; not for the first ones by their stamp."""
+        query, stamp = self.query, self.table.kind.modified.lower()
+        by = [order.field.lower() for order in query.order if not order.descending]
+        return query.limit is None or by[:1] != [stamp] or len(by) < len(query.order)
+
+    def _first(self, now: int) -> Iterator[tuple[int, Version | None]]:
+        """Those that match and can be among the first ones, up to the limit, by their stamp."""
+        order, times, (start, end) = *self.table.base.by_modified(), self._span()
+        records, left, last = self.table.records, self._most, -1
+        yield from self._matching(sorted(records), now)
+        for place in range(start, end):
+            number = order[place]
+            # Stamps are told in whole seconds: those of one belong together.
+            if left <= 0 and times[number] // 1_000 != last:
+                return
+            if number in records:
+                continue
+            for row in self._matching((number,), now):
+                left, last = left - 1, times[number] // 1_000
+                yield row
+
+    @property
+    def _most(self) -> int:
+        return (self.query.offset or 0) + (self.query.limit or 0)
+
+    def _matching(self, numbers: Iterable[int], now: int) -> Iterator[tuple[int, Version | None]]:
+        return (row for row in self._candidates(numbers, now) if self._holds(*row))
+
+    def _candidates(self, numbers: Iterable[int], now: int) -> Iterator[tuple[int, Version | None]]:
         table, shown = self.table, self._world.is_shown
-        for number in self._numbers():
+        for number in numbers:
             record = table.records.get(number)
             version = None
             if record is not None:
@@ -177,16 +207,21 @@ class Selection:
         table = self.table
         first, last = (self._number(id) for id in bounds(self.query.where, "Id"))
         numbers = range(first or 0, table.next_number if last is None else last + 1)
-        low, high = bounds(self.query.where, table.kind.modified)
-        if (low, high) == ("", "~"):
+        if bounds(self.query.where, table.kind.modified) == ("", "~"):
             return numbers
-        order, times = table.base.by_modified()
+        order, (start, end) = table.base.by_modified()[0], self._span()
+        return sorted(n for n in {*order[start:end], *table.written} if n in numbers)
+
+    def _span(self) -> tuple[int, int]:
+        """From where and to where records of the beginning lie, by their stamps."""
+        low, high = bounds(self.query.where, self.table.kind.modified)
+        order, times = self.table.base.by_modified()
         start = bisect_left(order, epoch_ms(low), key=times.__getitem__) if low else 0
         end = len(order)
         if high != "~":
             # Stamps are told in whole seconds.
             end = bisect_right(order, epoch_ms(high) + 999, key=times.__getitem__)
-        return sorted(n for n in {*order[start:end], *table.written} if n in numbers)
+        return start, end
 
     def _number(self, id: str) -> int | None:
         """The lowest number whose id is not below; None of no id of this object."""
