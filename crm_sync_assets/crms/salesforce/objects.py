@@ -75,7 +75,9 @@ def _entity(name: str, said: str | None) -> Entity:
     source = SObject(
         described.name if described else name, modified=modified, any=True, known=bool(said)
     )
-    columns = _columns(described) if described else (ID, timestamp("system_modstamp", at=modified))
+    columns = (
+        columns_of(described) if described else (ID, timestamp("system_modstamp", at=modified))
+    )
     return Entity(
         f"salesforce.{name.lower()}",
         about=f"What the org has of {source.name}, as it describes it.",
@@ -92,7 +94,8 @@ def _stamp(described: Described | None) -> str | None:
     return next((name for name in STAMPS if described.has(name)), None)
 
 
-def _columns(described: Described) -> tuple[Column, ...]:
+def columns_of(described: Described) -> tuple[Column, ...]:
+    """A column per field that can be read, of the kind that its type asks for."""
     found: dict[str, Column] = {ID.name: ID}
     for field in described.fields.values():
         if field.name == "Id" or field.name == TELLING[1]:

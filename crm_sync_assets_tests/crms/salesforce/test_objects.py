@@ -9,6 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from crm_sync_assets.crms.salesforce.described import Described
+from crm_sync_assets.crms.salesforce.objects import columns_of
 from crm_sync_assets.crms.salesforce.truth import live
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import UsageError
@@ -111,6 +113,38 @@ def test_a_field_that_appears_is_a_column_filled_for_old_rows(both: Bench) -> No
     both.sync("asset")
     row = both.rows("asset")[old]
     assert (row["name"], row["score__c"]) == ("Other", Decimal("7.5"))
+    assert {column.name for column in both.entity("asset").columns} - before == {"score__c"}
+
+
+def test_a_column_keeps_its_type(both: Bench) -> None:
+    world: World = both.world
+    world.add_field("Asset", "Score__c", "double", "Score")
+    both.pass_time(700)
+    both.sync("asset")
+    world.remove_field("Asset", "Score__c")
+    world.add_field("Asset", "Score__c", "string", "Score")
+    fits, odd, *_ = world.ids("Asset")
+    both.pass_time(700)
+    world.edit("Asset", fits, {"Score__c": "12.5"})
+    world.edit("Asset", odd, {"Score__c": "much"})
+    both.pass_time(700)
+    both.sync("asset")
+    types = {column.name: column.sql for column in both.entity("asset").columns}
+    assert types["score__c"] == "numeric"
+    rows = both.rows("asset")
+    assert (rows[fits]["score__c"], rows[odd]["score__c"]) == (Decimal("12.5"), None)
+    assert [issue["field"] for issue in rows[odd]["sync_issues"]] == ["score__c"]
+
+
+def test_columns_have_names_of_their_own_that_postgresql_keeps() -> None:
+    long = [f"{'A' * 70}{number}__c" for number in range(2)]
+    names = ["Id", "SystemModstamp", "DeletedAt", "CustomFields", "Order", "Order__c", *long]
+    fields = [{"name": name, "type": "string"} for name in names]
+    found = [one.name for one in columns_of(Described.of({"name": "Odd__c", "fields": fields}))]
+    assert len(found) == len(set(found)) == len(names)
+    assert not {"deleted_at", "custom_fields"} & set(found)
+    assert {"order", "order__c"} < set(found)
+    assert max(map(len, found)) == 63
 
 
 @pytest.mark.parametrize(

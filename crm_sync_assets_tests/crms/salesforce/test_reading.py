@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -42,14 +43,19 @@ def test_what_is_deleted_for_good_is_in_a_list_of_its_own(bench: Bench) -> None:
     bench.pass_time(600)
     for one in (gone, back):
         bench.world.archive("Lead", one)
+    at = bench.sandbox.clock.now().replace(microsecond=0)
     bench.world.purge("Lead", gone)
     bench.world.restore("Lead", back)
     # The list is read from where it was read to, however long ago that is.
     bench.pass_time(2 * DAY)
     told = bench.sync("leads")
     assert told.strategy.name == "incremental"
-    assert bench.rows("leads")[gone]["deleted_at"] is not None
+    assert bench.rows("leads")[gone]["deleted_at"] == at
     assert bench.wrong("leads") == []
+    bench.pass_time(700)
+    bench.sync("leads")
+    *_, before, last = (parse_qs(one.query) for one in bench.asked("/deleted"))
+    assert last["start"] == before["end"]
 
 
 def test_what_comes_meanwhile_is_no_reason_to_list_all(bench: Bench) -> None:
@@ -89,3 +95,14 @@ def test_records_by_their_ids_come_in_answers_of_any_length(bench: Bench) -> Non
     pages = bench.by_key(bench.entity("contacts"), *ids)
     assert {one["Id"] for page in pages for one in page.records} == {*ids[:-1]}
     assert [one.key for page in pages for one in page.tombstones] == [(ids[-1],)]
+
+
+def test_what_a_query_had_as_deleted_is_not_asked_for_again(bench: Bench) -> None:
+    bench.sync("leads")
+    bench.pass_time(700)
+    bench.world.archive("Lead", bench.world.ids("Lead")[0])
+    bench.pass_time(700)
+    bench.sandbox.ledger.reset()
+    assert bench.sync("leads").counts.deleted == 1
+    assert len(bench.queries()) == 1
+    assert len(bench.asked("/deleted")) == 1
