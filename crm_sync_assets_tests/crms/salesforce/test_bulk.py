@@ -141,16 +141,20 @@ def test_a_job_that_fails_is_cut_in_two_by_date(few: Bench, state: str) -> None:
     assert few.wrong("contacts") == []
 
 
-def test_the_second_half_of_a_job_is_taken_up_by_the_next_sync(few: Bench) -> None:
+@pytest.mark.parametrize(("fault", "on", "ordered"), [(RESULTS, "2-", 0), (JOBS, "3-", 1)],
+                         ids=["once it is ordered", "before it is ordered"])  # fmt: skip
+def test_the_second_half_of_a_job_is_taken_up_by_the_next_sync(
+    few: Bench, fault: str, on: str, ordered: int
+) -> None:
     fail_the_first(few)
-    few.sandbox.faults.add(RESULTS, on="2-", status=500)
+    few.sandbox.faults.add(fault, on=on, status=503)
     with pytest.raises(TransientError):
         few.sync("contacts")
     few.sandbox.faults.clear()
     few.sandbox.ledger.reset()
     told = few.sync("contacts")
     assert told.resumed
-    assert (jobs(few), listed(few), len(few.asked("/results"))) == (0, [], 1)
+    assert (jobs(few), listed(few), len(few.asked("/results"))) == (ordered, [], 1)
     assert told.counts.created == len(few.world.ids("Contact"))
     assert few.wrong("contacts") == []
 
