@@ -196,7 +196,7 @@ def _of_the_demo(home: Path) -> World | None:
     given = variables()
     if world is None or environment().warehouse_url or given.get("DAGSTER_HOME") or _any_is_named():
         return None
-    os.environ["CRM_SYNC_HOME"] = str(folder)
+    os.environ |= {**world.variables, "CRM_SYNC_HOME": str(folder)}
     _say("dev", f"with what the demo left in {folder}; --empty starts without")
     return world
 
@@ -218,7 +218,7 @@ def _shared_environment(
     from crm_sync_assets.sandbox.process import sandbox
 
     warehouse = open_warehouse()
-    exports = {"CRM_SYNC_HOME": str(env.made_home())}
+    exports = {**(world.variables if world else {}), "CRM_SYNC_HOME": str(env.made_home())}
     if _any_is_named():
         _say("dev", "the accounts your environment names")
     else:

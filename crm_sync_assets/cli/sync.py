@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import textwrap
 import threading
@@ -12,11 +11,11 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.arguments import Parser, add_flags, flags
+from crm_sync_assets.cli.signals import let_signals_interrupt
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.crm import Crm, flags_of, is_named
 from crm_sync_assets.declarations.entity import Entity
@@ -152,7 +151,7 @@ def _sync(
 
     show_bars = sys.stderr.isatty() and not (given.quiet or given.no_progress)
     display.configure_log(debug=asked.debug, quiet=given.quiet, bars=show_bars, level=env.log_level)
-    _let_signals_interrupt()
+    let_signals_interrupt()
     with collecting_nothing(), _waiting(works, show=show_bars):
         ready = _beside(lambda: _prepare(works))
         import dagster  # noqa: F401  takes as long as all the rest of the start
@@ -354,14 +353,3 @@ def _beside(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="prepare", daemon=True).start()
     return future
-
-
-def _let_signals_interrupt() -> None:
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        # The terminal was closed; under nohup that is to change nothing.
-        signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -4,47 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.errors import FatalError
 
 if TYPE_CHECKING:
-    from crm_sync_assets.sandbox.process import Running
+    from crm_sync_assets.sandbox.process import Control
 
 NAME = "sandbox.json"
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Options of the sandbox, how many changes of each CRM, and how far its clock went ahead."""
+    """Options of the sandbox, how many changes of each CRM, and how far its clock went ahead.
+
+    `variables` are those that the demo was run with, and whoever goes on with its data needs.
+    """
 
     options: Sequence[str]
     moves: Mapping[str, int]
     ahead_seconds: float
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def move(self, running: Running) -> list[str]:
-        """Make the changes; a line for each."""
-        return [
-            line
-            for crm, number in self.moves.items()
-            for line in json.loads(running.ask(f"{crm}/move", {"n": number, "seed": 1}))["result"]
-        ]
-
-    def go_ahead(self, running: Running) -> None:
-        running.ask("clock", {"advance": self.ahead_seconds})
-
-    def play_again(self, running: Running) -> None:
+    def play_again(self, control: Control) -> None:
         """Make a fresh sandbox what the first one became.
 
         The changes come after everything that was synced of the first one, so a delta finds them.
         """
-        self.go_ahead(running)
-        self.move(running)
+        control.ask("clock", {"advance": self.ahead_seconds})
+        for crm, number in self.moves.items():
+            move(control, crm, number)
 
     def save(self, folder: Path) -> None:
         (folder / NAME).write_text(json.dumps(asdict(self)), "utf-8")
+
+
+def move(control: Control, crm: str, number: int) -> list[str]:
+    """So many changes of a CRM, always the same; a line for each."""
+    done: list[str] = json.loads(control.ask(f"{crm}/move", {"n": number, "seed": 1}))["result"]
+    return done
 
 
 def left_in(folder: Path) -> World | None:

@@ -22,12 +22,10 @@ PATIENCE_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A sandbox process: where its control API is, and the variables that point clients at it."""
+class Control:
+    """The control API of a sandbox, by where that is."""
 
     url: str
-    env: Mapping[str, str]
-    process: subprocess.Popen[str]
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> str:
         """The answer of its control API, a POST where there is a body. Raises FatalError."""
@@ -42,6 +40,14 @@ class Running:
                 return text
         except (urllib.error.URLError, OSError) as error:
             raise FatalError(f"the sandbox did not answer {path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Control):
+    """A sandbox process: where its control API is, and the variables that point clients at it."""
+
+    env: Mapping[str, str]
+    process: subprocess.Popen[str]
 
 
 @contextlib.contextmanager
