@@ -39,7 +39,10 @@ class Crm(Protocol):
         """The final state of one kind of thing. LookupError when there is none."""
 
     def move(self, n: int = 1, seed: int = 0) -> list[str]:
-        """`n` random changes of its world, described one line each."""
+        """`n` random changes of its world, described one line each.
+
+        What is gone and nothing tells of is `purge <kind> <id>`: no delta can know of it.
+        """
 
     def env(self, url: str, oauth: bool = False) -> dict[str, str]:
         """Environment variables that point a client here; `oauth`: those of one that refreshes

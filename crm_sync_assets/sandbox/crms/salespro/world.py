@@ -139,7 +139,8 @@ class World:
             key = self.key_of(name, rng.choice(self.tables[name]))
             if act == "delete":
                 self.delete(name, key)
-            elif act == "copy":
+                return f"purge {name} {key[0]}"
+            if act == "copy":
                 self.copy(name, key)
             elif act == "fill_in":
                 self.edit(name, key, {"lead_results": form(rng, self._pools)})
