@@ -14,7 +14,7 @@ from typing import Final
 
 import psycopg
 
-from crm_sync_assets.errors import SyncError, Unavailable
+from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.log import logger
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.told import words
@@ -49,9 +49,9 @@ class Keeper:
         try:
             return self._stored(received)
         except Unavailable:
-            # A key may have been retired, or be the first: it is looked up again.
+            # A key may have been retired, or be the first: the next ones look it up again.
             self._warehouse = None
-            return self._stored(received)
+            raise
 
     def _stored(self, received: Sequence[Received]) -> int:
         if self._warehouse is None:
@@ -59,14 +59,7 @@ class Keeper:
             self._vault = encryption.vault_for_writing(warehouse)
             self._warehouse = warehouse
         with self._warehouse.connection() as connection:
-            try:
-                return self._committed(connection, received)
-            except psycopg.DataError:
-                # One delivery must not keep the others out, whatever is in it.
-                if len(received) == 1:
-                    raise
-                connection.rollback()
-                return sum(self._committed(connection, [one]) for one in received)
+            return self._committed(connection, received)
 
     def _committed(self, connection: Connection, received: Sequence[Received]) -> int:
         with connection.transaction():
@@ -129,17 +122,22 @@ class Writer:
             if not group:
                 self._arrived.clear()
                 continue
-            events = [event for one in group for event in one.received]
-            try:
-                self.new += await asyncio.to_thread(self._store, events)
-            except (SyncError, psycopg.Error) as error:
-                log.warning("webhooks: not stored: %s", redact(words(error)))
-                _settle(group, error)
-            except Exception as error:  # noqa: BLE001  what waits must hear of it
-                log.error("webhooks: not stored: %s", redact(words(error)))
-                _settle(group, error)
-            else:
-                _settle(group, None)
+            await self._store_all(group)
+
+    async def _store_all(self, group: Sequence[_Waiting]) -> None:
+        events = [event for one in group for event in one.received]
+        try:
+            self.new += await asyncio.to_thread(self._store, events)
+        except psycopg.DataError as error:
+            # One delivery must not keep the others out, whatever is in it.
+            for one in group if len(group) > 1 else ():
+                await self._store_all([one])
+            _settle(group, error)
+        except Exception as error:  # noqa: BLE001  what waits must hear of it
+            log.warning("webhooks: not stored: %s", redact(words(error)))
+            _settle(group, error)
+        else:
+            _settle(group, None)
 
     def _next_group(self) -> list[_Waiting]:
         group, size = list[_Waiting](), 0

@@ -21,6 +21,7 @@ from crm_sync_assets.keyring import VARIABLE
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.rows.processor import cut
 from crm_sync_assets.warehouse.connection import Connection
+from crm_sync_assets.warehouse.kinds import REAL
 from crm_sync_assets.warehouse.vault import Context, Vault, looks_encrypted
 
 Status = Literal["pending", "done", "failed", "ignored"]
@@ -198,10 +199,10 @@ def settle(
     Without `named` only events that name no record: others are read one by one.
     """
     settled = connection.execute(
-        "UPDATE ingestion_webhook_event AS e SET status = 'done', "
+        "UPDATE ingestion_webhook_event AS e SET status = 'done', "  # noqa: S608  constants
         "processed_at = clock_timestamp(), sync_id = h.id, error_message = NULL "
         "FROM (SELECT id, watermark FROM ingestion_sync_history WHERE crm_source = %(source)s "
-        "AND sync_type = %(entity)s AND kind = 'sync' AND status IN ('success', 'partial') "
+        f"AND sync_type = %(entity)s AND {REAL} AND status IN ('success', 'partial') "
         "AND watermark IS NOT NULL ORDER BY end_time DESC LIMIT 1) AS h "
         "WHERE e.source = %(source)s AND e.entity = %(entity)s AND e.status = 'pending' "
         "AND e.received_at <= h.watermark AND e.happened = ANY(%(seen)s) "

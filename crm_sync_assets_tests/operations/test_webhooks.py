@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -363,6 +364,62 @@ def test_a_connection_that_is_lost_costs_nothing(warehouse: Warehouse, source: B
     with warehouse.connection() as connection:
         for name in (locks.entity("test.people"), locks.passing("test.people")):
             assert locks.holder(connection, name) is None
+
+
+def test_a_turn_passes_on_a_new_connection_too(
+    warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else syncs would be refused for the rest of it."""
+    holders: list[int | None] = []
+    progress = sync_history.record_progress
+
+    def looking(*arguments: Any) -> None:
+        with psycopg.connect(warehouse.url) as other:
+            holders.append(locks.holder(other, locks.passing("test.people")))
+        progress(*arguments)
+
+    def cut(_: Sequence[Key]) -> None:
+        with psycopg.connect(warehouse.url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+
+    source.before_key = cut
+    monkeypatch.setattr(module.history, "record_progress", looking)
+    tell(warehouse, 3)
+    assert take_it(warehouse, source).events == 1
+    assert holders
+    assert None not in holders
+
+
+def test_a_version_of_the_far_future_is_replaced(warehouse: Warehouse, source: ByKeyClient) -> None:
+    """As in any sync: a wrong date must not keep out every later change."""
+    source.now = datetime.now(UTC)
+    change(warehouse, "UPDATE test_people SET modified = now() + interval '9 days', name = 'odd'")
+    tell(warehouse, 3)
+    assert take_it(warehouse, source).counts.updated == 1
+    assert people(warehouse)["3"] == "Person 3"
+
+
+def test_two_who_keep_the_same_events_wait_for_each_other(warehouse: Warehouse) -> None:
+    """In whichever order they were told: nobody locks anybody."""
+    early, late = (Received("test", Event(key, "x", "people", ("1",))) for key in ("a", "z"))
+    with (
+        warehouse.connection() as first,
+        warehouse.connection() as second,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        assert webhook_events.add(first, [early], None) == 1
+        other = thread.submit(webhook_events.add, second, [late, early], None)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while rows(warehouse, waiting) == [(0,)]:
+            time.sleep(0.01)
+        assert webhook_events.add(first, [late], None) == 1
+        first.commit()
+        assert other.result(timeout=60) == 0
+        second.commit()
+    assert len(states(warehouse)) == 2
 
 
 def test_while_a_sync_runs_events_wait(warehouse: Warehouse, source: ByKeyClient) -> None:

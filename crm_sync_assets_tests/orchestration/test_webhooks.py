@@ -133,9 +133,11 @@ def test_what_names_no_record_starts_a_delta_once(
     syncs: HubSpotSyncs, instance: dg.DagsterInstance
 ) -> None:
     warehouse = syncs.warehouse
-    ended(warehouse, timedelta(hours=1))
+    ended(warehouse, timedelta(minutes=1))
     tell(warehouse, "contacts", None)
     tell(warehouse, "deals", None)
+    assert tick(instance)[0] == [], "not one delta after the other"
+    ended(warehouse, timedelta(hours=1))
     (request,), _ = tick(instance)
     assert (request.job_name, request.asset_selection) == ("hubspot_all", [KEY])
     assert request.partition_key == f"{datetime.now(UTC):%Y-%m-01}"

@@ -73,10 +73,16 @@ def test_a_receiver_that_runs_takes_the_key_that_others_began_with(
     secrets: pytest.MonkeyPatch, database_url: str
 ) -> None:
     """Its process has no key: it must not go on writing what everybody can read."""
-    with serving(lambda: Warehouse(database_url)) as found:
+    opened = [Warehouse(database_url)]
+    with serving(lambda: opened[-1]) as found:
         assert found.hubspot(event(1)).status_code == 200
         tell(Warehouse(database_url, [OLD]), event(2))
-        assert found.hubspot(event(3)).status_code == 503
+        late = event(3, propertyValue=EMAIL)
+        assert found.hubspot(late).status_code == 503
+        opened.append(Warehouse(database_url, [OLD]))
+        assert found.hubspot(late).status_code == 200
+    assert EMAIL not in payloads(opened[0])[-1]
+    assert len(payloads(opened[0])) == 3
 
 
 @pytest.mark.parametrize("dry", [True, False])

@@ -18,6 +18,7 @@ from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.receiver import app as app_module
 from crm_sync_assets.receiver import writer
 from crm_sync_assets.receiver.bodies import Bodies
+from crm_sync_assets.warehouse import webhook_events
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.receiver.bench import SECRETS, Serving, event, hubspot, kept, serving
 
@@ -399,6 +400,26 @@ def test_more_than_may_wait_are_sent_away(
     monkeypatch.setattr(writer, "MOST_WAITING", 0)
     answer = receiver.hubspot(event(1))
     assert (answer.status_code, answer.text) == (503, "too many are being stored\n")
+
+
+def test_one_delivery_that_cannot_be_stored_keeps_out_no_other(
+    receiver: Serving, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that the database does not take of it."""
+    add = webhook_events.add
+
+    def picky(connection: Any, received: Any, vault: Any) -> int:
+        time.sleep(0.02)
+        if any(one.event.record == ("13",) for one in received):
+            connection.execute("SELECT 'x'::integer")
+        return add(connection, received, vault)
+
+    monkeypatch.setattr(webhook_events, "add", picky)
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda n: receiver.hubspot(event(n)).status_code, range(30)))
+    assert [n for n, status in enumerate(answers) if status != 200] == [13]
+    assert answers[13] == 503
+    assert len(kept(warehouse)) == 29
 
 
 def test_bodies_are_held_within_a_bound(receiver: Serving) -> None:
