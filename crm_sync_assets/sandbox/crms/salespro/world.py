@@ -14,7 +14,7 @@ from crm_sync_assets.sandbox.crms.salespro.values import Row, form, line, row
 from crm_sync_assets.sandbox.people import moment, pools
 
 Key = Sequence[str | None]
-_DICE = {"edit": 40, "create": 20, "fill_in": 12, "delete": 6, "copy": 8, "clear": 8, "export": 6}
+_DICE = {"edit": 40, "create": 20, "fill_in": 12, "purge": 6, "copy": 8, "clear": 8, "export": 6}
 
 
 class World:
@@ -137,13 +137,13 @@ class World:
             if act == "create" or name == "user_activity" or not self.tables[name]:
                 return f"create {name} {self.create(name, seed=rng.randrange(10**9))[0]}"
             key = self.key_of(name, rng.choice(self.tables[name]))
-            if act == "delete":
+            if act == "purge":
                 self.delete(name, key)
                 return f"purge {name} {key[0]}"
             if act == "copy":
                 self.copy(name, key)
             elif act == "fill_in":
-                self.edit(name, key, {"lead_results": form(rng, self._pools)})
+                self.edit(name, key, {"lead_results": form(rng, self._pools, odd=False)})
             else:
                 column = "company" if act == "export" else "company_id"
                 self.edit(name, key, {column: None if act == "clear" else rng.choice("abc")})
