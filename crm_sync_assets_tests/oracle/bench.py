@@ -148,7 +148,7 @@ class Bench:
         leadconduit = {"leadconduit_leads": 25}
         gsheet = {"gsheet_leads": 12, "gsheet_spends": 14}
         salesforce = {"salesforce_contacts": 25}
-        salespro = {"salespro_rows": 20, "salespro_users": 12}
+        salespro = {"salespro_rows": 20}
         marketsharp = {"marketsharp_contacts": 20}
         self.sandbox = enter(
             Sandbox(

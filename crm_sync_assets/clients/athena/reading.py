@@ -61,7 +61,7 @@ class Reading:
             page = self.page(named, {**place.cursor(), **counted})
             if is_whole and place.ended:
                 page = replace(page, memory={UNDATED: counted[UNDATED]})
-            yield page if not is_whole else replace(page, tombstones=())
+            yield page
         if counted[NAMELESS]:
             log.warning(
                 "%s: %d rows without a value in %s are nobody's, and were left out",

@@ -147,6 +147,18 @@ def test_half_a_file_deletes_nothing(bench: Bench) -> None:
     assert all(row["deleted_at"] is None for row in bench.rows("users").values())
 
 
+def test_a_reading_goes_on_after_its_line_of_the_same_file_and_begins_anew_with_another(
+    bench: Bench,
+) -> None:
+    users = bench.entity("users")
+    first, *_ = bench.pages(users, page_size=6)
+    rest = bench.pages(users, page_size=6, cursor=first.cursor)
+    assert [len(page.records) for page in rest] == [6, 3]
+    assert rest[0].records[0]["objectId"] != first.records[-1]["objectId"]
+    bench.world.create("users")
+    assert sum(len(page.records) for page in bench.pages(users, cursor=first.cursor)) == 16
+
+
 def test_a_file_of_before_overwrites_no_newer_line(bench: Bench, tmp_path: Path) -> None:
     old = tmp_path / "users.csv"
     old.write_bytes(bench.world.file("users"))

@@ -147,6 +147,17 @@ def test_a_result_that_is_gone_is_ordered_again_and_read_from_its_beginning(
     assert bench.wrong("customers") == []
 
 
+def test_what_is_read_again_is_not_counted_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.configure(page_size=10)
+    bench.world.create("customer", {"customer_id": "", "updated_at": "2020-01-01 00:00:00.000"})
+    bench.sandbox.faults.add(PAGES, on=3, status=400, body="lost")
+    with caplog.at_level(logging.WARNING):
+        bench.sync("customers")
+    assert "customers: 1 rows without a value in customer_id" in caplog.text
+
+
 @pytest.mark.parametrize("operation", [ORDERS, STATES, PAGES])
 def test_throttling_is_waited_for_twice_as_long_each_time(bench: Bench, operation: str) -> None:
     bench.turn(throttled=operation, throttles=4)
