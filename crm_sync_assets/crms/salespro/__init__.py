@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_sync_assets.crms.salespro.variables import TABLES, VARIABLES
@@ -20,6 +21,14 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
     from crm_sync_assets.crms.salespro.client import SalesPro
 
     return SalesPro(environment, settings, database_url=shared.database_url)
+
+
+def _not_there(place: str) -> str | None:
+    from crm_sync_assets.clients.csvfiles.places import is_address
+
+    if is_address(place) or Path(place).expanduser().exists():
+        return None
+    return "there is no such file or folder, and it is no address"
 
 
 CRM = Crm(
@@ -55,6 +64,7 @@ CRM = Crm(
             "path",
             "Read this file, folder or address in the place of the one that the environment names.",
             entities=FILES,
+            check=_not_there,
         ),
     ),
 )

@@ -64,6 +64,14 @@ def test_where_there_is_no_file_is_one_clear_line(
         bench.sync("users")
 
 
+def test_a_path_that_is_not_there_is_refused_before_anything_begins(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        bench.sync("users", path=str(tmp_path / "nowhere.csv"))
+    assert bench.history() == []
+
+
 def test_an_address_without_a_file_is_no_empty_file(bench: Bench) -> None:
     bench.sync("users")
     placed(bench, f"{bench.sandbox.url}/salespro/files/nothing.csv")
