@@ -73,6 +73,13 @@ def test_what_a_query_scans_is_counted_once(bench: Bench) -> None:
     assert "bytes_scanned" not in bench.history()[-1]["performance_metrics"]
 
 
+def test_an_order_whose_answer_is_lost_is_no_second_query(bench: Bench) -> None:
+    bench.sandbox.faults.add(ORDERS, on=[1, 2], truncate=0.5)
+    bench.sync("customers")
+    assert bench.calls(ORDERS) == 3
+    assert len(bench.sandbox.crms["salespro"].queries.by_id) == 1  # type: ignore[attr-defined]
+
+
 def test_a_query_that_takes_too_long_is_stopped_and_another_one_is_ordered_next_time(
     bench: Bench,
 ) -> None:
