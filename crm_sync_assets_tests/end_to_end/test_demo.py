@@ -18,6 +18,7 @@ from crm_sync_assets.warehouse import embedded
 from crm_sync_assets_tests.cli.pseudo import Terminal
 from crm_sync_assets_tests.surroundings import OURS
 
+pytestmark = pytest.mark.timeout(900)
 DEMO = ("-m", "crm_sync_assets.cli", "demo", "--contacts")
 
 
@@ -44,14 +45,10 @@ def test_a_tiny_world_is_green_and_every_system_is_in_the_table(home: Path) -> N
     assert left_in(home / "demo") is not None
 
 
-def test_ctrl_c_ends_all_of_it_with_one_line(
-    home: Path, environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_ctrl_c_ends_all_of_it_with_one_line(home: Path, environment: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         environment.delenv(name)
-    terminal = Terminal(
-        *DEMO, "50", variables={"CRM_SYNC_HOME": str(home), "TMPDIR": str(tmp_path)}
-    )
+    terminal = Terminal(*DEMO, "50", variables={"CRM_SYNC_HOME": str(home)})
     assert terminal.until(lambda shown: " of 24 entities" in shown, seconds=300), terminal.shown
     before = len(terminal.lines)
     terminal.press_ctrl_c()
