@@ -32,6 +32,7 @@ class Event:
     key of the record it is about, in the order of the entity's key columns; empty where the sender
     does not tell it, and a delta has to find out. `entity` is the part of an entity's name after
     the CRM's, None for what is none of ours: `why` then says so. `payload` is what was sent of it.
+    One that is `unread` is not as it should be: a person has to look at it.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Event:
     at: datetime | None = None
     why: str | None = None
     payload: Any = field(default=None, repr=False)
+    unread: bool = False
 
 
 Events = Callable[[Delivery, Environment], Iterable[Event]]
@@ -80,6 +82,14 @@ class Webhooks:
     def is_expected(self) -> bool:
         """Whether somebody has set what deliveries are proven by. Reads no file."""
         return any(variable.is_set for variable in self.variables if variable.secret)
+
+
+def unread(payload: Any, error: Exception) -> Event:
+    """What a sender has sent, where it is not as it should be."""
+    told = payload if isinstance(payload, str) else json.dumps(payload, default=str)
+    key = digest(told.encode("utf-8", "backslashreplace"))
+    why = f"it cannot be read ({type(error).__name__})"
+    return Event(key, "", None, why=why, payload=payload, unread=True)
 
 
 def read(body: bytes) -> Any:

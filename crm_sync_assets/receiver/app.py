@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from crm_sync_assets.declarations.proofs import Delivery, Denied, NoSecret
-from crm_sync_assets.declarations.webhooks import Event, Webhooks, digest
+from crm_sync_assets.declarations.webhooks import Webhooks, unread
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.receiver.bodies import Bodies, TooLarge, TooMany
@@ -110,7 +110,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001  the sender shall send it again
             log.error("webhooks: %s: %s", name, redact(words(error)))
             response = _refused(Refusal(503, "it could not be taken", 60))
-        self._count(name, response.status_code)
+        self.answered[name, response.status_code] += 1
         return response
 
     async def _taken(self, request: Request, name: str, webhooks: Webhooks, topic: str) -> Response:
@@ -146,9 +146,8 @@ class Receiver:
             raise
         except Exception as error:  # noqa: BLE001  it is proven, so it is kept, whatever it is
             self._warn("webhooks: a delivery of %s cannot be read: %s", name, type(error).__name__)
-            why = f"it cannot be read ({type(error).__name__})"
             text = delivery.body.decode("utf-8", "backslashreplace")
-            return [Received(name, Event(digest(delivery.body), "", None, payload=text), kept, why)]
+            return [Received(name, unread(text, error), kept)]
 
     async def _store(self, received: list[Received]) -> None:
         try:
@@ -166,9 +165,6 @@ class Receiver:
         public = self._known().environment.webhooks_url
         base = public.rstrip("/") if public else f"{scope['scheme']}://{_host(request)}"
         return f"{base}{path}?{query}" if query else base + path
-
-    def _count(self, name: str, status: int) -> None:
-        self.answered[name, status] += 1
 
     async def health(self, _: Request) -> Response:
         """200 while the warehouse can be asked, with what was answered by this process."""

@@ -60,16 +60,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An event as it came; `unread` says why the delivery could not be understood."""
+    """An event as it came, with some headers of its delivery."""
 
     source: str
     event: Event
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    unread: str | None = None
 
     @property
     def status(self) -> Status:
-        if self.unread:
+        if self.event.unread:
             return "failed"
         return "pending" if self.event.entity else "ignored"
 
@@ -92,7 +91,7 @@ def add(connection: Connection, received: Sequence[Received], vault: Vault | Non
             event.at,
             Jsonb({name: _clean(value, 200) for name, value in one.headers.items()}),
             _kept(vault, one.source, event),
-            (one.status, one.unread or event.why),
+            (one.status, event.why),
         )
         for column, value in zip(columns, values, strict=True):
             column.append(value)

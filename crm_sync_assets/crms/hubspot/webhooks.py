@@ -22,7 +22,15 @@ from crm_sync_assets.declarations.proofs import (
     sha256_hex,
 )
 from crm_sync_assets.declarations.variables import optional
-from crm_sync_assets.declarations.webhooks import Event, Happened, Webhooks, id_of, key_of, read
+from crm_sync_assets.declarations.webhooks import (
+    Event,
+    Happened,
+    Webhooks,
+    id_of,
+    key_of,
+    read,
+    unread,
+)
 from crm_sync_assets.settings import Environment
 
 SECRET = optional(
@@ -106,7 +114,15 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:
     """The events of a delivery; a merge is one for each record that it touches."""
     told = read(delivery.body)
     for one in told if isinstance(told, list) else [told]:
-        yield from _events(one, environment)
+        yield from _told(one, environment)
+
+
+def _told(one: Any, environment: Environment) -> list[Event]:
+    """What one of them tells; one that is odd keeps out no other of its delivery."""
+    try:
+        return [*_events(one, environment)]
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        return [unread(one, error)]
 
 
 def _events(one: Any, environment: Environment) -> Iterator[Event]:
