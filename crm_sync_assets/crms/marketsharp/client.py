@@ -24,13 +24,13 @@ class MarketSharp(ODataClient):
     """Pages from one company. The options are those of `RestAccount`."""
 
     def __init__(self, environment: Environment, settings: SyncSettings, **options: Any) -> None:
+        super().__init__("marketsharp", [API], environment, settings, **options)
         zone = environment.get("MARKETSHARP_TIME_ZONE") or str(TIME_ZONE.default)
         self.zone = Zone(zone, TIME_ZONE.name)
-        self._company = environment.get(COMPANY_ID.name) or ""
-        if not self._company.isdecimal() and self._company:
+        self._company = environment.require(COMPANY_ID.name, COMPANY_ID.about)
+        if not self._company.isdecimal():
             raise UsageError(f"{COMPANY_ID.name} is {self._company[:40]!r}: give a number")
-        decoded(environment.get(SECRET_KEY.name) or "")
-        super().__init__("marketsharp", [API], environment, settings, **options)
+        decoded(environment.require(SECRET_KEY.name, SECRET_KEY.about))
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
         """As any set's, with a word on a flag of old."""
