@@ -52,6 +52,8 @@ def test_an_entry_in_a_link_is_no_entry_of_the_feed() -> None:
 def test_of_two_spellings_the_one_that_says_something_counts() -> None:
     both = '<d:salesperson1Id m:null="true"/><d:salesperson1id>7</d:salesperson1id>'
     assert read(entry(both))["entries"] == [{"salesperson1id": "7"}]
+    first = '<d:salesperson1Id>7</d:salesperson1Id><d:salesperson1id m:null="true"/>'
+    assert read(entry(first))["entries"] == [{"salesperson1id": "7"}]
     assert Either(("coounty", "county"))({"county": "Ross", "coounty": None}) == "Ross"
 
 
