@@ -49,13 +49,20 @@ def legal(chunks: Iterable[bytes], repairs: Repairs) -> Iterator[str]:
     head = b""
     for chunk in left:
         head += chunk
-        if len(head) >= LONGEST_DECLARATION:
+        if not _may_declare_more(head):
             break
     decoder = codecs.getincrementaldecoder(_encoding(head))(errors="surrogateescape")
     mender = _Mender(repairs)
     for chunk in chain([head], left):
         yield mender.mend(decoder.decode(chunk))
     yield mender.mend(decoder.decode(b"", final=True), final=True)
+
+
+def _may_declare_more(head: bytes) -> bool:
+    """Whether what is still to come may be a part of the declaration, of which this is the head."""
+    begun = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    is_one = begun.startswith(b"<?xml") or b"<?xml".startswith(begun)
+    return is_one and b"?>" not in begun and len(head) < LONGEST_DECLARATION
 
 
 def _encoding(head: bytes) -> str:
