@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import pytest
 from crm_sync_assets.cli import exits
 from crm_sync_assets.cli.world import left_in
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.warehouse import embedded
 from crm_sync_assets_tests.cli.pseudo import Terminal
 from crm_sync_assets_tests.surroundings import OURS
 
@@ -23,9 +23,11 @@ DEMO = ("-m", "crm_sync_assets.cli", "demo", "--contacts")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "home"
-    embedded.Server(tmp_path / "home" / "demo" / "postgres").stop("immediate")
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="crm_sync_demo_", ignore_cleanup_errors=True) as home:
+        # The server runs as an unprivileged user when the tests run as root.
+        Path(home).chmod(0o755)
+        yield Path(home)
 
 
 def variables(home: Path) -> dict[str, str]:
