@@ -41,14 +41,18 @@ class SalesPro(RestAccount):
     def __init__(self, environment: Environment, settings: SyncSettings, **options: Any) -> None:
         super().__init__("salespro", environment, settings, **options)
         get = environment.get
+        region = get("SALESPRO_SERVER_REGION") or str(variables.REGION.default)
+        if not _REGION.fullmatch(region):
+            raise UsageError(f"SALESPRO_SERVER_REGION is '{region[:80]}', which is no AWS region")
+        usual = f"https://athena.{region}.amazonaws.com"
+        base = addresses.base_url(environment, "SALESPRO_BASE_URL", usual)
         output, files = get("SALESPRO_S3_LOCATION"), ("SALESPRO_OFFICES_CSV", "SALESPRO_USERS_CSV")
         if not output and not any(map(get, files)):
             raise NotSet(
-                "nothing of SalesPro is named: give SALESPRO_S3_LOCATION, "
-                f"{variables.S3_LOCATION.about}, and for files {' and '.join(files)}, in the "
-                "environment or in .env"
+                f"SALESPRO_S3_LOCATION is not set: give {variables.S3_LOCATION.about}; or for "
+                f"files alone {' and '.join(files)}, in the environment or in .env"
             )
-        self._athena = self._opened_athena(output) if output else None
+        self._athena = self._opened_athena(base, region, output) if output else None
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -107,14 +111,9 @@ class SalesPro(RestAccount):
             )
         return self._athena
 
-    def _opened_athena(self, output: str) -> Athena:
-        region = self._environment.get("SALESPRO_SERVER_REGION") or str(variables.REGION.default)
-        if not _REGION.fullmatch(region):
-            raise UsageError(f"SALESPRO_SERVER_REGION is '{region[:80]}', which is no AWS region")
+    def _opened_athena(self, base: str, region: str, output: str) -> Athena:
         keys = self._keys()
         auth = Signed.with_credentials(region, variables.SECRET_ACCESS_KEY.name, keys)
-        usual = f"https://athena.{region}.amazonaws.com"
-        base = addresses.base_url(self._environment, "SALESPRO_BASE_URL", usual)
         account = account_key(self.name, base, keys.access_key if keys else "")
         http = self.open(
             base,

@@ -17,7 +17,7 @@ TABLES = (
 
 S3_LOCATION = Variable(
     "SALESPRO_S3_LOCATION",
-    "where Athena keeps results, below it in athena-results/: the tables need it",
+    "where Athena may keep results, in athena-results/ below it",
     example="s3://bucket/",
     way="tables",
     needed_by=TABLES,

@@ -71,7 +71,7 @@ def test_the_check_asks_athena_one_thing(bench: Bench) -> None:
             dict.fromkeys(
                 ("SALESPRO_S3_LOCATION", "SALESPRO_OFFICES_CSV", "SALESPRO_USERS_CSV"), ""
             ),
-            "nothing of SalesPro is named",
+            "SALESPRO_S3_LOCATION is not set: give .*; or for files alone",
         ),
     ],
 )

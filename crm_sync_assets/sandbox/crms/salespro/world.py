@@ -139,8 +139,7 @@ class World:
             key = self.key_of(name, rng.choice(self.tables[name]))
             if act == "purge":
                 self.delete(name, key)
-                return f"purge {name} {key[0]}"
-            if act == "copy":
+            elif act == "copy":
                 self.copy(name, key)
             elif act == "fill_in":
                 self.edit(name, key, {"lead_results": form(rng, self._pools, odd=False)})
