@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -42,13 +42,20 @@ class Manner:
     usual      the name of the body that comes with a status when the script names none
     otherwise  and with any other status
     kind       the content type of refusals
+
+    Where everything has `one_address`, a request is told from others by what `named` says.
     """
 
+    one_address: ClassVar[bool] = False
     lists: frozenset[str] = frozenset()
     bodies: Mapping[str, Any] = field(default_factory=lambda: {"internal": "internal error"})
     usual: Mapping[int, str] = field(default_factory=dict)
     otherwise: str = "internal"
     kind: str = "application/json"
+
+    def named(self, body: bytes) -> str:  # noqa: ARG002  most have an address for each thing
+        """What a request with this body asks for, in one line: the query of its line."""
+        return ""
 
     def body(self, name: str | None, status: int) -> tuple[bytes, str]:
         """A body by its name, "html", "empty" or any literal text, and its content type."""

@@ -67,6 +67,10 @@ class Gate:
         number = self._ledger.next_number()
         seen = scope["sandbox"] = {"token": "", "account": ""}
         query = scope["query_string"].decode("latin-1")
+        crm = self._crms.get(_first(scope["path"]))
+        if crm and crm.manner.one_address and scope["method"] == "POST":
+            receive, body = await _read_ahead(receive)
+            query = query or crm.manner.named(body)
         line = f"{scope['method']} {scope['path']}" + (f"?{query}" if query else "")
         asked = _action_of(scope)
         action = self._faults.meet(f"{line} {asked}" if asked else line)
@@ -249,6 +253,21 @@ def _action_of(scope: Scope) -> str:
     named = dict(scope["headers"])
     found: bytes = named.get(b"x-amz-target") or named.get(b"soapaction") or b""
     return found.decode("latin-1").strip('"')
+
+
+async def _read_ahead(receive: Receive) -> tuple[Receive, bytes]:
+    """What gives the same messages once more, and the body that they have."""
+    messages: list[Message] = []
+    while True:
+        messages.append(await receive())
+        if not messages[-1].get("more_body"):
+            break
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return again, body
 
 
 def _first(path: str) -> str:
