@@ -110,6 +110,21 @@ class Http:
         """Requests on behalf of `subject` (an entity's name), counted in `usage`."""
         return Session(self, subject, usage or Usage())
 
+    def like(self, settings: SyncSettings) -> Http:
+        """The same with other settings and connections of its own."""
+        return Http(
+            self.base_url,
+            auth=self.auth,
+            budget=self.budget,
+            settings=settings,
+            dialect=self.dialect,
+            headers=self._headers,
+            format=self.format,
+            transport=self._transport,
+            sleep=self.sleep,
+            is_live=self.is_live,
+        )
+
     def source_time(self) -> datetime | None:
         """The server's clock now, to the second, rather early than late; None before any answer."""
         clock = self._clock
@@ -285,6 +300,7 @@ class Session:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Iterable[int] = (200,),
+        content: bytes | None = None,
         expect: Literal["json", "bytes"] | Format = "json",
         check: Check | None = None,
         windows: Sequence[str] | None = None,
@@ -293,14 +309,16 @@ class Session:
     ) -> Answer:
         """The answer, complete and of an accepted status.
 
-        Each try takes `cost` places of every window, or of each what `cost` names. It is decoded as
-        the API writes, or as a format of its own, or left as bytes. `check` looks at
-        the decoded body; what it finds wrong is tried again like a body cut short. Raises
+        What is sent is `json`, a `form`, or `content` of a type that the headers name. Each try
+        takes `cost` places of every window, or of each what `cost` names. It is decoded as the API
+        writes, or as a format of its own, or left as bytes. `check` looks at the decoded body; what
+        it finds wrong is tried again like a body cut short. Raises
         TransientError when the tries are used up, Deferred when the source wants a longer pause
         than the time budget has left, TooLarge for more than `most_bytes`, FatalError for what no
         retry mends.
         """
         body, sent = _sent(json, form, headers)
+        body = content if content is not None else body
         http = self._http
         format = http.format if expect == "json" else None if expect == "bytes" else expect
         asking = _Asking(
@@ -380,6 +398,13 @@ class Session:
     def pause(self, seconds: float) -> None:
         """Wait because it is known that there is nothing to ask yet; no failure, no limit."""
         self._http.sleep(seconds)
+
+    def hold_off(self, seconds: float, reason: str) -> None:
+        """Wait as if the source had asked for it: it is known that it would.
+
+        Raises Deferred when that is more than may be waited.
+        """
+        self._patience.pause("before the next request", Pause(seconds, reason))
 
     def book_ahead(self, windows: Sequence[str] | None = None, cost: Cost = 1) -> None:
         """Take the next request's place in the account's budget now, if it can be had at once.

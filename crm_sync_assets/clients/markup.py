@@ -7,6 +7,7 @@ cut, or not well-formed, is none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
@@ -18,6 +19,7 @@ from crm_sync_assets.errors import TooLarge
 Element = etree._Element
 MOST_BYTES: Final = 64 * 1024 * 1024
 _PORTION: Final = 64 * 1024
+_DECLARATION: Final = re.compile(r"\A\s*<\?xml\s.*?\?>", re.DOTALL)
 
 
 class Malformed(ValueError):
@@ -72,6 +74,26 @@ def elements(
         raise Malformed(f"no whole XML document: {error.msg}") from error
     except UnknownEncoding as error:
         raise Malformed(f"no readable XML document: {error}") from error
+
+
+def document(body: bytes, repairs: Repairs | None = None) -> bytes:
+    """The same document in UTF-8, for those who want it as a whole. Raises Malformed."""
+    try:
+        text = "".join(legal([body], repairs or Repairs()))
+    except UnknownEncoding as error:
+        raise Malformed(f"no readable XML document: {error}") from error
+    # It is in another encoding than it said.
+    whole = _DECLARATION.sub("", text, count=1).encode()
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=True
+    )
+    try:
+        docinfo = etree.fromstring(whole, parser).getroottree().docinfo
+    except etree.XMLSyntaxError as error:
+        raise Malformed(f"no whole XML document: {error.msg}") from error
+    if docinfo.internalDTD is not None or docinfo.doctype:
+        raise Malformed("an XML document with a document type, which is not read")
+    return whole
 
 
 def text_of(element: Element) -> str:

@@ -12,6 +12,7 @@ READERS: Mapping[str, str] = MappingProxyType(
         "api": "crm_sync_assets.clients.http:Http",
         "csv": "crm_sync_assets.clients.files:GitHubFile",
         "database": "crm_sync_assets.clients.sql.database:Database",
+        "soap": "crm_sync_assets.clients.soap.service:Soap",
     }
 )
 """Kind of source → module and class of what reads it."""

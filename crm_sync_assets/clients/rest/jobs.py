@@ -15,10 +15,8 @@ from crm_sync_assets.clients.rest.addresses import Addresses
 from crm_sync_assets.clients.rest.paging import Moved
 from crm_sync_assets.clients.rest.source import Job
 from crm_sync_assets.clients.rest.values import at
-from crm_sync_assets.errors import Closed, Gone, TransientError
-from crm_sync_assets.log import logger
-
-log = logger(__name__)
+from crm_sync_assets.clients.waiting import Polls, until_ended
+from crm_sync_assets.errors import Closed, Gone
 
 
 class Jobs:
@@ -46,18 +44,16 @@ class Jobs:
         long: the next sync asks about it again.
         """
         path = self._addresses.path(self._job.status, member, {"job": job})
-        waited = 0.0
-        while (state := self._state_at(path, job)) not in self._job.ready:
+        every = self._job.every_seconds
+
+        def look() -> tuple[bool | None, str]:
+            state = self._state_at(path, job)
             if state in self._job.failed:
                 raise Moved(f"report {job} ended as {state}")
-            if waited >= self._job.most_seconds:
-                raise TransientError(
-                    f"{self._session.subject}: report {job} is {state} after {waited:.0f} s. The "
-                    "next sync asks about it again."
-                )
-            log.info("%s: report %s is %s", self._session.subject, job, state)
-            self._session.pause(self._job.every_seconds)
-            waited += self._job.every_seconds
+            return state in self._job.ready or None, state
+
+        polls = Polls(every, every, self._job.most_seconds)
+        until_ended(self._session, f"report {job}", look, polls)
 
     def _state_at(self, path: str, job: str) -> str:
         check = partial(_lacks, what=self._job.state)

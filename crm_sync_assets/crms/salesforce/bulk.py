@@ -14,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from crm_sync_assets.clients.answers import Answer
+from crm_sync_assets.clients.csvs import Broken
 from crm_sync_assets.clients.http import MOST_BYTES
+from crm_sync_assets.clients.waiting import Polls, until_ended
 from crm_sync_assets.crms.salesforce import soql
-from crm_sync_assets.crms.salesforce.csvs import Broken, count_of, records_in
+from crm_sync_assets.crms.salesforce.csvs import count_of, records_in
 from crm_sync_assets.crms.salesforce.described import Shown
 from crm_sync_assets.crms.salesforce.dialect import NoSuchField
 from crm_sync_assets.crms.salesforce.org import Asking
@@ -41,9 +43,7 @@ log = logger(__name__)
 PAGE_ROWS: Final = 10_000
 """Of one page of results, in memory at once: some 10 MB."""
 FEWEST_ROWS: Final = 100
-FIRST_POLL, LONGEST_POLL = 1.0, 300.0
-MOST_SECONDS: Final = 4 * 3_600.0
-"""For one job, by what was waited; the next sync asks about it again."""
+POLLS: Final = Polls(first=1.0, longest=300.0, most=4 * 3_600.0)
 MOST_WINDOWS: Final = 64
 SHORTEST: Final = timedelta(hours=1)
 READY, FAILED = "JobComplete", ("Failed", "Aborted")
@@ -138,22 +138,17 @@ class Bulk:
 
     def _waited(self, job: Job) -> _Ended:
         """Wait until a job has ended."""
-        waited, pause = 0.0, FIRST_POLL
-        while True:
+
+        def look() -> tuple[_Ended | None, str]:
             body = self._job(job)
-            state = body["state"]
+            state = str(body["state"])
             if state == READY:
-                return _Ended(int(body.get("numberRecordsProcessed") or 0))
+                return _Ended(int(body.get("numberRecordsProcessed") or 0)), state
             if state in FAILED:
-                return _Ended(0, str(body.get("errorMessage") or state))
-            if waited >= MOST_SECONDS:
-                raise TransientError(
-                    f"{self._subject}: bulk job {job.id} is {state} after {waited:.0f} s. The next "
-                    "sync asks about it again."
-                )
-            self._asking.session.pause(pause)
-            waited += pause
-            pause = min(pause * 1.5, LONGEST_POLL)
+                return _Ended(0, str(body.get("errorMessage") or state)), state
+            return None, state
+
+        return until_ended(self._asking.session, f"bulk job {job.id}", look, POLLS)
 
     def _job(self, job: Job) -> dict[str, Any]:
         def problem(body: Any) -> str | None:
