@@ -96,10 +96,13 @@ class Processor:
             advice = f"`crm-sync quarantine list --crm {entity.crm} --entity {entity.sync_type}` "
             advice += "lists what was set aside"
         elif stores:
-            keys = ", ".join(column.name for column in entity.key)
+            names = [column.name for column in entity.key]
+            # PostgreSQL takes capitals for small letters, unless they are quoted.
+            quote = '"' if all(name == name.lower() for name in names) else "'"
+            keys = ", ".join(n if n == n.lower() else f'"{n}"' for n in names)
             advice = (  # shown to a person, not run
-                f'each is beside its row: `crm-sync sql "SELECT {keys}, sync_issues FROM '  # noqa: S608
-                f'{entity.table} WHERE sync_issues IS NOT NULL"`'
+                f"each is beside its row: `crm-sync sql {quote}SELECT {keys}, sync_issues FROM "  # noqa: S608
+                f"{entity.table} WHERE sync_issues IS NOT NULL{quote}`"
             )
         self._log.sum_up(self._records, advice=advice)
 

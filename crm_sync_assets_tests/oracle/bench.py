@@ -98,6 +98,12 @@ SETTINGS = {
     "CRM_SYNC_SALESPRO__RATE_WINDOWS": "[]",
     "CRM_SYNC_SALESPRO__MAX_ATTEMPTS": "3",
     "CRM_SYNC_SALESPRO__WAIT_SECONDS": "0",
+    "CRM_SYNC_FIVE9__LOAD_ROWS": "5",
+    "CRM_SYNC_FIVE9__PREFETCH_PAGES": "1",
+    "CRM_SYNC_FIVE9__RATE_WINDOWS": "[]",
+    "CRM_SYNC_FIVE9__MAX_ATTEMPTS": "3",
+    "CRM_SYNC_FIVE9__WAIT_SECONDS": "0",
+    "FIVE9_MOST_RECORDS": "8",
     "GENIUS_TIME_ZONE": "US/Pacific",
 }
 
@@ -150,6 +156,7 @@ class Bench:
         salesforce = {"salesforce_contacts": 25}
         salespro = {"salespro_rows": 20}
         marketsharp = {"marketsharp_contacts": 20}
+        five9 = {"five9_contacts": 25}
         self.sandbox = enter(
             Sandbox(
                 seed=7,
@@ -165,6 +172,7 @@ class Bench:
                 **salesforce,
                 **salespro,
                 **marketsharp,
+                **five9,
             )
         )
         os.environ.update(self.sandbox.env())

@@ -25,6 +25,7 @@ import psycopg
 from crm_sync_assets.clients.rest.client import RestClient
 from crm_sync_assets.crms.arrivy.client import Arrivy
 from crm_sync_assets.crms.callrail.api import API as CALLRAIL
+from crm_sync_assets.crms.five9.client import Five9
 from crm_sync_assets.crms.genius.client import Genius
 from crm_sync_assets.crms.gsheet.client import GSheet
 from crm_sync_assets.crms.hubspot.client import HubSpot
@@ -97,6 +98,8 @@ def open_client(crm_name: str, source_time: Callable[[], datetime] | None = None
         )
     if crm_name == "arrivy":
         return Arrivy(env, settings, database_url=env.warehouse_url, sleep=no_wait)
+    if crm_name == "five9":
+        return Five9(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "gsheet":
         return GSheet(env, settings, database_url=env.warehouse_url, sleep=no_wait)
     if crm_name == "leadconduit":

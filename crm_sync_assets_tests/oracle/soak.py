@@ -21,6 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from crm_sync_assets_tests.oracle.arrivy import ArrivyMachine
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.callrail import CallRailMachine
+from crm_sync_assets_tests.oracle.five9 import Five9Machine
 from crm_sync_assets_tests.oracle.genius import GeniusMachine
 from crm_sync_assets_tests.oracle.gsheet import GSheetMachine
 from crm_sync_assets_tests.oracle.hubspot import HubSpotMachine
@@ -44,6 +45,7 @@ MACHINES: dict[str, type[EngineMachine]] = {
     "salesforce": SalesforceMachine,
     "salespro": SalesProMachine,
     "marketsharp": MarketSharpMachine,
+    "five9": Five9Machine,
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from crm_sync_assets_tests.promises.arrivy import Entities, Tasks
 from crm_sync_assets_tests.promises.callrail import Calls, Tags
 from crm_sync_assets_tests.promises.driver import Ability, Reading, Subject
+from crm_sync_assets_tests.promises.five9 import CalledContacts
 from crm_sync_assets_tests.promises.genius import JobStatuses, Leads
 from crm_sync_assets_tests.promises.gsheet import YearsOfLeads
 from crm_sync_assets_tests.promises.hubspot import Contacts
@@ -39,6 +40,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
         Estimates,
         MarketSharpContacts,
         MarketSharpFields,
+        CalledContacts,
     )
 }
 

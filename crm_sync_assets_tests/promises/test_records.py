@@ -124,7 +124,7 @@ def test_an_older_version_overwrites_a_newer_one_only_when_forced(crm: Subject) 
     key = crm.keys()[2]
     crm.query(
         f"UPDATE {crm.declared.table} SET {crm.column} = 'newer', {crm.version} = %s "  # noqa: S608
-        f"WHERE {crm.declared.key[0].name}::text = %s",
+        f'WHERE "{crm.declared.key[0].name}"::text = %s',
         crm.now(),
         key[0],
     )

@@ -1,0 +1,1 @@
+"""Five9's entities, one per file."""

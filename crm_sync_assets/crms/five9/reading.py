@@ -1,0 +1,173 @@
+"""One reading of the contacts, and what it goes by.
+
+- everything: by the first of several ways that works;
+- what changed: by a report, where one is named, else by the day of the last change, where % works
+  there and the domain keeps that moment; else it is everything.
+
+What can be trusted is tried out on a contact that is stored, before anything is concluded from an
+answer that has nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from crm_sync_assets.crms.five9 import axes, days
+from crm_sync_assets.crms.five9.axes import Part, Question
+from crm_sync_assets.crms.five9.dialect import Unfit
+from crm_sync_assets.crms.five9.domain import Asking
+from crm_sync_assets.crms.five9.fields import LIST, MODIFIED, Reader, Row
+from crm_sync_assets.crms.five9.places import Place
+from crm_sync_assets.crms.five9.report import Report
+from crm_sync_assets.crms.five9.sources import ID
+from crm_sync_assets.crms.five9.ways import Ways
+from crm_sync_assets.declarations.contract import Page, Read
+from crm_sync_assets.errors import UsageError
+from crm_sync_assets.log import logger
+from crm_sync_assets.nearest import meant
+
+log = logger(__name__)
+
+TRIED: Final = 10
+"""Stored contacts on which a wildcard is tried, if the first ones are gone."""
+PUT_BACK: Final = timedelta(hours=1)
+"""An hour that the clock shows twice is read as the first of the two."""
+
+
+class Reading:
+    """One reading; `pages` may be asked for once."""
+
+    def __init__(self, asking: Asking, read: Read) -> None:
+        self._asking, self._read = asking, read
+        self._subject = read.entity.name
+        self._domain = asking.domain
+        self._fields = asking.fields()
+        self._reader = Reader(read.entity, self._fields, self._domain.zone)
+        self._list = read.options.get("list_name")
+        self._most_of_list = read.options.get("max_records_per_list")
+        self._taken: Counter[str] = Counter()
+        field = self._list_field
+        only = [{"field": field, "value": str(self._list)}] if self._list else []
+        self.ways = Ways(asking, self._fields, only)
+
+    # -- what it goes by -------------------------------------------------------------------------
+
+    def pages(self) -> Iterator[Page]:
+        """Pages of records; the last one's cursor has nothing left."""
+        self._check_list()
+        place = Place.of(self._read.cursor) if self._read.cursor else self._begun()
+        if place.by == "report":
+            report = Report(self._asking, self._read.entity, self._fields)
+            for rows in report.answers(place, self._read.page_size):
+                yield self.page(rows, place)
+            return
+        yield from self._swept(place)
+
+    def _begun(self) -> Place:
+        since, until = self._read.strategy.since, self._read.strategy.until
+        if since is None or self._list:
+            return self._everything()
+        why = None
+        if MODIFIED not in self._fields.mapped:
+            why = f"the domain maps no field to {MODIFIED}"
+        elif self._domain.report:
+            begins, ends = days.walls(self._domain.zone, since, until, self._now())
+            return Place("report", windows=[[begins.isoformat(), ends.isoformat()]])
+        else:
+            by, why = self._tried()
+            if by is not None:
+                asked = days.between(self._domain.zone, since, until, self._now())
+                questions: list[Question] = [(Part(by, day),) for day in reversed(asked)]
+                left = axes.stored(questions)
+                return Place(by, left=left, ids_work=by == "day", dates_work=True)
+        level = logging.WARNING if self._domain.first_time(("everything", why)) else logging.INFO
+        log.log(level, "%s: reading everything, for %s", self._subject, why)
+        return self._everything()
+
+    def _tried(self) -> tuple[Literal["day", "changed"] | None, str]:
+        """What a delta can go by, tried on a contact that is known; else why it cannot."""
+        field = self._fields.mapped[MODIFIED]
+        for key in self._read.known.keys(self._read.entity.table, column=ID, limit=TRIED):
+            rows = self._asking.rows([{"field": ID, "value": key}])
+            value = next((row.get(field) for row in rows if row[ID] == key), None)
+            if not value or not days.is_moment(value):
+                continue
+            day = {"field": field, "value": f"{value[:10]}%"}
+            if not self._finds(key, [{"field": ID, "value": key}, day]):
+                return None, f"a day of {field} finds nobody"
+            begun = {"field": ID, "value": f"{key[:-1]}%"}
+            return ("day" if self._finds(key, [begun, day]) else "changed"), ""
+        return None, f"no stored contact has a readable {field} to try it on"
+
+    def _finds(self, key: str, criteria: list[dict[str, str]]) -> bool:
+        try:
+            rows = self._asking.rows(criteria)
+        except Unfit:
+            return False
+        return any(row[ID] == key for row in rows) or len(rows) >= self._domain.most
+
+    def _everything(self) -> Place:
+        sizes = self._asking.sizes()
+        return Place("open", sum(sizes.values()), max(sizes.values(), default=0))
+
+    # -- reading it ------------------------------------------------------------------------------
+
+    def _swept(self, place: Place) -> Iterator[Page]:
+        if place.by == "open":
+            place, sweep = self.ways.first(place)
+        else:
+            sweep = self.ways.sweep(place)
+        for rows in sweep.answers():
+            place.left = axes.stored(sweep.left)
+            place.read += len(rows)
+            yield self.page(rows, place)
+            if self._list and self._is_full(str(self._list)):
+                return
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    def page(self, rows: list[Row], place: Place) -> Page:
+        """The records of contacts that are wanted; the place is behind them."""
+        kept = [row for row in rows if self._is_wanted(row)]
+        return self._reader.page(kept, place.cursor())
+
+    def _is_wanted(self, row: Row) -> bool:
+        """Whether it falls into the window and into the lists that were asked for."""
+        since, until = self._read.strategy.since, self._read.strategy.until
+        if since is not None or until is not None:
+            at = self._reader.changed(row)
+            early = since is not None and at is not None and at < since - PUT_BACK
+            if early or (until is not None and at is not None and at >= until):
+                return False
+        if not self._list and not self._most_of_list:
+            return True
+        name = row.get(self._list_field) or ""
+        if (self._list and name != self._list) or self._is_full(name):
+            return False
+        self._taken[name] += 1
+        return True
+
+    def _is_full(self, name: str) -> bool:
+        most = self._most_of_list
+        return most is not None and self._taken[name] >= most
+
+    @property
+    def _list_field(self) -> str:
+        return self._fields.mapped.get(LIST, "last_list")
+
+    def _check_list(self) -> None:
+        if not self._list:
+            return
+        names = list(self._asking.sizes())
+        if self._list not in names:
+            raise UsageError(
+                f"{self._subject}: list_name is '{self._list}', which is no list of the domain"
+                f"{meant(str(self._list), names)}"
+            )
+
+    def _now(self) -> datetime:
+        return self._domain.source_time() or datetime.now(UTC)
