@@ -116,6 +116,16 @@ def test_another_zone_than_before_is_refused_before_anything_is_written(bench: B
         bench.sync("contacts")
 
 
+def test_a_window_ends_where_it_does_on_every_page(bench: Bench) -> None:
+    world = bench.world
+    for number, one in enumerate(world.ids("Contacts")):
+        world.edit("Contacts", one, {}, at=f"2026-11-{number % 20 + 1:02d}T{number % 24:02d}:00Z")
+    told = bench.sync("contacts", start_date="2026-11-03", end_date="2026-11-16", batch_size=8)
+    assert told.counts.processed == 13 * 3
+    days = {row["last_update"].day for row in bench.rows("contacts").values()}
+    assert days == set(range(3, 16))
+
+
 # In the order of changes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -101,9 +102,13 @@ def test_what_stays_is_believed_after_several_tries(
 
 
 def test_requests_go_one_at_a_time(bench: Bench) -> None:
+    """Also of several entities at the same time."""
     bench.sandbox.knobs.marketsharp_at_once = 1
-    bench.sandbox.knobs.latency = 0.02
-    bench.sync("contacts", batch_size=10)
+    bench.sandbox.knobs.latency = 0.05
+    names = ("contacts", "jobs", "activities", "custom_fields")
+    with ThreadPoolExecutor(len(names)) as threads:
+        read = list(threads.map(lambda name: bench.pages(bench.entity(name)), names))
+    assert all(read)
     assert bench.sandbox.ledger.most_at_once["marketsharp"] == 1
     assert bench.sandbox.ledger.statuses[503] == 0
 
