@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.declarations.contract import Page
+from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.sandbox.crms.marketsharp.world import World
 from crm_sync_assets_tests.crms.marketsharp.conftest import DAY, ENTITIES, NOON, Bench
 from crm_sync_assets_tests.crms.marketsharp.truth import set_of
 
@@ -143,32 +144,32 @@ def test_thousands_of_one_moment_are_read_once_each(bench: Bench, size: int) -> 
     assert set(names(pages)) == set(world.ids("ProductInterests"))
 
 
-def touched(world, ids: list[str]) -> None:
+def touched(world: World, ids: list[str]) -> None:
     """One that was read, and the last that was: it comes again at the end."""
     world.edit("Contacts", ids[0], {"firstName": "Read"})
 
 
-def last_two_edited(world, ids: list[str]) -> None:
+def last_two_edited(world: World, ids: list[str]) -> None:
     for one in ids[-2:]:
         world.edit("Contacts", one, {"firstName": "Read"})
 
 
-def last_two_gone(world, ids: list[str]) -> None:
+def last_two_gone(world: World, ids: list[str]) -> None:
     for one in ids[-2:]:
         world.purge("Contacts", one)
 
 
-def many_gone(world, ids: list[str]) -> None:
+def many_gone(world: World, ids: list[str]) -> None:
     for one in ids[:-1]:
         world.purge("Contacts", one)
 
 
-def all_gone(world, ids: list[str]) -> None:
+def all_gone(world: World, ids: list[str]) -> None:
     for one in ids:
         world.purge("Contacts", one)
 
 
-def more_come(world, ids: list[str]) -> None:
+def more_come(world: World, ids: list[str]) -> None:
     """Somewhere in the order of ids; of that moment, where there is one."""
     for _ in range(25):
         world.create("Contacts", {"firstName": "New"})
@@ -195,28 +196,16 @@ def test_what_moves_between_two_pages_takes_nobody_with_it(
             happens(world, list(read))
 
     bench.sandbox.faults.add(r"GET /marketsharp/Contacts\?", "all", callback=meanwhile)
-    asked = bench.client.pages
-    for found in asked(_read(bench.entity("contacts")), _usage()):
+    asked = Read(bench.entity("contacts"), Strategy("full"), 10, None)  # type: ignore[arg-type]
+    for found in bench.client.pages(asked, Usage()):
         read += names([found])
     bench.sandbox.faults.clear()
     live = set(world.ids("Contacts"))
     assert set(read) >= before & live
-    told = {one["id"]: one["firstname"] for one in bench_records(bench)}
+    told = {one["id"]: one["firstname"] for one in records(bench)}
     assert {name for name, said in told.items() if said == "Read"} <= set(read)
 
 
-def bench_records(bench: Bench) -> list[dict]:
+def records(bench: Bench) -> list[dict]:
     pages = bench.pages(bench.entity("contacts"))
     return [record for page in pages for record in page.records]
-
-
-def _read(entity: Entity):
-    from crm_sync_assets.declarations.contract import Read
-
-    return Read(entity, Strategy("full"), 10, None)
-
-
-def _usage():
-    from crm_sync_assets.declarations.contract import Usage
-
-    return Usage()

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from crm_sync_assets.cli.sync import _asked_for, parser
 from crm_sync_assets.crms.marketsharp.signing import authorization, decoded
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.errors import (
@@ -20,7 +21,7 @@ from crm_sync_assets.errors import (
     Unknown,
     UsageError,
 )
-from crm_sync_assets_tests.crms.marketsharp.conftest import DAY, ENTITIES, Bench
+from crm_sync_assets_tests.crms.marketsharp.conftest import CRM, DAY, ENTITIES, Bench
 
 COMPANY, KEY = "1234", "11112222-3333-4444-5555-666677778888"
 SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -312,9 +313,6 @@ def test_moments_that_are_shown_rounded_lose_nobody(bench: Bench) -> None:
 
 
 def _named(words: list[str]) -> list[str]:
-    from crm_sync_assets.cli.sync import _asked_for, parser
-    from crm_sync_assets_tests.crms.marketsharp.conftest import CRM
-
     return _asked_for(CRM, parser(CRM).parse(words))
 
 
