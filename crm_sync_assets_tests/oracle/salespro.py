@@ -6,7 +6,6 @@ Its files are not among them: whoever reads nothing but a file knows no clock of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets_tests.crms.salespro.truth import TABLES, problems_of, true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
-from crm_sync_assets_tests.oracle.sandboxed import SandboxMachine, disturbing
+from crm_sync_assets_tests.oracle.sandboxed import SettlingMachine, disturbing, script, statuses
 from crm_sync_assets_tests.truth import stored_rows
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -32,29 +31,13 @@ FORMS = st.sampled_from(
     ]
 )
 
-_moves = st.builds(
-    lambda n, seed: {"mutate": {"op": "move", "n": n, "seed": seed}}, st.integers(1, 4), NUMBER
-)
-_actions = st.one_of(
-    st.sampled_from([400, 401, 403, 404, 429, 500, 503]).map(lambda s: {"status": s}),
+SCRIPT = script(
+    ["/salespro/", "StartQuery", "GetQueryExecution", "GetQueryResults"],
+    statuses(400, 401, 403, 404, 429, 500, 503),
     st.sampled_from(["limit", "busy", "lost", "denied", "closed"]).map(
         lambda body: {"status": 400, "body": body}
     ),
-    st.sampled_from([403, 404, 502]).map(lambda status: {"status": status, "body": "html"}),
-    st.just({"drop": True}),
-    st.sampled_from([0.0, 0.5, 0.97]).map(lambda share: {"truncate": share}),
-    st.sampled_from(["html", "empty", "{}", "[]"]).map(lambda body: {"status": 200, "body": body}),
-    _moves,
-    _moves,
-)
-SCRIPT = st.fixed_dictionaries(
-    {
-        "match": st.sampled_from(
-            ["/salespro/", "StartQuery", "GetQueryExecution", "GetQueryResults"]
-        ),
-        "on": st.one_of(st.integers(1, 8), st.sampled_from(["2-", "4-", "3-5", "every 3"])),
-        "action": _actions,
-    }
+    statuses(403, 404, 502, body="html"),
 )
 KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
@@ -71,20 +54,13 @@ KNOBS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
-class SalesProMachine(SandboxMachine):
+class SalesProMachine(SettlingMachine):
     crm_name = "salespro"
     began_at = NOON
     names = NAMES
 
-    def prepare(self, opened: ExitStack) -> None:
-        super().prepare(opened)
-        self._changed: datetime | None = None
-        self._counted = -1
-
-    def look(self) -> None:
-        if self._counted != self.world.changes:
-            self._changed = self.source_now() if self._counted >= 0 else None
-            self._counted = self.world.changes
+    def changes(self) -> int:
+        return int(self.world.changes)
 
     # Steps
 
@@ -121,19 +97,7 @@ class SalesProMachine(SandboxMachine):
 
     # Truth
 
-    def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
-        """Once nothing has changed since the watermark, the table has it all."""
-        if self._changed is None or self._changed < watermark:
-            yield from self._wrong(entity, deletions=False)
-
-    def differences(self, *, complete: bool) -> list[str]:
-        return [one for entity in self.entities for one in self._wrong(entity, deletions=complete)]
-
-    def last_syncs(self) -> None:
-        for name in self.names:
-            self.settle(name, full=True)
-
-    def _wrong(self, entity: Entity, *, deletions: bool) -> Iterator[str]:
+    def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
         stored, aside = stored_rows(self.warehouse, entity), self.set_aside(entity)
         known = set()
         for key, values in true_rows(self.world, entity):
@@ -147,5 +111,5 @@ class SalesProMachine(SandboxMachine):
             # What a form lists no more is gone with the next delta; what is gone with its form is
             # not, and of a form that cannot be read nobody knows.
             is_item = TABLES[entity.sync_type] == "lead_results" and len(key) > 1
-            if deletions if not is_item else deletions and key[0] not in parents:
+            if complete and (not is_item or key[0] not in parents):
                 yield f"{key} is live here, and nowhere else"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 
@@ -55,27 +54,15 @@ class CalledContacts(HttpSubject):
         "late": "answers show what was written at once, as far as anybody knows",
     }
 
+    overlap_seconds = 0
+
     def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(page_size=PAGE, overlap_seconds=0)
+        self.configure(page_size=PAGE)
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(
-            seed=11,
-            contacts=1,
-            zipcodes=1,
-            five9_contacts=cls.count,
-            five9_lists_have_all=True,
-        ) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"five9_contacts": cls.count, "five9_lists_have_all": True}
 
     def configure(self, **settings: object) -> None:
         """A page is as much as an answer has, which nobody can ask for."""
@@ -84,35 +71,29 @@ class CalledContacts(HttpSubject):
             self.sandbox.knobs.five9_most = settings["page_size"]
             self.environment.setenv("FIVE9_MOST_RECORDS", str(settings["page_size"]))
 
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
-
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None
         everything = strategy is not None and strategy.reads_everything
-        world = self.sandbox.five9
-        return differences(world, self.warehouse, self.declared, deletions=everything)
+        return differences(self.world, self.warehouse, self.declared, deletions=everything)
 
     def read_by(self, pages: int, reading: Reading) -> int:
         """An answer that is cut has nobody; then come those by the beginnings of their ids."""
         return (0, 0, 0, 1, 1, 3, 4)[pages]
 
     def keys(self) -> list[Key]:
-        return [(one,) for one in self.sandbox.five9.ids("contacts")]
+        return [(one,) for one in self.world.ids("contacts")]
 
     def create(self, count: int = 1) -> list[Key]:
-        create = self.sandbox.five9.create
+        create = self.world.create
         return [(create("contacts", {"first_name": "New"}),) for _ in range(count)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
         given = {FIELDS.get(name, name): value for name, value in changes.items()}
-        self.sandbox.five9.edit("contacts", key[0], given)
+        self.world.edit("contacts", key[0], given)
 
     def touch(self, keys: list[Key], value: str) -> None:
         ids = [key[0] for key in keys]
-        self.sandbox.five9.bulk_touch("contacts", ids, properties={self.column: value})
+        self.world.bulk_touch("contacts", ids, properties={self.column: value})
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.five9.purge("contacts", key[0])
+        self.world.purge("contacts", key[0])

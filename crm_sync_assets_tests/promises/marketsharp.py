@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
-
-import pytest
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from crm_sync_assets.declarations.columns import camel
 from crm_sync_assets.errors import BadRequest, FatalError, Forbidden, Unknown
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.marketsharp.truth import differences
 from crm_sync_assets_tests.promises.driver import Ability, Fault, Key, Reading, Subject
 from crm_sync_assets_tests.promises.http import FAULTS, HttpSubject
@@ -58,35 +54,16 @@ class MarketSharpSubject(HttpSubject):
     lacks: ClassVar = LACKS
     lie_at = Subject.lie_at
 
-    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-        super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(overlap_seconds=0)
+    overlap_seconds = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(seed=11, contacts=1, zipcodes=1, marketsharp_contacts=cls.contacts()) as box:
-            subject = cls(environment, box)
-            subject.connect()
-            yield subject
-            subject.close()
+    def small(cls) -> dict[str, Any]:
+        return {"marketsharp_contacts": cls.contacts()}
 
     @classmethod
     def contacts(cls) -> int:
         """How many there are, for so many of the set."""
         return cls.count
-
-    @property
-    def world(self) -> Any:
-        return self.sandbox.marketsharp
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
 
     def wrong(self) -> list[str]:
         strategy = self.running.strategy if self.running else None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
-
-import pytest
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from crm_sync_assets.errors import Forbidden
-from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets_tests.crms.salespro.truth import differences
 from crm_sync_assets_tests.promises.driver import Fault, Key, Subject
 from crm_sync_assets_tests.promises.http import FAULTS, HttpSubject
@@ -49,41 +45,26 @@ class Estimates(HttpSubject):
     }
     lie_at = Subject.lie_at
 
-    def __init__(self, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-        super().__init__(environment, sandbox)
-        # The promises hold without a second look at what was there already.
-        self.configure(overlap_seconds=0)
+    overlap_seconds = 0
 
     @classmethod
-    @contextmanager
-    def opened(
-        cls, environment: pytest.MonkeyPatch, _fixture: Callable[[str], Any]
-    ) -> Iterator[Self]:
-        with Sandbox(seed=11, contacts=1, zipcodes=1, salespro_rows=cls.count) as sandbox:
-            subject = cls(environment, sandbox)
-            subject.connect()
-            yield subject
-            subject.close()
-
-    @property
-    def asking(self) -> list[Any]:
-        self.client._sleep = self.waits.append
-        return list(self.client._opened)
+    def small(cls) -> dict[str, Any]:
+        return {"salespro_rows": cls.count}
 
     def wrong(self) -> list[str]:
-        return differences(self.sandbox.salespro, self.warehouse, self.declared)
+        return differences(self.world, self.warehouse, self.declared)
 
     def keys(self) -> list[Key]:
-        return sorted((str(key[0]),) for key in self.sandbox.salespro.keys(TABLE))
+        return sorted((str(key[0]),) for key in self.world.keys(TABLE))
 
     def create(self, count: int = 1) -> list[Key]:
-        return [(self.sandbox.salespro.create(TABLE)[0],) for _ in range(count)]
+        return [(self.world.create(TABLE)[0],) for _ in range(count)]
 
     def edit(self, key: Key, changes: Mapping[str, Any]) -> None:
-        self.sandbox.salespro.edit(TABLE, key, dict(changes))
+        self.world.edit(TABLE, key, dict(changes))
 
     def touch(self, keys: list[Key], value: str) -> None:
-        self.sandbox.salespro.touch(TABLE, keys, {self.column: value})
+        self.world.touch(TABLE, keys, {self.column: value})
 
     def vanish(self, key: Key) -> None:
-        self.sandbox.salespro.delete(TABLE, key)
+        self.world.delete(TABLE, key)
