@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     args.add_argument(
         "--knob", action="append", default=[], metavar="NAME=JSON", help="e.g. limits=true"
     )
+    args.add_argument("--with-stdin", action="store_true", help="end with standard input, too")
     for option in offered():
         flag, kind = f"--{option.name.replace('_', '-')}", option.kind
         args.add_argument(
@@ -44,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = threading.Event()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_, lambda *_: done.set())
+    if args.with_stdin:
+        threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     with sandbox:
         if args.move_every > 0:
             sandbox.move_every(args.move_every)

@@ -52,9 +52,12 @@ class Running(Control):
 
 @contextlib.contextmanager
 def sandbox(*options: str) -> Iterator[Running]:
-    """A sandbox in a process of its own, on a free port; gone when the block ends."""
+    """A sandbox in a process of its own, on a free port; gone when the block ends, and when this
+    process is killed within it.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "crm_sync_assets.sandbox", "--port", "0", *options],
+        [sys.executable, "-m", "crm_sync_assets.sandbox", "--port", "0", "--with-stdin", *options],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         # Ctrl-C is for us: we end the others in order.
@@ -69,8 +72,9 @@ def sandbox(*options: str) -> Iterator[Running]:
         yield Running(told["url"], told["env"], process)
     finally:
         stop([process])
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:
