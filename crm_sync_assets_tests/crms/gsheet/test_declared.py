@@ -115,7 +115,7 @@ def test_a_sheet_of_no_year_may_have_columns_called_id_and_year(bench: Bench) ->
         (text("campaign", at="Campaign"), "campaign: a sheet's header is given in `headers`"),
         (text("campaign", key=True), "what its rows are known by in `key`"),
     ],
-    ids=str,
+    ids=["raw data", "row key", "a place", "a key"],
 )
 def test_a_column_that_no_header_would_fill_is_refused(column: Column, said: str) -> None:
     with pytest.raises(ValueError, match=said):
