@@ -47,13 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_, lambda *_: done.set())
     if args.with_stdin:
-        threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_its_end, args=(done,), daemon=True).start()
     with sandbox:
         if args.move_every > 0:
             sandbox.move_every(args.move_every)
         print(json.dumps({"url": sandbox.url, "env": sandbox.env()}), flush=True)
         done.wait()
     return 0
+
+
+def _wait_for_its_end(done: threading.Event) -> None:
+    sys.stdin.read()
+    done.set()
 
 
 if __name__ == "__main__":
