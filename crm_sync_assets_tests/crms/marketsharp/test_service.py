@@ -282,6 +282,22 @@ def test_records_are_asked_for_by_their_keys_or_are_gone(bench: Bench, entity: E
     assert len(asked) == -(-(len(keys[:25]) + 1) // 20)
 
 
+def test_keys_that_a_feed_is_cut_before_are_asked_for_again(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = 9
+    keys, missing = bench.world.ids("Contacts")[:19], "ca367725-5a17-4d9b-9a1e-000000000000"
+    pages = bench.by_key(bench.entity("contacts"), missing, *keys)
+    assert sorted(record["id"] for page in pages for record in page.records) == sorted(keys)
+    gone = [tombstone.key for page in pages for tombstone in page.tombstones]
+    assert gone == [(missing,)]
+
+
+def test_a_feed_without_a_record_and_more_to_come_proves_nobody_gone(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = 9
+    bench.sandbox.faults.add("/Contacts.*filter", "all", lie="empty")
+    with pytest.raises(TransientError, match="more to come"):
+        bench.by_key(bench.entity("contacts"), *bench.world.ids("Contacts")[:19])
+
+
 def test_a_page_that_hides_stored_records_deletes_none(bench: Bench) -> None:
     bench.sync("custom_fields")
     bench.sandbox.faults.add(r"/CustomFields\?.*orderby", 1, lie="short")
