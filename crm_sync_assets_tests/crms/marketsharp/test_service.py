@@ -187,6 +187,50 @@ def test_the_company_is_its_number_whatever_its_id_is(bench: Bench, guid: bool) 
     assert bench.rows("companies")["1234"]["deleted_at"] is None
 
 
+def test_companies_that_are_not_listed_once_are_asked_for_again(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add("/Companies", 1, lie="empty")
+    bench.sync("product_types")
+    assert len(bench.asked("/Companies")) == 2
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {1234}
+
+
+def test_a_company_that_is_never_listed_takes_no_number_from_stored_rows(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sync("product_types")
+    bench.pass_time(DAY)
+    bench.sandbox.faults.add("/Companies", "all", lie="empty")
+    with pytest.raises(TransientError, match="without 9d1f0c55-1111"):
+        bench.sync("product_types")
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {1234}
+
+
+def test_zeros_are_no_company_and_nobody_is_asked_for_its_number(bench: Bench) -> None:
+    zeros = b"00000000-0000-0000-0000-000000000000"
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add(
+        "/ProductTypes",
+        "all",
+        rewrite=lambda body: body.replace(b"9d1f0c55-1111-4222-8333-444455556666", zeros),
+    )
+    told = bench.sync("product_types")
+    assert (told.status, told.counts.failed) == ("success", 0)
+    assert bench.asked("/Companies") == []
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {None}
+
+
+def test_a_company_id_that_is_neither_number_nor_guid_is_noted(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add(
+        "/ProductTypes",
+        "all",
+        rewrite=lambda body: body.replace(b"9d1f0c55-1111-4222-8333-444455556666", b"ours"),
+    )
+    told = bench.sync("product_types")
+    assert told.counts.warnings == len(bench.rows("product_types"))
+    assert bench.asked("/Companies") == []
+
+
 def test_characters_that_no_xml_has_cost_nothing_but_themselves(bench: Bench) -> None:
     notes = {
         "notes": 'a\x1fb \x00c & <d> "é☕" &#x1F; &amp; ]]>',
