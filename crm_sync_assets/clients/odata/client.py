@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from crm_sync_assets.clients.http import Session
 from crm_sync_assets.clients.odata.columns import names_of
-from crm_sync_assets.clients.odata.feed import ENTRIES
+from crm_sync_assets.clients.odata.feed import ENTRIES, NEXT
 from crm_sync_assets.clients.odata.metadata import EDMX, Property, Schema
 from crm_sync_assets.clients.odata.paging import InOrder
 from crm_sync_assets.clients.odata.querying import FILTER, UTC, Changed, literal
@@ -24,7 +24,7 @@ from crm_sync_assets.clients.rest.source import Rest
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
-from crm_sync_assets.errors import Closed, UsageError
+from crm_sync_assets.errors import Closed, TransientError, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.rows.outline import asked_for, keys_of, outline_of
 from crm_sync_assets.rows.processor import Processor
@@ -52,6 +52,7 @@ class ODataClient(RestClient):
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now, some at a time; what a whole feed has not is gone.
 
+        What a feed that was cut short has not is asked for again, without what it had.
         Where a key is told as text and kept as something else, they are found in the list.
         """
         entity, source = read.entity, self._source(read.entity)
@@ -63,12 +64,24 @@ class ODataClient(RestClient):
         session = self._session(read, usage)
         processor = Processor(outline_of(entity), validate=False)
         for start in range(0, len(keys), AT_ONCE):
-            some = keys[start : start + AT_ONCE]
-            asked = " or ".join(f"{known.name} eq {literal(key[0], known.kind)}" for key in some)
-            body = session.get(source.path, {FILTER: asked}, cost=source.cost).json
-            records = [one for each in body[ENTRIES] for one in made_of(source, each, None)]
-            found = set(keys_of(processor, processor.process(records)))
-            yield Page(records, {}, [Tombstone(key) for key in some if key not in found])
+            left = [*keys[start : start + AT_ONCE]]
+            while left:
+                equal = (f"{known.name} eq {literal(key[0], known.kind)}" for key in left)
+                answer = session.get(source.path, {FILTER: " or ".join(equal)}, cost=source.cost)
+                body = answer.json
+                records = [one for each in body[ENTRIES] for one in made_of(source, each, None)]
+                found = set(keys_of(processor, processor.process(records)))
+                lacking = [key for key in left if key not in found]
+                if not body[NEXT]:
+                    yield Page(records, {}, [Tombstone(key) for key in lacking])
+                    break
+                if len(lacking) == len(left):
+                    raise TransientError(
+                        f"{entity}: {answer.request} was answered with none of {len(left)} "
+                        "records, and more to come: none is taken for deleted; try again later"
+                    )
+                yield Page(records, {})
+                left = lacking
 
     def _source(self, entity: Entity) -> Rest:
         source = super()._source(entity)

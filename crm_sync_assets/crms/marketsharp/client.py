@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from crm_sync_assets.clients.odata.client import ODataClient
@@ -11,9 +11,11 @@ from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.marketsharp.api import API
 from crm_sync_assets.crms.marketsharp.signing import decoded
 from crm_sync_assets.crms.marketsharp.variables import COMPANY_ID, SECRET_KEY, TIME_ZONE
+from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Record
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.declarations.parsing.texts import GUID
+from crm_sync_assets.errors import TransientError, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -57,18 +59,38 @@ class MarketSharp(ODataClient):
         if entity.sync_type == "companies":
             name = str(entry.get("id") or "")
             return entry if name.isdecimal() else {**entry, "id": entry.get("number")}
-        company = entry.get("companyid")
-        if not company or company.isdecimal():
+        told = entry.get("companyid")
+        if not told or told.isdecimal():
             return entry
-        return {**entry, "companyid": self._numbers(entity).get(company.lower())}
+        company = parsing.guid(told)
+        if company is not None and GUID.fullmatch(company):
+            company = self._number(entity, company)
+        # What is neither a number nor a GUID is the column's to refuse; zeros are no company.
+        return {**entry, "companyid": company}
 
-    def _numbers(self, entity: Entity) -> Mapping[str, str | None]:
-        """The numbers of companies by their ids."""
+    def _number(self, entity: Entity, company: str) -> str | None:
+        """The number of the company with this GUID; None where the company has none.
+
+        An answer without the company is no proof of that, and it is asked for again. Raises
+        TransientError when no answer has it.
+        """
 
         def ask() -> Any:
-            session = self._https[""].session(entity.name)
-            found = session.get("/Companies").json[ENTRIES]
-            return {str(one.get("id") or "").lower(): one.get("number") for one in found}
+            session, tries = self._https[""].session(entity.name), 0
+            while True:
+                found = session.get("/Companies").json[ENTRIES]
+                numbers = {parsing.guid(one.get("id")): one.get("number") for one in found}
+                if company in numbers:
+                    return numbers[company]
+                tries += 1
+                why = f"the list of companies ({len(found)}) is without {company}"
+                if tries >= self._settings.max_attempts:
+                    raise TransientError(
+                        f"{entity}: records are of a company whose number is not told: {why}, "
+                        f"{tries} times in a row. Their company_id stays as it is stored; the "
+                        "next sync resumes from there."
+                    )
+                session.wait_to_ask_again(tries, why)
 
-        numbers: Mapping[str, str | None] = self.remember("companies", ask)
-        return numbers
+        number: str | None = self.remember(("company", company), ask)
+        return number

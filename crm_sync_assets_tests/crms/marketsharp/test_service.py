@@ -188,6 +188,50 @@ def test_the_company_is_its_number_whatever_its_id_is(bench: Bench, guid: bool) 
     assert bench.rows("companies")["1234"]["deleted_at"] is None
 
 
+def test_companies_that_are_not_listed_once_are_asked_for_again(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add("/Companies", 1, lie="empty")
+    bench.sync("product_types")
+    assert len(bench.asked("/Companies")) == 2
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {1234}
+
+
+def test_a_company_that_is_never_listed_takes_no_number_from_stored_rows(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sync("product_types")
+    bench.pass_time(DAY)
+    bench.sandbox.faults.add("/Companies", "all", lie="empty")
+    with pytest.raises(TransientError, match="without 9d1f0c55-1111"):
+        bench.sync("product_types")
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {1234}
+
+
+def test_zeros_are_no_company_and_nobody_is_asked_for_its_number(bench: Bench) -> None:
+    zeros = b"00000000-0000-0000-0000-000000000000"
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add(
+        "/ProductTypes",
+        "all",
+        rewrite=lambda body: body.replace(b"9d1f0c55-1111-4222-8333-444455556666", zeros),
+    )
+    told = bench.sync("product_types")
+    assert (told.status, told.counts.failed) == ("success", 0)
+    assert bench.asked("/Companies") == []
+    assert {row["company_id"] for row in bench.rows("product_types").values()} == {None}
+
+
+def test_a_company_id_that_is_neither_number_nor_guid_is_noted(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_guid_company = True
+    bench.sandbox.faults.add(
+        "/ProductTypes",
+        "all",
+        rewrite=lambda body: body.replace(b"9d1f0c55-1111-4222-8333-444455556666", b"ours"),
+    )
+    told = bench.sync("product_types")
+    assert told.counts.warnings == len(bench.rows("product_types"))
+    assert bench.asked("/Companies") == []
+
+
 def test_characters_that_no_xml_has_cost_nothing_but_themselves(bench: Bench) -> None:
     notes = {
         "notes": 'a\x1fb \x00c & <d> "é☕" &#x1F; &amp; ]]>',
@@ -281,6 +325,22 @@ def test_records_are_asked_for_by_their_keys_or_are_gone(bench: Bench, entity: E
     assert gone == [(missing,)]
     asked = [one for one in bench.asked() if "filter" in one.query]
     assert len(asked) == -(-(len(keys[:25]) + 1) // 20)
+
+
+def test_keys_that_a_feed_is_cut_before_are_asked_for_again(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = 9
+    keys, missing = bench.world.ids("Contacts")[:19], "ca367725-5a17-4d9b-9a1e-000000000000"
+    pages = bench.by_key(bench.entity("contacts"), missing, *keys)
+    assert sorted(record["id"] for page in pages for record in page.records) == sorted(keys)
+    gone = [tombstone.key for page in pages for tombstone in page.tombstones]
+    assert gone == [(missing,)]
+
+
+def test_a_feed_without_a_record_and_more_to_come_proves_nobody_gone(bench: Bench) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = 9
+    bench.sandbox.faults.add("/Contacts.*filter", "all", lie="empty")
+    with pytest.raises(TransientError, match="more to come"):
+        bench.by_key(bench.entity("contacts"), *bench.world.ids("Contacts")[:19])
 
 
 def test_a_page_that_hides_stored_records_deletes_none(bench: Bench) -> None:
