@@ -10,7 +10,7 @@ from crm_sync_assets.clients import addresses
 from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.crms.gsheet import variables
 from crm_sync_assets.crms.gsheet.api import ACCOUNT, DRIVE, GRANT, SHEETS
-from crm_sync_assets.crms.gsheet.layout import Layout, folded
+from crm_sync_assets.crms.gsheet.layout import Layout, Unfit, folded
 from crm_sync_assets.crms.gsheet.reading import OF_A_SHEET, Place, Reading
 from crm_sync_assets.crms.gsheet.sources import Sheet, cells_of
 from crm_sync_assets.crms.gsheet.tabs import Reader, Tab
@@ -64,9 +64,19 @@ class GSheet(RestAccount):
         return _whole(self._reading(_of_everything(read), usage).pages())
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
-        """These rows as they are now, of the sheets that they are of."""
-        reading = self._reading(_of_everything(read), usage)
+        """These rows as they are now, of the sheets that they are of.
+
+        Raises Unfit where no variable names one of those, and it is not to be replaced.
+        """
         labels = {self._label(read.entity, key) for key in keys}
+        # Of the sheets that are not asked for nothing is lost.
+        reading = self._reading(replace(_of_everything(read), memory={}), usage)
+        lost = sorted(labels - reading.places.keys())
+        if lost and not read.strategy.replaces:
+            raise Unfit(
+                f"{read.entity}: no variable names the spreadsheet of {', '.join(lost)}, and its "
+                "rows are stored: set it again, or replace the whole table by --full --force"
+            )
         reading.places = {name: place for name, place in reading.places.items() if name in labels}
         return asked_for(_whole(reading.pages()), read.entity, keys)
 
@@ -239,7 +249,7 @@ class GSheet(RestAccount):
 
 def _of_everything(read: Read) -> Read:
     strategy = Strategy("full", overwrite=read.strategy.overwrite)
-    return replace(read, strategy=strategy, cursor=None, state={}, memory={}, limit=0)
+    return replace(read, strategy=strategy, cursor=None, state={}, limit=0)
 
 
 def _whole(pages: Iterator[Page]) -> Iterator[Page]:

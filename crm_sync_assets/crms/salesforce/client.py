@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from crm_sync_assets.crms.salesforce.described import spelled
@@ -79,7 +80,7 @@ class Salesforce(Org):
         asking = self.asking(read.entity.name, usage)
         shown, modified = self.shown(read.entity, asking), read.entity.source.modified
         hidden, asked = shown.hidden_columns, [spelled(name) for name in shown.names]
-        of, is_whole = _object(read.entity), sees_all(self)
+        of, is_whole = _object(read.entity), partial(sees_all, self, anew=True)
         for page in by_key(asking, of, shown.names, modified, keys, sees_all=is_whole):
             yield replace(page, hidden_columns=hidden, asked=asked)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from crm_sync_assets.crms.salesforce import soql
@@ -25,11 +25,12 @@ def by_key(
     modified: str | None,
     keys: Sequence[Key],
     *,
-    sees_all: bool,
+    sees_all: Callable[[], bool],
 ) -> Iterator[Page]:
     """The records of these keys with these fields; a tombstone for each that is deleted or gone.
 
-    What is not there is gone for who `sees_all`; others may not see it, so that its row is kept.
+    What is not there is gone for who `sees_all`, which is asked after it was looked for; others may
+    not see it, so that its row is kept.
     """
     tells = ["Id", modified] if modified else ["Id"]
     for start in range(0, len(keys), AT_ONCE):
@@ -50,9 +51,11 @@ def by_key(
                     alive.append(record)
             if rows.done:
                 break
-        if sees_all:
-            gone += (Tombstone((key,)) for key in left)
-        yield Page(alive, {}, gone, kept=() if sees_all else [(key,) for key in left])
+        absent = [(key,) for key in left]
+        is_gone = bool(absent) and sees_all()
+        if is_gone:
+            gone += map(Tombstone, absent)
+        yield Page(alive, {}, gone, kept=() if is_gone else absent)
 
 
 def in_order(

@@ -34,7 +34,7 @@ class Place:
     `at` and `key` are of the last row read. `old` counts the live rows read whose moment is before
     `began`: each of them was read once. `bare` says that the table was empty when it began.
     `gained` are fields that are to be filled in rows that did not change; `unseen` says that there
-    may be rows that were not shown before.
+    may be rows that were not shown before, `sees` that all were shown when it began.
     """
 
     phase: Phase
@@ -47,6 +47,7 @@ class Place:
     is_counted: bool = False
     gained: list[str] = field(default_factory=list)
     unseen: bool = False
+    sees: bool = False
     job: Job | None = None
 
     def cursor(self) -> Cursor:

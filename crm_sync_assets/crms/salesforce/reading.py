@@ -27,7 +27,13 @@ from crm_sync_assets.crms.salesforce.order import Order
 from crm_sync_assets.crms.salesforce.org import Asking, Org
 from crm_sync_assets.crms.salesforce.places import Job, Place, shape_of
 from crm_sync_assets.crms.salesforce.removed import removed
-from crm_sync_assets.crms.salesforce.seeing import MEMORY, refuse_less, sees_all, sees_more
+from crm_sync_assets.crms.salesforce.seeing import (
+    MEMORY,
+    refuse_less,
+    refuse_lost,
+    sees_all,
+    sees_more,
+)
 from crm_sync_assets.crms.salesforce.selecting import select
 from crm_sync_assets.crms.salesforce.soql import Query
 from crm_sync_assets.declarations.contract import Page, Read
@@ -69,7 +75,8 @@ class Reading:
         # What is read whole has all of it; a window fills no rows but its own.
         later = set() if self._everything else set(self._gained()) - set(place.gained)
         memory = gaining.memory(self._read, self._spelled, without=later, unsure=self._anew)
-        memory[MEMORY] = sees_all(self._org)
+        # Of all its pages: those that were read before the right was granted lack what was hidden.
+        memory[MEMORY] = place.sees
         if kept := self._read.memory.get("gone_until"):
             memory["gone_until"] = kept
         asked = self._spelled if memory.get("lost") else None
@@ -78,17 +85,23 @@ class Reading:
             yield replace(
                 page, hidden_columns=hidden, asked=asked, labels=labels, memory=dict(memory)
             )
+        if place.sees:
+            refuse_lost(self._org, self._read)
 
     def _begun(self) -> Place:
         if self._is_delta:
             refuse_less(self._org, self._read)
+        sees = sees_all(self._org)
         cursor = self._read.cursor
         if cursor:
             place = Place.of(cursor)
-            if place.shape == self._shape:
+            if place.shape != self._shape:
+                log.info("%s: the object's fields are others than before: anew", self._subject)
+                self._anew = True
+            elif place.sees and not sees:
+                log.info("%s: its user does not see all records any more: anew", self._subject)
+            else:
                 return place
-            log.info("%s: the object's fields are others than before: anew", self._subject)
-            self._anew = True
         now = self._org.source_time() or datetime.now(UTC)
         known = self._read.known
         bare = self._everything and not known.keys(self._read.entity.table, column="id", limit=1)
@@ -100,7 +113,8 @@ class Reading:
             old=0 if self._everything else None,
             bare=bare,
             gained=gained,
-            unseen=self._is_delta and sees_more(self._org, self._read),
+            unseen=self._is_delta and sees and sees_more(self._read),
+            sees=sees,
         )
 
     @property

@@ -65,7 +65,8 @@ def removed(
     keys = [(key,) for key in told if key not in told_before]
     tombstones = []
     # What is in the list may be restored by now; if it is not there, it is gone.
-    for page in by_key(asking, shown.described.name, telling, modified, keys, sees_all=True):
+    of = shown.described.name
+    for page in by_key(asking, of, telling, modified, keys, sees_all=lambda: True):
         tombstones += [
             one if one.deleted_at else replace(one, deleted_at=told[one.key[0]])
             for one in page.tombstones

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crm_sync_assets.crms.salesforce.org import Org
 from crm_sync_assets.crms.salesforce.soql import Query
 from crm_sync_assets.declarations.contract import Read
-from crm_sync_assets.errors import Deferred, FatalError, Forbidden
+from crm_sync_assets.errors import Deferred, FatalError, Forbidden, Incomplete
 from crm_sync_assets.log import logger
 
 log = logger(__name__)
@@ -26,8 +26,8 @@ CAUTION: Final = (
 )
 
 
-def sees_all(org: Org) -> bool:
-    """Whether the user may see every record, as it was at most ten minutes ago.
+def sees_all(org: Org, *, anew: bool = False) -> bool:
+    """Whether the user may see every record, as it was at most ten minutes ago or, `anew`, is now.
 
     Not where the org does not say.
     """
@@ -45,14 +45,16 @@ def sees_all(org: Org) -> bool:
             return False
         return any(one.get("PermissionsViewAllData") is True for one in rows.records)
 
+    if anew:
+        org.note("sees all", fetch())
     found: bool = org.remember("sees all", fetch)
     return found
 
 
-def sees_more(org: Org, read: Read) -> bool:
-    """Whether there may be records that were not shown to the last sync."""
+def sees_more(read: Read) -> bool:
+    """Whether there may be records that were not shown to the last sync, for who sees all."""
     remembered: Any = read.memory.get(MEMORY)
-    return remembered is False and sees_all(org)
+    return remembered is False
 
 
 def refuse_less(org: Org, read: Read) -> None:
@@ -65,4 +67,15 @@ def refuse_less(org: Org, read: Read) -> None:
             f"{read.entity}: the user of the API had {RIGHT} and has it no more: changes of what "
             "is hidden now would be missed for good. Grant it again, or run it once with "
             "--full, which goes on with what is shown"
+        )
+
+
+def refuse_lost(org: Org, read: Read) -> None:
+    """Raises Incomplete where the right was lost while records were read: the next sync begins
+    anew, as nobody knows which of them were hidden."""
+    if not sees_all(org, anew=True):
+        raise Incomplete(
+            f"{read.entity}: the user of the API had {RIGHT} when this began and has it no more: "
+            "what is hidden now may be missing. Grant it again, or run it once with --full, "
+            "which goes on with what is shown"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, Refused
 from crm_sync_assets.operations.verified import Verification
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets_tests.crms.gsheet.conftest import CRM, LEADS, Bench
@@ -40,3 +40,19 @@ def test_a_sheet_that_cannot_be_read_proves_nothing(bench: Bench) -> None:
     with pytest.raises(FatalError, match="in the trash"):
         verified(bench, repair=True)
     assert not [row for row in bench.rows(LEADS).values() if row["deleted_at"] is not None]
+
+
+def test_a_year_whose_variable_is_gone_proves_nothing(bench: Bench) -> None:
+    # So few rows that a repair may delete them.
+    for id in bench.world.ids(LEADS)[4:30]:
+        bench.world.delete(id)
+    bench.sync(LEADS)
+    before = bench.rows(LEADS)
+    bench.environment.delenv("GSHEET_2024_MARKETING_LEADS_ID")
+    bench.connect()
+    with pytest.raises(Refused, match=r"2024 .*the variable is set no more"):
+        verified(bench, repair=True)
+    assert bench.rows(LEADS) == before
+    key = next(key for key in before if key.startswith("2024-"))
+    with pytest.raises(Refused, match=r"no variable names the spreadsheet of 2024"):
+        bench.by_key(bench.entity(LEADS), key)

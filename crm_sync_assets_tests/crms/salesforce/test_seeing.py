@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crm_sync_assets.declarations.overrides import settings_for
-from crm_sync_assets.errors import Forbidden
+from crm_sync_assets.errors import Forbidden, Incomplete, TransientError
 from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.operations.verify import verify
 from crm_sync_assets_tests.crms.salesforce.conftest import CRM, Bench
@@ -84,6 +84,80 @@ def test_what_was_hidden_is_read_once_its_user_sees_all(bench: Bench) -> None:
     bench.sandbox.ledger.reset()
     bench.sync("contacts")
     assert not [one for one in bench.queries() if "IsDeleted+%3D+false" in one]
+
+
+def test_a_delta_that_goes_on_with_the_right_does_not_see_all(bench: Bench) -> None:
+    """What it had read before it was granted lacks what was hidden."""
+    hidden, *others = bench.world.ids("Contact")
+    bench.world.permit(view_all=False)
+    bench.world.hide("Contact", hidden)
+    bench.configure(page_size=10, load_rows=10, prefetch_pages=1)
+    bench.sync("contacts")
+    later(bench)
+    bench.world.bulk_touch("Contact", others, properties={"Title": "New"})
+    later(bench)
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on="3-", status=500)
+    with pytest.raises(TransientError):
+        bench.sync("contacts")
+    bench.sandbox.faults.clear()
+    bench.world.permit(view_all=True)
+    bench.world.show("Contact", hidden)
+    later(bench)
+    assert bench.sync("contacts").resumed
+    later(bench)
+    bench.sync("contacts")
+    assert hidden in bench.rows("contacts")
+    assert bench.wrong("contacts") == []
+
+
+def test_a_first_read_that_goes_on_without_the_right_begins_anew(bench: Bench) -> None:
+    bench.configure(page_size=10, load_rows=10, prefetch_pages=1)
+    bench.sandbox.faults.add(r"queryAll\?.*ORDER", on="3-", status=500)
+    with pytest.raises(TransientError):
+        bench.sync("contacts")
+    bench.sandbox.faults.clear()
+    hidden = bench.world.ids("Contact")[-1]
+    bench.world.permit(view_all=False)
+    bench.world.hide("Contact", hidden)
+    later(bench)
+    assert bench.sync("contacts").resumed
+    bench.world.permit(view_all=True)
+    bench.world.show("Contact", hidden)
+    later(bench)
+    bench.sync("contacts")
+    assert bench.wrong("contacts") == []
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_right_that_is_lost_a_moment_ago_fails_what_was_begun_with_it(
+    bench: Bench, full: bool
+) -> None:
+    """That it was there is still remembered."""
+    bench.sync("contacts")
+    before = live(bench)
+    hidden = bench.world.ids("Contact")[0]
+    bench.sandbox.clock.advance(700)
+    bench.world.edit("Contact", hidden, {"Title": "Hidden"})
+    bench.world.permit(view_all=False)
+    bench.world.hide("Contact", hidden)
+    bench.sandbox.clock.advance(700)
+    with pytest.raises(Incomplete, match="has it no more"):
+        bench.sync("contacts", full=full)
+    assert live(bench) == before
+    bench.world.permit(view_all=True)
+    bench.world.show("Contact", hidden)
+    later(bench)
+    assert not bench.sync("contacts").resumed
+    assert bench.wrong("contacts") == []
+
+
+def test_what_is_absent_is_asked_for_with_the_right_of_this_moment(bench: Bench) -> None:
+    bench.sync("contacts")
+    hidden = bench.world.ids("Contact")[0]
+    bench.world.permit(view_all=False)
+    bench.world.hide("Contact", hidden)
+    [page] = bench.by_key(bench.entity("contacts"), hidden)
+    assert (list(page.tombstones), list(page.kept)) == ([], [(hidden,)])
 
 
 def test_a_user_that_is_not_shown_keeps_its_row(bench: Bench) -> None:
