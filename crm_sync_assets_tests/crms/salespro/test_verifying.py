@@ -37,6 +37,26 @@ def test_a_row_that_is_gone_is_found(bench: Bench) -> None:
     assert bench.wrong("customers") == []
 
 
+def test_the_jobs_of_a_form_that_cannot_be_read_are_not_repaired_away(bench: Bench) -> None:
+    bench.sync("lead_result_line_items")
+    entity = bench.entity("lead_result_line_items")
+    estimate = next(iter(bench.rows(entity.sync_type).values()))["estimate_id"]
+    bench.world.edit("lead_results", [estimate], {"lead_results": "no form"})
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert told.findings == []
+    assert all(row["deleted_at"] is None for row in bench.rows(entity.sync_type).values())
+
+
+@pytest.mark.parametrize("name", ["offices", "users"])
+def test_a_row_whose_line_has_moved_is_not_repaired_away(bench: Bench, name: str) -> None:
+    bench.sync(name)
+    entity = bench.entity(name)
+    bench.turn(moved=1)
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert told.findings == []
+    assert all(row["deleted_at"] is None for row in bench.rows(name).values())
+
+
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
 def test_each_entity_is_probed_without_a_row(bench: Bench, entity: object) -> None:
     bench.turn(scanned=0)
