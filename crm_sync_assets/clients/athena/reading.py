@@ -49,7 +49,10 @@ class Reading:
         is_whole = strategy.since is None and strategy.until is None
         if not is_whole:
             self._say_what_is_unseen()
-        select = replace(self.select, since=strategy.since, until=strategy.until)
+        # What replaces its records is read up to the newest: an older row alone would bring back
+        # what that has replaced.
+        until = None if self.source.several else strategy.until
+        select = replace(self.select, since=strategy.since, until=until)
         cursor = read.cursor or {}
         query, counted = cursor.get("query"), {name: int(cursor.get(name, 0)) for name in COUNTED}
         for rows, place in self.results_of(select, read.page_size).pages(Place.of(cursor)):
