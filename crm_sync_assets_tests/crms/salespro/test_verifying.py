@@ -87,6 +87,7 @@ def test_the_check_asks_athena_one_thing(bench: Bench) -> None:
         ({"SALESPRO_SERVER_REGION": "evil.example/"}, "no AWS region"),
         ({"SALESPRO_CHANGED_BY": "customer"}, "no table=column"),
         ({"SALESPRO_CHANGED_BY": 'customer=a"b'}, "no table=column"),
+        ({"SALESPRO_CHANGED_BY": "customers=created_at"}, "'customers' is no table that is read"),
         (
             dict.fromkeys(
                 ("SALESPRO_S3_LOCATION", "SALESPRO_OFFICES_CSV", "SALESPRO_USERS_CSV"), ""
@@ -129,9 +130,42 @@ def test_a_signature_that_is_not_right_is_refused_and_no_secret_is_said(
     assert "not-the-right-one" not in str(caught.value)
 
 
-def test_a_rewritten_database_name_is_another_meaning(bench: Bench) -> None:
-    bench.sync("customers")
-    bench.environment.setenv("SALESPRO_DATABASE", "elsewhere")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SALESPRO_DATABASE", "elsewhere"),
+        ("SALESPRO_CATALOG", "elsewhere"),
+        ("SALESPRO_CHANGED_BY", "customer=created_at"),
+    ],
+)
+@pytest.mark.parametrize("was_set", [False, True])
+def test_a_setting_that_decides_what_rows_mean_does_not_change_under_them(
+    bench: Bench, name: str, value: str, was_set: bool
+) -> None:
+    entity = bench.entity("customers")
+    before, now = (value, "") if was_set else ("", value)
+    bench.environment.setenv(name, before)
     bench.connect()
-    with pytest.raises(FatalError, match="SALESPRO_DATABASE"):
-        bench.sync("customers")
+    told = [(one.name, one.value) for one in bench.client.meaning(entity)]
+    bench.environment.setenv(name, now)
+    bench.connect()
+    again = [(one.name, one.value) for one in bench.client.meaning(entity)]
+    assert [one for one, _ in told] == [one for one, _ in again]
+    assert told != again
+
+
+@pytest.mark.parametrize(
+    ("name", "entity", "value"),
+    [
+        ("SALESPRO_DATABASE", "customers", "elsewhere"),
+        ("SALESPRO_CATALOG", "customers", "elsewhere"),
+        ("SALESPRO_CHANGED_BY", "customers", "customer=created_at"),
+        ("SALESPRO_CHANGED_BY", "estimates", "estimate=created_at"),
+    ],
+)
+def test_another_meaning_is_refused(bench: Bench, name: str, entity: str, value: str) -> None:
+    bench.sync(entity)
+    bench.environment.setenv(name, value)
+    bench.connect()
+    with pytest.raises(FatalError, match=name):
+        bench.sync(entity)
