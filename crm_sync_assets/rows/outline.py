@@ -32,8 +32,8 @@ def keys_of(processor: Processor, batch: Batch) -> list[Key]:
 def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
     """For sources that are read whole: of these pages the records of these keys, and no others.
 
-    What did not come by the end is gone, unless its page keeps it, or a record had no key: it may be
-    any of them.
+    What did not come by the end is gone, unless a page keeps it, or a record had no key: that may
+    be any of them.
     """
     wanted = set(keys)
     processor = Processor(outline_of(entity), validate=False)
