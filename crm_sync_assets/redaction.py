@@ -38,9 +38,10 @@ _LOOKS_SECRET = (
         rf"""(?ix) (?P<keep> \b(?:set-)?cookie {_IS} )
         (?P<hide> [^\s"'\\;,]+ (?: ;\s* [^\s"'\\;,=]+ = [^\s"'\\;,]* )* )"""
     ),
-    # ?token=x, &my_key=x
+    # ?token=x, &my_key=x, &X-Amz-Signature=x
     re.compile(
-        r"""(?ix) (?P<keep> [?&] (?:[a-z]+_)? (?:token|secret|key|sig|signature|auth|jwt|sid) = )
+        r"""(?ix) (?P<keep> [?&] (?:[a-z_-]+[_-])?
+          (?:token|secret|key|sig|signature|auth|jwt|sid) = )
         (?P<hide> [^&\#\s"'<>\\]+ )"""
     ),
     # The password in a database's URL may hold anything, slashes too.

@@ -99,6 +99,8 @@ def test_an_empty_or_tiny_secret_does_not_blot_out_the_log() -> None:
         ("host=db password=s3cret dbname=x", "host=db password=*** dbname=x"),
         ('{"refresh_token": "r-123", "ok": 1}', '{"refresh_token": "***", "ok": 1}'),
         ("?api_key=abc123&page=2", "?api_key=***&page=2"),
+        ("?X-Amz-Signature=0a1b&X-Amz-Date=2", "?X-Amz-Signature=***&X-Amz-Date=2"),
+        ("?a=1&X-Amz-Security-Token=IQoJ%2Fb", "?a=1&X-Amz-Security-Token=***"),
         ("client_secret=abc&x=1", "client_secret=***&x=1"),
         ("ghp_0123456789abcdefABCDEF", "***"),
     ],

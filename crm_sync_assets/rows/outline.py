@@ -32,20 +32,27 @@ def keys_of(processor: Processor, batch: Batch) -> list[Key]:
 def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
     """For sources that are read whole: of these pages the records of these keys, and no others.
 
-    What did not come by the end is gone.
+    What did not come by the end is gone, unless a page keeps it, or a record had no key: that may
+    be any of them.
     """
     wanted = set(keys)
     processor = Processor(outline_of(entity), validate=False)
-    seen: set[Key] = set()
+    seen, kept = set[Key](), set[Key]()
+    has_nameless = False
     for page in pages:
+        kept |= wanted.intersection(page.kept)
         records = []
         for record in page.records:
-            for key in keys_of(processor, processor.process([record])):
+            batch = processor.process([record])
+            has_nameless |= any(failure.record_id is None for failure in batch.failures)
+            for key in keys_of(processor, batch):
                 if key in wanted:
                     seen.add(key)
                     records.append(record)
         if records:
             yield Page(records, page.cursor)
-    gone = [Tombstone(key) for key in keys if key not in seen]
-    if gone:
-        yield Page([], {}, gone)
+    unseen = [key for key in keys if key not in seen]
+    stay = [key for key in unseen if has_nameless or key in kept]
+    gone = [Tombstone(key) for key in unseen if not has_nameless and key not in kept]
+    if stay or gone:
+        yield Page([], {}, gone, kept=stay)

@@ -54,7 +54,7 @@ class Athena:
 
     def probe(self, entity: Entity, source: Table, usage: Usage) -> None:
         """Ask for its columns, and for no row: nothing is scanned for it."""
-        select = replace(self._select(entity, source), nothing=True)
+        select = replace(self._select(entity, source), most=0)
         self._run(self._results(select, self.http.session(entity.name, usage), 1))
 
     def check(self, subject: str) -> str:

@@ -4,6 +4,9 @@ A delta asks for rows from a moment on, that moment included, and for nothing be
 ahead is read too, and no watermark is ever taken from a row. Rows that do not say when they changed
 are in no window. A read of everything has them first, so that whatever is dated comes after them
 and wins; it counts them, and each delta says what it does not see.
+
+A delta without a row is believed if the table has any: one that is written anew is empty for a
+while, and the watermark would pass what it has afterwards.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from crm_sync_assets.clients.athena.source import Table
 from crm_sync_assets.clients.athena.sql import Select
 from crm_sync_assets.declarations.contract import Cursor, Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key, Record
+from crm_sync_assets.errors import TransientError
 from crm_sync_assets.log import logger
 
 log = logger(__name__)
@@ -49,10 +53,24 @@ class Reading:
         is_whole = strategy.since is None and strategy.until is None
         if not is_whole:
             self._say_what_is_unseen()
-        select = replace(self.select, since=strategy.since, until=strategy.until)
+        # What replaces its records is read up to the newest: an older row alone would bring back
+        # what that has replaced.
+        until = None if self.source.several else strategy.until
+        select = replace(self.select, since=strategy.since, until=until)
         cursor = read.cursor or {}
         query, counted = cursor.get("query"), {name: int(cursor.get(name, 0)) for name in COUNTED}
+        has_rows = False
         for rows, place in self.results_of(select, read.page_size).pages(Place.of(cursor)):
+            has_rows = has_rows or bool(rows)
+            if place.ended and not is_whole and not has_rows and self._is_emptied():
+                # Without a place: the next sync orders another query.
+                yield Page([], {})
+                raise TransientError(
+                    f"{read.entity}: {self.source} has no row at all, and {read.entity.table} has "
+                    "some: it may be written anew just now. The next sync reads it again. If all "
+                    f"of it is gone, run `crm-sync {read.entity.crm} {read.entity.sync_type} "
+                    "--full --force`"
+                )
             if place.query != query:
                 query, counted = place.query, dict.fromkeys(COUNTED, 0)
             named = [row for row in rows if all(row[name] for name in self.source.needed)]
@@ -97,6 +115,14 @@ class Reading:
             there = {several.key_of(record) for record in made}
             gone += [Tombstone(key, may_be=True) for key in keys if key not in there]
         return Page(records, cursor, gone, kept=kept)
+
+    def _is_emptied(self) -> bool:
+        """Whether the table has no row, and ours has."""
+        entity = self.read.entity
+        if not self.read.known.keys(entity.table, column=entity.key[0].name, limit=1):
+            return False
+        one = replace(self.select, columns=self.source.key[:1], modified=None, key=(), most=1)
+        return not any(rows for rows, _ in self.results_of(one, 1).pages(Place()))
 
     def _say_what_is_unseen(self) -> None:
         undated: Any = self.read.memory.get(UNDATED)

@@ -45,7 +45,7 @@ class Select:
 
     `spelled` has what a column is called in the table, where that is not our name. A window begins
     at `since` and ends before `until`; what does not say when it changed is in none. `among` are
-    values of one column: only rows that have one of them.
+    values of one column: only rows that have one of them. `most` is how many rows are wanted.
     """
 
     database: str
@@ -56,7 +56,7 @@ class Select:
     since: datetime | None = None
     until: datetime | None = None
     among: tuple[str, Sequence[str]] | None = None
-    nothing: bool = False
+    most: int | None = None
     spelled: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -70,8 +70,8 @@ class Select:
         order += [identifier(name) for name in self.key if name != self.modified]
         if order:
             parts.append(f"ORDER BY {', '.join(order)}")
-        if self.nothing:
-            parts.append("LIMIT 0")
+        if self.most is not None:
+            parts.append(f"LIMIT {self.most}")
         return " ".join(parts)
 
     def _there(self, name: str) -> str:

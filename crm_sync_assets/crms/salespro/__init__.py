@@ -9,6 +9,7 @@ from crm_sync_assets.crms.salespro.variables import TABLES, VARIABLES
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
+from crm_sync_assets.errors import UsageError
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
@@ -24,9 +25,19 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
 
 
 def _not_there(place: str) -> str | None:
-    from crm_sync_assets.clients.csvfiles.places import is_address
+    """Raises UsageError for an address that may hold a secret, and does not quote it: what is given
+    as a flag is kept in the history."""
+    from crm_sync_assets.clients.csvfiles.places import is_address, origin_of
 
-    if is_address(place) or Path(place).expanduser().exists():
+    if is_address(place):
+        origin_of(place, "path")
+        if "?" in place:
+            raise UsageError(
+                "path has a query, which may be a signature, and flags are kept in the history: "
+                "set SALESPRO_OFFICES_CSV or SALESPRO_USERS_CSV to this address instead"
+            )
+        return None
+    if Path(place).expanduser().exists():
         return None
     return "there is no such file or folder, and it is no address"
 
@@ -62,7 +73,8 @@ CRM = Crm(
     flags=(
         Flag(
             "path",
-            "Read this file, folder or address in the place of the one that the environment names.",
+            "Read this file, folder or address (without a query) in the place of the one that the "
+            "environment names.",
             entities=FILES,
             check=_not_there,
         ),

@@ -22,6 +22,7 @@ from crm_sync_assets.clients.http import Http
 from crm_sync_assets.clients.limits import Budget, account_key
 from crm_sync_assets.clients.rest.account import RestAccount
 from crm_sync_assets.crms.salespro import variables
+from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.contract import Meant, Page, Read, Usage
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
@@ -31,6 +32,8 @@ from crm_sync_assets.settings import Environment, SyncSettings
 
 RESULTS = "athena-results/"
 PATH = "path"
+CATALOG = "AwsDataCatalog"
+"""Athena's own, which counts where none is named."""
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -156,6 +159,8 @@ class SalesPro(RestAccount):
     def _spelled(self) -> Mapping[str, Mapping[str, str]]:
         """What columns are called in tables that call them otherwise: table → our name → theirs."""
         found: dict[str, dict[str, str]] = {}
+        sources = (entity.source for entity in registry.entities(self.name))
+        ours = {one.name: one.modified for one in sources if isinstance(one, Table)}
         given = self._environment.get("SALESPRO_CHANGED_BY") or ""
         for pair in filter(None, map(str.strip, given.split(","))):
             table, _, column = map(str.strip, pair.partition("="))
@@ -164,8 +169,13 @@ class SalesPro(RestAccount):
                     f"SALESPRO_CHANGED_BY: '{pair[:80]}' is no table=column: write it like "
                     "customer=sync_updated_at"
                 )
-            ours = "created_at" if table == "user_activity" else "updated_at"
-            found[table] = {ours: column}
+            modified = ours.get(table)
+            if modified is None:
+                raise UsageError(
+                    f"SALESPRO_CHANGED_BY: '{table[:80]}' is no table that is read: give one of "
+                    f"{', '.join(sorted(ours))}"
+                )
+            found[table] = {modified: column}
         return found
 
     def _server(self, address: str) -> Http:
@@ -176,17 +186,20 @@ class SalesPro(RestAccount):
         return self.open(address, None, budget=Budget({}), is_live=False)
 
     def meaning(self, entity: Entity) -> list[Meant]:
-        """The database, and where it is; of a file nothing: it may be anywhere."""
-        if not isinstance(entity.source, Table):
+        """The database and where it is, and what orders versions; of a file nothing: it may be
+        anywhere."""
+        source = entity.source
+        if not isinstance(source, Table):
             return []
-        settings = self._tables(entity).settings
-        found = [
+        tables = self._tables(entity)
+        settings, modified = tables.settings, source.modified or ""
+        changed_by = tables.spelled.get(source.name, {}).get(modified, modified)
+        return [
             Meant("database", settings.database, "SALESPRO_DATABASE"),
             Meant("region", settings.region, "SALESPRO_SERVER_REGION"),
+            Meant("catalog", settings.catalog or CATALOG, "SALESPRO_CATALOG"),
+            Meant("changed_by", changed_by, "SALESPRO_CHANGED_BY"),
         ]
-        if settings.catalog:
-            found.append(Meant("catalog", settings.catalog, "SALESPRO_CATALOG"))
-        return found
 
     def record_url(self, entity: Entity, key: Key) -> str | None:  # noqa: ARG002  no web page
         return None

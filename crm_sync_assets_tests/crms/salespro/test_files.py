@@ -72,6 +72,15 @@ def test_a_path_that_is_not_there_is_refused_before_anything_begins(
     assert bench.history() == []
 
 
+@pytest.mark.parametrize("rest", ["/users.csv?X-Amz-Signature=0a1b2c", "/u.csv#0a1b2c"])
+@pytest.mark.parametrize("host", ["files.example", "0a1b2c:x@files.example"])
+def test_an_address_that_may_hold_a_secret_is_no_flag(bench: Bench, host: str, rest: str) -> None:
+    with pytest.raises(UsageError, match="path has") as caught:
+        bench.sync("users", path=f"https://{host}{rest}")
+    assert "0a1b2c" not in str(caught.value)
+    assert bench.history() == []
+
+
 def test_an_address_without_a_file_is_no_empty_file(bench: Bench) -> None:
     bench.sync("users")
     placed(bench, f"{bench.sandbox.url}/salespro/files/nothing.csv")

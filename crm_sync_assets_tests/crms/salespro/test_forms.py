@@ -211,6 +211,21 @@ def test_of_two_forms_of_an_estimate_only_the_newest_has_jobs(bench: Bench, page
     assert there == {2: "Gutters"}
 
 
+@pytest.mark.parametrize("page_size", [1, 999])
+def test_an_older_form_alone_in_a_window_replaces_no_newer_one(
+    bench: Bench, page_size: int
+) -> None:
+    bench.configure(page_size=page_size, load_rows=3)
+    key = bench.world.keys("lead_results")[0]
+    bench.world.edit("lead_results", key, of((1, "Roof"), (2, "Siding")))
+    bench.world.copy("lead_results", key, of((1, "Old"), (3, "Old")), seconds=-800 * DAY)
+    bench.sync("lead_result_line_items")
+    bench.sync("lead_result_line_items", start_date="2024-09-01", end_date="2024-09-30")
+    there = {number: kind for number, (kind, live) in listed(bench, str(key[0])).items() if live}
+    assert there == {1: "Roof", 2: "Siding"}
+    assert bench.wrong("lead_result_line_items") == []
+
+
 def test_the_jobs_of_a_form_that_is_gone_are_gone_with_a_full_read(bench: Bench) -> None:
     key = bench.world.keys("lead_results")[0]
     bench.world.edit("lead_results", key, of((1, "Roof")))

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from crm_sync_assets.errors import Refused
+from crm_sync_assets.errors import Refused, TransientError
 from crm_sync_assets_tests.crms.bench import DAY
 from crm_sync_assets_tests.crms.salespro.conftest import ENTITIES, ORDERS, PAGES, Bench
 
@@ -160,6 +160,32 @@ def test_a_table_that_is_half_written_deletes_nothing(bench: Bench) -> None:
     bench.world.written("customer")
     bench.sync("customers", full=True)
     assert bench.wrong("customers") == []
+
+
+@pytest.mark.parametrize("name", ["customers", "lead_result_line_items"])
+def test_a_delta_of_a_table_that_is_empty_for_now_is_no_success(bench: Bench, name: str) -> None:
+    table = {"customers": "customer"}.get(name, "lead_results")
+    bench.sync(name)
+    bench.pass_time(DAY)
+    bench.world.edit(table, bench.world.keys(table)[0], {"company_id": "c-9"})
+    bench.world.create(table)
+    bench.world.half_write(table, share=0)
+    for _ in range(2):
+        with pytest.raises(TransientError, match="no row at all"):
+            bench.sync(name)
+        bench.pass_time(DAY)
+    bench.world.written(table)
+    bench.sync(name)
+    assert bench.wrong(name) == []
+
+
+def test_a_delta_of_a_table_in_which_nothing_changed_asks_for_one_row(bench: Bench) -> None:
+    bench.sync("customers")
+    bench.pass_time(DAY)
+    bench.sandbox.ledger.reset()
+    told = bench.sync("customers")
+    assert (told.status, told.counts.processed) == ("success", 0)
+    assert bench.calls(ORDERS) == 2
 
 
 def test_an_activity_is_known_by_when_it_was_whose_and_what_is_said_of_it(bench: Bench) -> None:

@@ -37,6 +37,26 @@ def test_a_row_that_is_gone_is_found(bench: Bench) -> None:
     assert bench.wrong("customers") == []
 
 
+def test_the_jobs_of_a_form_that_cannot_be_read_are_not_repaired_away(bench: Bench) -> None:
+    bench.sync("lead_result_line_items")
+    entity = bench.entity("lead_result_line_items")
+    estimate = next(iter(bench.rows(entity.sync_type).values()))["estimate_id"]
+    bench.world.edit("lead_results", [estimate], {"lead_results": "no form"})
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert told.findings == []
+    assert all(row["deleted_at"] is None for row in bench.rows(entity.sync_type).values())
+
+
+@pytest.mark.parametrize("name", ["offices", "users"])
+def test_a_row_whose_line_has_moved_is_not_repaired_away(bench: Bench, name: str) -> None:
+    bench.sync(name)
+    entity = bench.entity(name)
+    bench.turn(moved=1)
+    told = verify(bench.warehouse, entity, bench.client, settings_for(CRM, entity), repair=True)
+    assert told.findings == []
+    assert all(row["deleted_at"] is None for row in bench.rows(name).values())
+
+
 @pytest.mark.parametrize("entity", ENTITIES, ids=str)
 def test_each_entity_is_probed_without_a_row(bench: Bench, entity: object) -> None:
     bench.turn(scanned=0)
@@ -67,6 +87,7 @@ def test_the_check_asks_athena_one_thing(bench: Bench) -> None:
         ({"SALESPRO_SERVER_REGION": "evil.example/"}, "no AWS region"),
         ({"SALESPRO_CHANGED_BY": "customer"}, "no table=column"),
         ({"SALESPRO_CHANGED_BY": 'customer=a"b'}, "no table=column"),
+        ({"SALESPRO_CHANGED_BY": "customers=created_at"}, "'customers' is no table that is read"),
         (
             dict.fromkeys(
                 ("SALESPRO_S3_LOCATION", "SALESPRO_OFFICES_CSV", "SALESPRO_USERS_CSV"), ""
@@ -109,9 +130,42 @@ def test_a_signature_that_is_not_right_is_refused_and_no_secret_is_said(
     assert "not-the-right-one" not in str(caught.value)
 
 
-def test_a_rewritten_database_name_is_another_meaning(bench: Bench) -> None:
-    bench.sync("customers")
-    bench.environment.setenv("SALESPRO_DATABASE", "elsewhere")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SALESPRO_DATABASE", "elsewhere"),
+        ("SALESPRO_CATALOG", "elsewhere"),
+        ("SALESPRO_CHANGED_BY", "customer=created_at"),
+    ],
+)
+@pytest.mark.parametrize("was_set", [False, True])
+def test_a_setting_that_decides_what_rows_mean_does_not_change_under_them(
+    bench: Bench, name: str, value: str, was_set: bool
+) -> None:
+    entity = bench.entity("customers")
+    before, now = (value, "") if was_set else ("", value)
+    bench.environment.setenv(name, before)
     bench.connect()
-    with pytest.raises(FatalError, match="SALESPRO_DATABASE"):
-        bench.sync("customers")
+    told = [(one.name, one.value) for one in bench.client.meaning(entity)]
+    bench.environment.setenv(name, now)
+    bench.connect()
+    again = [(one.name, one.value) for one in bench.client.meaning(entity)]
+    assert [one for one, _ in told] == [one for one, _ in again]
+    assert told != again
+
+
+@pytest.mark.parametrize(
+    ("name", "entity", "value"),
+    [
+        ("SALESPRO_DATABASE", "customers", "elsewhere"),
+        ("SALESPRO_CATALOG", "customers", "elsewhere"),
+        ("SALESPRO_CHANGED_BY", "customers", "customer=created_at"),
+        ("SALESPRO_CHANGED_BY", "estimates", "estimate=created_at"),
+    ],
+)
+def test_another_meaning_is_refused(bench: Bench, name: str, entity: str, value: str) -> None:
+    bench.sync(entity)
+    bench.environment.setenv(name, value)
+    bench.connect()
+    with pytest.raises(FatalError, match=name):
+        bench.sync(entity)
