@@ -280,7 +280,7 @@ class _Taking:
             if "/".join(key) not in aside:
                 refused[key] = "the source said nothing about it"
         silent = self._gone_without_a_word(incoming)
-        before, connection = self._found.counts, self._session.connection
+        before = self._found.counts
 
         def transaction() -> Counts:
             connection = self._session.connection
@@ -312,7 +312,9 @@ class _Taking:
 
         self._found.counts = self._session.committed(
             transaction,
-            arrived=lambda total: history.has_stored(connection, self._sync_id, total, before),
+            arrived=lambda total: history.has_stored(
+                self._session.connection, self._sync_id, total, before
+            ),
         )
         failed = sum(event.record in refused for event in self._events)
         self._found.events += len(self._events) - failed

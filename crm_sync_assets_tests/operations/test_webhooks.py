@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -391,6 +392,35 @@ def test_a_turn_passes_on_a_new_connection_too(
     assert take_it(warehouse, source).events == 1
     assert holders
     assert None not in holders
+
+
+def test_a_commit_whose_answer_is_lost_is_found_on_a_new_connection(
+    warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress, transaction = sync_history.record_progress, psycopg.Connection.transaction
+    steps = ["not yet"]
+
+    def at_its_end(*arguments: Any) -> None:
+        progress(*arguments)
+        steps.append("lose it")
+
+    @contextmanager
+    def losing(connection: Any, *arguments: Any) -> Iterator[Any]:
+        with transaction(connection, *arguments) as found:
+            yield found
+        if steps[-1] == "lose it":
+            steps.append("lost")
+            connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    source.records[3] = person(3, at=60, name="Ann")
+    tell(warehouse, 3)
+    monkeypatch.setattr(module.history, "record_progress", at_its_end)
+    monkeypatch.setattr(psycopg.Connection, "transaction", losing)
+    assert take_it(warehouse, source).counts.updated == 1
+    assert steps == ["not yet", "lose it", "lost"]
+    assert people(warehouse)["3"] == "Ann"
+    assert states(warehouse) == ["done"]
 
 
 def test_a_version_of_the_far_future_is_replaced(warehouse: Warehouse, source: ByKeyClient) -> None:
