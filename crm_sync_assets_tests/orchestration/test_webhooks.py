@@ -183,4 +183,15 @@ def test_an_entity_that_fails_fails_the_run_and_no_other_entity(
     assert not done.success
     assert rows(
         open_warehouse(), "SELECT entity, status, attempts FROM ingestion_webhook_event ORDER BY id"
-    ) == [("contacts", "pending", 1), ("companies", "done", 0)]  # fmt: skip
+    ) == [("contacts", "pending", 0), ("companies", "done", 0)]  # fmt: skip
+
+
+def test_a_record_that_cannot_be_read_is_told_by_the_run(
+    syncs: HubSpotSyncs, instance: dg.DagsterInstance
+) -> None:
+    tell(syncs.warehouse, "contacts", "1/2")
+    job = build().resolve_job_def("hubspot_webhooks")
+    done = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert not done.success
+    (failure,) = done.get_step_failure_events()
+    assert "hubspot.contacts: 1 events could not be read" in str(failure.event_specific_data)

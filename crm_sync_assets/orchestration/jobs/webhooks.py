@@ -55,7 +55,14 @@ def taken(
     webhooks = registry.crm(entity.crm).webhooks
     assert webhooks is not None
     found = take(warehouse, entity, webhooks, client, settings, run_id=run_id)
-    return None if found.sync_id is None else Done(observed(found))
+    return None if found.sync_id is None else Done(observed(found), _problem(found))
+
+
+def _problem(found: Taken) -> str | None:
+    """What is wrong with a turn that went well for the others."""
+    entity, failed = found.entity, found.failed
+    listing = f"`crm-sync webhooks list --crm {entity.crm} --entity {entity.sync_type}`"
+    return f"{entity}: {failed} events could not be read, see {listing}" if failed else None
 
 
 def observed(found: Taken) -> dict[str, dg.MetadataValue]:
