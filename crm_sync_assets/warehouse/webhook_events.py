@@ -135,6 +135,15 @@ def waiting(connection: Connection) -> list[Waiting]:
     return [Waiting(*row) for row in found]
 
 
+def pending(connection: Connection) -> int:
+    """How many events have not come to an end, due or not. Commits."""
+    found = connection.execute(
+        "SELECT count(*) FROM ingestion_webhook_event WHERE status = 'pending'"
+    ).fetchone()
+    connection.commit()
+    return int(found[0]) if found else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """One event whose record is to be read."""
