@@ -43,7 +43,7 @@ def parser() -> Parser:
         help="also read what is told, at once; else Dagster does, or `process`",
     )
     actions = found.add_subparsers(dest="action", metavar="process|list|show|replay")
-    process = "read the records of what is pending, once"
+    process = "read the records of what is pending; exits 3 if some is left"
     actions.add_parser("process", help=process, description=process, allow_abbrev=False)
     for name, about in (
         ("list", "the newest events, and what became of them"),
@@ -109,28 +109,47 @@ def _serve(given: Namespace) -> int:
 
 
 def _process() -> int:
-    """0 if everything that was pending could be read, 3 if something waits, 1 if nothing could."""
+    """0 if nothing is pending any more, 3 if something waits, 1 if nothing could be read."""
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.operations.turns import Clients, turns
 
     clients = Clients()
     done, waits, failed = 0, 0, 0
+    goes_on, said = True, set[str]()
     with closing(open_warehouse()) as warehouse, closing(clients):
-        for taken in turns(warehouse, clients):
-            if isinstance(taken, Exception):
-                failed += 1
-                exits.say(str(taken))
-                continue
-            done += 1
-            waits += bool(taken.why or taken.left or taken.counts.failed)
-            print(f"{taken.entity}: {taken.summary()}")
-            if taken.why:
-                exits.say(taken.why)
-    if not done and not failed:
+        # A turn ends after a while, and what is left of its entity is for the next one.
+        while goes_on:
+            goes_on = False
+            for taken in turns(warehouse, clients):
+                if isinstance(taken, Exception):
+                    failed += 1
+                    _say_once(str(taken), said)
+                    continue
+                done += 1
+                waits += bool(taken.counts.failed)
+                progress = bool(taken.events or taken.settled)
+                goes_on |= progress
+                if progress or str(taken.entity) not in said:
+                    print(f"{taken.entity}: {taken.summary()}")
+                said.add(str(taken.entity))
+                if taken.why:
+                    _say_once(taken.why, said)
+        with warehouse.connection() as connection:
+            pending = webhook_events.pending(connection)
+    if pending:
+        exits.say(f"{pending} events are pending still: `crm-sync webhooks list --status pending`")
+    elif not done and not failed:
         print("nothing is pending")
-    if failed:
-        return exits.PARTIAL if done else exits.FAILED
-    return exits.PARTIAL if waits else exits.SUCCESS
+    if failed and not done:
+        return exits.FAILED
+    return exits.PARTIAL if failed or waits or pending else exits.SUCCESS
+
+
+def _say_once(text: str, said: set[str]) -> None:
+    """What lasts is met in every turn."""
+    if text not in said:
+        exits.say(text)
+    said.add(text)
 
 
 def _list(given: Namespace) -> int:

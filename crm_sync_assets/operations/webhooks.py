@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, cast, get_args
 
+import psycopg
+
 from crm_sync_assets.declarations.contract import Client, Page, Read, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
@@ -29,6 +31,7 @@ from crm_sync_assets.errors import (
     Deferred,
     Fenced,
     Gone,
+    SyncError,
     TooLarge,
     TooLong,
 )
@@ -171,7 +174,10 @@ def _left_to_do(
 def _mark_failed(
     warehouse: Warehouse, entity: Entity, events: Sequence[Due], error: Exception
 ) -> None:
-    """Those that were being read are tried again later; never raises, `error` is what matters."""
+    """Those that were being read are tried again later; never raises, `error` is what matters.
+
+    A source, a warehouse or a setting that fails is not their fault, however long it lasts.
+    """
     until = error.until if isinstance(error, Deferred) else None
     try:
         with warehouse.connection() as connection:
@@ -183,7 +189,10 @@ def _mark_failed(
                     connection, entity.crm, entity.sync_type, limit=AT_ONCE
                 )
             ]
-            webhook_events.failed(connection, ids, failure_message(error), until=until)
+            if isinstance(error, SyncError | psycopg.Error):
+                webhook_events.postponed(connection, ids, failure_message(error), until=until)
+            else:
+                webhook_events.failed(connection, ids, failure_message(error))
             connection.commit()
     except Exception as problem:  # noqa: BLE001  they stay pending, and are tried again at once
         log.error("%s: its events could not be marked: %s", entity, failure_message(problem))
@@ -280,7 +289,7 @@ class _Taking:
             if "/".join(key) not in aside:
                 refused[key] = "the source said nothing about it"
         silent = self._gone_without_a_word(incoming)
-        before, connection = self._found.counts, self._session.connection
+        before = self._found.counts
 
         def transaction() -> Counts:
             connection = self._session.connection
@@ -312,7 +321,9 @@ class _Taking:
 
         self._found.counts = self._session.committed(
             transaction,
-            arrived=lambda total: history.has_stored(connection, self._sync_id, total, before),
+            arrived=lambda total: history.has_stored(
+                self._session.connection, self._sync_id, total, before
+            ),
         )
         failed = sum(event.record in refused for event in self._events)
         self._found.events += len(self._events) - failed

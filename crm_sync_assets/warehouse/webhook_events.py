@@ -1,7 +1,7 @@
 """What webhooks told of: `ingestion_webhook_event`, one row per event, kept until it is old.
 
-An event is pending until its record was read, done afterwards, failed when that did not work for
-too long, ignored where it is none of ours. Everything here works on a connection it is given.
+An event is pending until its record was read, done afterwards, failed when its record could not be
+read too often, ignored where it is none of ours. Everything here works on a connection it is given.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Status = Literal["pending", "done", "failed", "ignored"]
 STATUSES: Final[tuple[Status, ...]] = ("pending", "done", "failed", "ignored")
 
 MOST_ATTEMPTS: Final = 12
-"""An event that failed so often waits for a person; with the pauses that takes some five hours."""
+"""An event that failed so often by its own fault waits for a person; that takes some five hours."""
 
 LONGEST_PAUSE: Final = timedelta(hours=1)
 NOT_SYNCED: Final = "no such entity is synced here"
@@ -135,6 +135,15 @@ def waiting(connection: Connection) -> list[Waiting]:
     return [Waiting(*row) for row in found]
 
 
+def pending(connection: Connection) -> int:
+    """How many events have not come to an end, due or not. Commits."""
+    found = connection.execute(
+        "SELECT count(*) FROM ingestion_webhook_event WHERE status = 'pending'"
+    ).fetchone()
+    connection.commit()
+    return int(found[0]) if found else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """One event whose record is to be read."""
@@ -225,27 +234,41 @@ def unread(
     return int(found[0]) if found else 0
 
 
-def failed(
-    connection: Connection, ids: Sequence[int], why: str, *, until: datetime | None = None
-) -> None:
-    """Another try later, or none any more; in the caller's transaction.
+def failed(connection: Connection, ids: Sequence[int], why: str) -> None:
+    """They are to blame: another try later, or none any more; in the caller's transaction.
 
-    The pause doubles from ten seconds on. With `until` the source named the moment, and the event
-    is not to blame.
+    The pause doubles from ten seconds on.
     """
     connection.execute(
-        "UPDATE ingestion_webhook_event SET "
-        "attempts = attempts + CASE WHEN %(until)s::timestamptz IS NULL THEN 1 ELSE 0 END, "
-        "status = CASE WHEN %(until)s::timestamptz IS NULL AND attempts + 1 >= %(most)s "
-        "THEN 'failed' ELSE status END, "
-        "processed_at = CASE WHEN %(until)s::timestamptz IS NULL AND attempts + 1 >= %(most)s "
-        "THEN clock_timestamp() END, "
-        "next_attempt_at = coalesce(%(until)s::timestamptz, clock_timestamp() + "
-        "least(interval '10 seconds' * 2 ^ least(attempts, 20), %(longest)s)), "
+        "UPDATE ingestion_webhook_event SET attempts = attempts + 1, "
+        "status = CASE WHEN attempts + 1 >= %(most)s THEN 'failed' ELSE status END, "
+        "processed_at = CASE WHEN attempts + 1 >= %(most)s THEN clock_timestamp() END, "
+        "next_attempt_at = clock_timestamp() + "
+        "least(interval '10 seconds' * 2 ^ least(attempts, 20), %(longest)s), "
         "error_message = %(why)s WHERE id = ANY(%(ids)s) AND status = 'pending'",
         {
             "ids": list(ids),
             "most": MOST_ATTEMPTS,
+            "longest": LONGEST_PAUSE,
+            "why": _clean(redact(why), 2_000),
+        },
+    )
+
+
+def postponed(
+    connection: Connection, ids: Sequence[int], why: str, *, until: datetime | None = None
+) -> None:
+    """They are not to blame: another try later, however often; in the caller's transaction.
+
+    At `until` where the source named the moment; else after as long as they have waited already.
+    """
+    connection.execute(
+        "UPDATE ingestion_webhook_event SET "
+        "next_attempt_at = coalesce(%(until)s::timestamptz, clock_timestamp() + least("
+        "greatest(clock_timestamp() - received_at, interval '10 seconds'), %(longest)s)), "
+        "error_message = %(why)s WHERE id = ANY(%(ids)s) AND status = 'pending'",
+        {
+            "ids": list(ids),
             "longest": LONGEST_PAUSE,
             "until": until,
             "why": _clean(redact(why), 2_000),

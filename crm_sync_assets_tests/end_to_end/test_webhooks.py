@@ -4,14 +4,17 @@ became of the deliveries.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 
 import pytest
 
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import Unavailable
+from crm_sync_assets.operations import webhooks as module
 from crm_sync_assets.operations.opening import open_warehouse
 from crm_sync_assets.operations.turns import Clients, Eager, turns
 from crm_sync_assets.operations.webhooks import Taken
@@ -227,8 +230,25 @@ def test_the_command_reads_what_is_pending(
     sender.send()
     assert main(["webhooks", "process"]) == exits.FAILED
     assert "HUBSPOT_TOKEN" in capsys.readouterr().err
-    assert main(["webhooks", "process"]) == exits.SUCCESS, "it is not due yet"
+    assert main(["webhooks", "process"]) == exits.PARTIAL, "it is not due yet"
+    told = capsys.readouterr()
+    assert (told.out, "1 events are pending still" in told.err) == ("", True)
     assert states(synced.warehouse) == {"done": 2, "pending": 1}
+
+
+def test_the_command_takes_turns_until_nothing_is_pending(
+    sandbox: Sandbox, synced: HubSpotSyncs, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn at one entity ends after a while: here after one record."""
+    clock = itertools.count(step=module.LONGEST_SECONDS * 2 / 3)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    for name in ("Ann", "Bob", "Cid"):
+        sandbox.hubspot.create("contacts", {"firstname": name})
+    sender.send()
+    assert main(["webhooks", "process"]) == exits.SUCCESS
+    assert states(synced.warehouse) == {"done": 3}
+    assert [row["kind"] for row in history(synced.warehouse)].count("webhook") == 3
 
 
 def test_an_entity_that_is_switched_off_is_not_read(

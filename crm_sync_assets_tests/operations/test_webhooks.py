@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -219,7 +220,35 @@ def test_what_arrives_while_its_record_is_read_is_read_again(
     assert states(warehouse) == ["done", "done"]
 
 
-def test_what_cannot_be_read_is_tried_again_later_and_then_left_to_people(
+def test_a_record_that_cannot_be_read_is_tried_again_later_and_then_left_to_people(
+    warehouse: Warehouse, source: ByKeyClient
+) -> None:
+    def broken(_: Sequence[Key]) -> None:
+        raise BadRequest("POST /x answered 400: bad id")
+
+    source.before_key = broken
+    tell(warehouse, 3, 4)
+    began = datetime.now(UTC)
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert take_it(warehouse, source).failed == 2
+        (status, attempts, later, why) = events(
+            warehouse, "status, attempts, next_attempt_at, error_message"
+        )[0]
+        assert (attempts, why) == (attempt, "POST /x answered 400: bad id")
+        assert later - began >= timedelta(seconds=min(10 * 2 ** (attempt - 1), 3_600))
+        assert status == ("failed" if attempt == MOST_ATTEMPTS else "pending")
+        assert take_it(warehouse, source).sync_id is None, "it is not due yet"
+        change(warehouse, "UPDATE ingestion_webhook_event SET next_attempt_at = now()")
+    assert later - began < timedelta(hours=2)
+    source.before_key = lambda _: None
+    assert take_it(warehouse, source).sync_id is None
+    with warehouse.connection() as connection:
+        assert webhook_events.again(connection, source="test") == 2
+    assert take_it(warehouse, source).events == 2
+    assert states(warehouse) == ["done", "done"]
+
+
+def test_an_outage_is_outlived_however_long_it_lasts(
     warehouse: Warehouse, source: ByKeyClient
 ) -> None:
     def broken(_: Sequence[Key]) -> None:
@@ -227,27 +256,24 @@ def test_what_cannot_be_read_is_tried_again_later_and_then_left_to_people(
 
     source.before_key = broken
     tell(warehouse, 3, 4)
-    began = datetime.now(UTC)
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    change(
+        warehouse,
+        "UPDATE ingestion_webhook_event SET received_at = now() - interval '1 minute' "
+        "WHERE record_id = '4'",
+    )
+    columns = "attempts, status, next_attempt_at > now() + interval '30 seconds', error_message"
+    why = "GET /x answered 502; given up"
+    for _ in range(MOST_ATTEMPTS + 1):
         with pytest.raises(TransientError):
             take_it(warehouse, source)
-        (status, attempts, later, why) = events(
-            warehouse, "status, attempts, next_attempt_at, error_message"
-        )[0]
-        assert (attempts, why) == (attempt, "GET /x answered 502; given up")
-        assert later - began >= timedelta(seconds=min(10 * 2 ** (attempt - 1), 3_600))
-        assert status == ("failed" if attempt == MOST_ATTEMPTS else "pending")
         assert take_it(warehouse, source).sync_id is None, "it is not due yet"
+        late = (0, "pending", True, why)
+        assert events(warehouse, columns)[1] == late, "the longer it lasts, the longer the pause"
         change(warehouse, "UPDATE ingestion_webhook_event SET next_attempt_at = now()")
-    assert later - began < timedelta(hours=2)
     row = history(warehouse)[-1]
     assert (row["kind"], row["status"], row["reason"]) == ("webhook", "failed", "system")
     source.before_key = lambda _: None
-    assert take_it(warehouse, source).sync_id is None
-    with warehouse.connection() as connection:
-        assert webhook_events.again(connection, source="test") == 2
     assert take_it(warehouse, source).events == 2
-    assert states(warehouse) == ["done", "done"]
 
 
 def test_a_source_that_names_a_moment_is_asked_then_and_no_event_is_to_blame(
@@ -391,6 +417,35 @@ def test_a_turn_passes_on_a_new_connection_too(
     assert take_it(warehouse, source).events == 1
     assert holders
     assert None not in holders
+
+
+def test_a_commit_whose_answer_is_lost_is_found_on_a_new_connection(
+    warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress, transaction = sync_history.record_progress, psycopg.Connection.transaction
+    steps = ["not yet"]
+
+    def at_its_end(*arguments: Any) -> None:
+        progress(*arguments)
+        steps.append("lose it")
+
+    @contextmanager
+    def losing(connection: Any, *arguments: Any) -> Iterator[Any]:
+        with transaction(connection, *arguments) as found:
+            yield found
+        if steps[-1] == "lose it":
+            steps.append("lost")
+            connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    source.records[3] = person(3, at=60, name="Ann")
+    tell(warehouse, 3)
+    monkeypatch.setattr(module.history, "record_progress", at_its_end)
+    monkeypatch.setattr(psycopg.Connection, "transaction", losing)
+    assert take_it(warehouse, source).counts.updated == 1
+    assert steps == ["not yet", "lose it", "lost"]
+    assert people(warehouse)["3"] == "Ann"
+    assert states(warehouse) == ["done"]
 
 
 def test_a_version_of_the_far_future_is_replaced(warehouse: Warehouse, source: ByKeyClient) -> None:
@@ -570,4 +625,5 @@ def test_whatever_goes_wrong_before_anything_is_read_is_not_repeated_at_once(
         patch.setattr(module.encryption, "vault_for_writing", broken)
         with pytest.raises(SyncError):
             take_it(warehouse, source)
-    assert events(warehouse, "attempts, error_message") == [(1, "no disk")]
+    assert events(warehouse, "attempts, error_message") == [(0, "no disk")]
+    assert take_it(warehouse, source).sync_id is None

@@ -123,8 +123,9 @@ def ended(warehouse: Warehouse, ago: timedelta) -> None:
     """The sync was so long ago."""
     with warehouse.connection() as connection:
         connection.execute(
-            "UPDATE ingestion_sync_history SET start_time = now() - %s, end_time = now() - %s",
-            (ago + timedelta(minutes=1), ago),
+            "UPDATE ingestion_sync_history SET start_time = now() - %s, end_time = now() - %s, "
+            "watermark = watermark - %s::interval",
+            (ago + timedelta(minutes=1), ago, ago),
         )
         connection.commit()
 
@@ -183,4 +184,37 @@ def test_an_entity_that_fails_fails_the_run_and_no_other_entity(
     assert not done.success
     assert rows(
         open_warehouse(), "SELECT entity, status, attempts FROM ingestion_webhook_event ORDER BY id"
-    ) == [("contacts", "pending", 1), ("companies", "done", 0)]  # fmt: skip
+    ) == [("contacts", "pending", 0), ("companies", "done", 0)]  # fmt: skip
+
+
+def test_a_record_that_cannot_be_read_is_told_by_the_run(
+    syncs: HubSpotSyncs, instance: dg.DagsterInstance
+) -> None:
+    tell(syncs.warehouse, "contacts", "1/2")
+    job = build().resolve_job_def("hubspot_webhooks")
+    done = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert not done.success
+    (failure,) = done.get_step_failure_events()
+    assert "hubspot.contacts: 1 events could not be read" in str(failure.event_specific_data)
+
+
+def test_what_names_no_record_is_done_once_a_delta_has_read_it(
+    syncs: HubSpotSyncs, instance: dg.DagsterInstance
+) -> None:
+    tell(syncs.warehouse, "contacts", None)
+    with syncs.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE ingestion_webhook_event SET received_at = "
+            "(SELECT max(watermark) FROM ingestion_sync_history) + interval '1 second'"
+        )
+        connection.commit()
+    query = "SELECT status FROM ingestion_webhook_event"
+    tick(instance)
+    assert rows(syncs.warehouse, query) == [("pending",)]
+    with syncs.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE ingestion_sync_history SET watermark = watermark + interval '1 minute'"
+        )
+        connection.commit()
+    assert tick(instance) == ([], "0 events are pending")
+    assert rows(syncs.warehouse, query) == [("done",)]

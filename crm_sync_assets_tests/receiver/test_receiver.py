@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import socket
 import threading
@@ -152,6 +154,24 @@ def test_pipedrive_and_callrail_are_proven_their_own_way(
         ("pre_call", None, None, "created", "ignored"),
         ("text_received", "text_messages", None, "created", "pending"),
     ]
+
+
+def test_each_edit_of_a_call_is_kept_however_old_the_call_is(
+    receiver: Serving, warehouse: Warehouse
+) -> None:
+    """The timestamp is the call's own, the same in all that is told of it."""
+
+    def modified(*tags: str) -> bytes:
+        told = {"resource_id": "CAL1", "timestamp": "2024-04-12T13:12:44.767Z",
+                "changes": ["tags"], "tags": tags}  # fmt: skip
+        return json.dumps(told).encode()
+
+    for body in (modified("new"), modified("new"), modified("new", "won")):
+        signed = hmac.digest(SECRETS["CALLRAIL_WEBHOOK_KEY"].encode(), body, "sha1")
+        headers = {"Signature": base64.b64encode(signed).decode()}
+        answer = receiver.post("/webhooks/callrail/call_modified", content=body, headers=headers)
+        assert answer.status_code == 200
+    assert kept(warehouse, "record_id, status") == [("CAL1", "pending")] * 2
 
 
 TASK = {

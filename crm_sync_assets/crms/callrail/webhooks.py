@@ -4,23 +4,28 @@
   own: /webhooks/callrail/post_call, …/call_modified, …/text_received and so on.
 - Nothing is sent twice, and a webhook that fails again and again is switched off.
 - That a call's tags, note or value were changed is told here and nowhere else.
-- The signature covers the body, which says when: so late that a call may have ended long before.
+- The signature covers the body. Its timestamp may be that of the call: two edits of one call have
+  the same, and an edit may come long after it. What is sent again costs a read at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from crm_sync_assets.crms.callrail.variables import SIGNING_KEY
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Signed, hmac_base64
-from crm_sync_assets.declarations.webhooks import Event, Happened, Webhooks, id_of, key_of, read
+from crm_sync_assets.declarations.webhooks import (
+    Event,
+    Happened,
+    Webhooks,
+    digest,
+    id_of,
+    key_of,
+    read,
+)
 from crm_sync_assets.settings import Environment
-
-OLDEST: Final = timedelta(hours=24)
-"""A delivery that says it is older. What is sent again is the same event, and no harm."""
 
 TOPICS: Final[Mapping[str, tuple[str | None, Happened]]] = {
     "pre_call": (None, "created"),
@@ -36,11 +41,6 @@ TOPICS: Final[Mapping[str, tuple[str | None, Happened]]] = {
 }
 
 
-def _sent_at(delivery: Delivery) -> datetime | None:
-    told = read(delivery.body)
-    return timestamp(told.get("timestamp")) if isinstance(told, dict) else None
-
-
 def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # noqa: ARG001
     """The one event of a delivery. A text message is found by a delta: its id is made of it."""
     told = read(delivery.body)
@@ -52,7 +52,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     elif not record and entity != "text_messages":
         why = "it names no record that there could be"
     yield Event(
-        key_of(delivery.topic, named, told.get("timestamp"), *_changes(told)),
+        key_of(delivery.topic, digest(delivery.body)),
         delivery.topic,
         None if why else entity,
         () if why or entity == "text_messages" else record,
@@ -63,13 +63,8 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     )
 
 
-def _changes(told: Mapping[str, Any]) -> list[str]:
-    changes = told.get("changes")
-    return sorted(map(str, changes)) if isinstance(changes, list) else []
-
-
 WEBHOOKS = Webhooks(
-    Signed(SIGNING_KEY, "Signature", hmac_base64("sha1"), at=_sent_at, within=OLDEST),
+    Signed(SIGNING_KEY, "Signature", hmac_base64("sha1")),
     events,
     deltas_see=frozenset({"created"}),
     topics=frozenset(TOPICS),

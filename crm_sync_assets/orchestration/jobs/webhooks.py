@@ -55,7 +55,14 @@ def taken(
     webhooks = registry.crm(entity.crm).webhooks
     assert webhooks is not None
     found = take(warehouse, entity, webhooks, client, settings, run_id=run_id)
-    return None if found.sync_id is None else Done(observed(found))
+    return None if found.sync_id is None else Done(observed(found), _problem(found))
+
+
+def _problem(found: Taken) -> str | None:
+    """What is wrong with a turn that went well for the others."""
+    entity, failed = found.entity, found.failed
+    listing = f"`crm-sync webhooks list --crm {entity.crm} --entity {entity.sync_type}`"
+    return f"{entity}: {failed} events could not be read, see {listing}" if failed else None
 
 
 def observed(found: Taken) -> dict[str, dg.MetadataValue]:
@@ -102,6 +109,8 @@ def build_webhook_sensor(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with TellingSafely(), warehouse.open().connection() as connection:
+            for one in _synced(connection, by_name):
+                _settle(connection, one)
             waiting = [*_synced(connection, by_name)]
             requests = [*turns_for(context.instance, waiting)]
             requests += deltas_for(connection, waiting, by_name, now=datetime.now(UTC))
@@ -119,6 +128,14 @@ def _synced(connection: Connection, by_name: Mapping[str, Entity]) -> Iterator[W
             yield one
         else:
             webhook_events.ignore(connection, one.source, one.entity, webhook_events.NOT_SYNCED)
+
+
+def _settle(connection: Connection, one: Waiting) -> None:
+    """What names no record gets no turn: it is done here once a sync has read it."""
+    webhooks = registry.crm(one.source).webhooks
+    if webhooks is not None and one.named < one.events:
+        sees = webhooks.deltas_see
+        webhook_events.settle(connection, one.source, one.entity, sees, named=False)
 
 
 def turns_for(instance: dg.DagsterInstance, waiting: Sequence[Waiting]) -> Iterator[dg.RunRequest]:
