@@ -43,9 +43,11 @@ class Report:
     def answers(self, place: Place, at_once: int) -> Iterator[list[Row]]:
         """Contacts, so many at a time; `place` is by then behind them.
 
-        Raises TransientError for a report that takes too long, FatalError for one that lacks
-        contact fields, Refused for one that seems to be cut however short its window is.
+        Raises TransientError for a report that takes too long or is always unknown, FatalError
+        for one that lacks contact fields, Refused for one that seems to be cut however short its
+        window is.
         """
+        tries = 0
         while place.windows:
             if place.job is None:
                 place.job, place.row = self._run(place.windows[0]), 0
@@ -53,9 +55,11 @@ class Report:
             try:
                 rows = self._fetched(place.job)
             except UnknownReport as error:
-                log.warning("%s: %s: running it again", self._asking.subject, error)
+                tries += 1
+                self._wait_to_run_again(tries, error)
                 place.job = None
                 continue
+            tries = 0
             if rows and len(rows) % ROUND == 0:
                 place.windows[:1] = self._halves(place.windows[0], len(rows))
                 place.job = None
@@ -73,6 +77,14 @@ class Report:
             del place.windows[0]
             place.job, place.row = None, 0
             yield chunk
+
+    def _wait_to_run_again(self, tries: int, error: UnknownReport) -> None:
+        if tries >= self._asking.domain.settings.max_attempts:
+            raise TransientError(
+                f"{self._asking.subject}: a report that was run is not known, {tries} times in a "
+                f"row: {error}. The next sync runs it again."
+            )
+        self._asking.calls.session.wait_to_ask_again(tries, f"{error}: running it again")
 
     def _run(self, window: Sequence[str]) -> str:
         start, end = map(datetime.fromisoformat, window)

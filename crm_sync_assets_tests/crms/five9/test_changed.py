@@ -197,6 +197,18 @@ def test_a_report_that_is_forgotten_is_run_again(bench: Bench) -> None:
     assert bench.wrong() == []
 
 
+def test_a_report_that_is_never_known_ends_the_sync(bench: Bench) -> None:
+    with_report(bench)
+    lived(bench)
+    bench.sandbox.knobs.five9_reports_forgotten = True
+    with pytest.raises(TransientError, match=r"is not known, \d+ times in a row"):
+        bench.sync("contacts")
+    assert _ran(bench) == bench.client.settings.max_attempts
+    bench.sandbox.knobs.five9_reports_forgotten = False
+    assert bench.sync("contacts").counts.updated == 3
+    assert bench.wrong() == []
+
+
 def test_a_report_that_is_not_ready_though_it_runs_no_more_is_waited_for(bench: Bench) -> None:
     with_report(bench)
     lived(bench)
