@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from crm_sync_assets.crms.five9.axes import Axes, Part
@@ -51,6 +53,21 @@ def test_ids_of_different_lengths_are_all_there(bench: Bench) -> None:
     sweep = Sweep(asking, Axes({"id": "contactID"}), [(Part("id", ""),)], most=2)
     found = [row["contactID"] for rows in sweep.answers() for row in rows]
     assert sorted(found) == sorted(ids)
+
+
+def test_moments_without_their_last_zeros_are_all_there() -> None:
+    second = "2024-04-12 13:12:44"
+    moments = [second, *(f"{second}.{part}" for part in ("0", "7", "76", "767", "768", "761"))]
+
+    def answered(criteria: list[dict[str, str]]) -> list[dict[str, str]]:
+        wanted = fits(criteria[0]["value"], blank=False)
+        rows = [{"contactID": one, "made": one} for one in reversed(moments)]
+        return [row for row in rows if wanted(row["made"])][:2]
+
+    asking = SimpleNamespace(rows=answered, subject="five9.contacts")
+    sweep = Sweep(asking, Axes({"created": "made"}), [(Part("created", ""),)], most=2)  # type: ignore[arg-type]
+    found = [row["contactID"] for rows in sweep.answers() for row in rows]
+    assert sorted(found) == sorted(moments)
 
 
 @pytest.mark.parametrize("most", [7, 1_000])
