@@ -202,7 +202,15 @@ def test_an_answer_with_fewer_values_than_fields_is_not_believed(bench: Bench) -
 def test_nobody_shown_where_lists_have_somebody_is_a_failure(bench: Bench) -> None:
     """Wildcards that find nobody are no empty domain."""
     bench.sandbox.faults.add("getContactRecords", on="all", lie="empty")
-    with pytest.raises(FatalError, match="shows no contact, and its lists have"):
+    with pytest.raises(FatalError, match="shows no contact with a number, and its lists have"):
+        bench.sync("contacts")
+
+
+def test_nobody_but_those_without_a_number_is_a_failure_too(bench: Bench) -> None:
+    by_number(bench)
+    bench.world.edit("contacts", bench.world.ids("contacts")[0], {"number1": None})
+    bench.sandbox.faults.add("getContactRecords number1=.*%", on="all", lie="empty")
+    with pytest.raises(FatalError, match="shows no contact with a number, and its lists have"):
         bench.sync("contacts")
 
 
