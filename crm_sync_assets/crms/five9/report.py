@@ -32,6 +32,10 @@ ROUND: Final = 1_000
 SHORTEST: Final = timedelta(minutes=1)
 
 
+class NotReported(Refused):
+    """A report lacks a contact that changed in its window: it goes by something else."""
+
+
 class Report:
     """The report that the environment names."""
 
@@ -45,7 +49,7 @@ class Report:
 
         Raises TransientError for a report that takes too long or is always unknown, FatalError
         for one that lacks contact fields, Refused for one that seems to be cut however short its
-        window is.
+        window is, NotReported for one without the contact on which it is tried.
         """
         tries = 0
         while place.windows:
@@ -60,9 +64,22 @@ class Report:
                 place.job = None
                 continue
             tries = 0
+            if place.tried is not None and any(row[ID] == place.tried for row in rows):
+                place.windows[:-1], place.job, place.tried = [], None, None
+                yield []
+                continue
             if rows and len(rows) % ROUND == 0:
                 place.windows[:1] = self._halves(place.windows[0], len(rows))
                 place.job = None
+                yield []
+                continue
+            if place.tried is not None:
+                del place.windows[0]
+                place.job = None
+                if len(place.windows) == 1:
+                    raise NotReported(
+                        f"the report lacks contact {place.tried}, which it should have"
+                    )
                 yield []
                 continue
             left = rows[place.row :]
