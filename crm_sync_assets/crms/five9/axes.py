@@ -32,8 +32,9 @@ KEYBOARD: Final = PHONE + "".join(
 )
 SHAPE: Final = "dddd-dd-dd dd:dd:dd.ddd"
 _FIRST: Final = {0: "12", 5: "01", 8: "0123", 11: "012", 14: "012345", 17: "012345"}
-_MAY_END: Final = (10, 16, 19, len(SHAPE))
-"""Where a moment may end: without a time, without seconds, without their parts, and in full."""
+_MAY_END: Final = (10, 16, 19, *range(21, len(SHAPE) + 1))
+"""Where a moment may end: without a time, without seconds, without their parts, with one or two of
+those, as where zeros are left out, and in full."""
 
 
 @dataclass(frozen=True, slots=True)

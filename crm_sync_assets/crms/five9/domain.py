@@ -16,6 +16,7 @@ from crm_sync_assets.crms.five9.counters import Counters
 from crm_sync_assets.crms.five9.dialect import WINDOW, Five9Dialect
 from crm_sync_assets.crms.five9.fields import Fields, Row, zipped
 from crm_sync_assets.crms.five9.sources import ID
+from crm_sync_assets.crms.five9.sources import MOST_RECORDS as MOST
 from crm_sync_assets.crms.five9.variables import (
     BASE_URL,
     MOST_RECORDS,
@@ -48,6 +49,11 @@ class Domain(RestAccount):
         most = environment.get(MOST_RECORDS.name) or str(MOST_RECORDS.default)
         if not most.isdecimal() or int(most) < 2:
             raise UsageError(f"{MOST_RECORDS.name} is {most!r}: give a number from 2 on")
+        if int(most) > MOST:
+            raise UsageError(
+                f"{MOST_RECORDS.name} is {most!r}: no answer of Five9's has more than {MOST}, so "
+                "that one which is cut would be taken for whole"
+            )
         self.most = int(most)
         self.settings = settings
         self.zone = Zone(environment.require(TIME_ZONE.name, TIME_ZONE.about), TIME_ZONE.name)

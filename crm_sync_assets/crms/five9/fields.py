@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.five9.sources import CHANGED, ID
-from crm_sync_assets.declarations import parsing
 from crm_sync_assets.declarations.contract import Cursor, Page, Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import Refused
 
 MODIFIED, CREATED, LIST = "LastModifiedDateTime", "CreatedDateTime", "LastList"
 """What a field may be mapped to."""
+UNREAD: Final = "(written in no known way)"
+"""With this behind it no parser reads a date or a moment, which it would take for one in UTC."""
 Row = dict[str, str | None]
 """A contact as Five9 has it: {field: text}."""
 
-_ZONELESS: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_ISO: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_ISO_DAY: Final = "yyyy-MM-dd"
 _SPELLED: Final = {
     "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d",
     "d": "%d", "HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "ss": "%S", "SSS": "%f",
@@ -30,14 +34,15 @@ _SPELLED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What the domain says of its fields: how a date is printed, and what a field is mapped to.
+    """What the domain says of its fields: the ways in which dates and moments are printed, as
+    Java's patterns, and what a field is mapped to.
 
     Which fields there are each answer says for itself.
     """
 
     names: frozenset[str]
     mapped: Mapping[str, str] = field(default_factory=dict)
-    printed: Mapping[str, str] = field(default_factory=dict)
+    printed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, answer: Any) -> Fields:
@@ -45,14 +50,17 @@ class Fields:
         if not answer:
             raise Refused("five9: the domain is said to have no contact field at all")
         mapped: dict[str, str] = {}
-        printed: dict[str, str] = {}
+        printed: dict[str, Sequence[str]] = {}
         for one in answer:
             name = str(one["name"])
             if one["mapTo"] and one["mapTo"] != "None":
                 mapped.setdefault(one["mapTo"], name)
             formats = {r["type"]: r["value"] for r in one["restrictions"] or ()}
-            if formats.get("DateFormat"):
-                printed[name] = formats["DateFormat"]
+            day, time = formats.get("DateFormat"), formats.get("TimeFormat")
+            if day or time:
+                # A moment's DateFormat may have the time too, or be of its day alone.
+                alone = day or _ISO_DAY
+                printed[name] = [f"{alone} {time}", alone] if time else [alone]
         return cls(frozenset(str(one["name"]) for one in answer), mapped, printed)
 
 
@@ -80,19 +88,17 @@ class Reader:
     def __init__(self, entity: Entity, fields: Fields, zone: Zone) -> None:
         self._zone = zone
         self._modified = fields.mapped.get(MODIFIED)
-        self._changed = self._moment_of(_strptime(fields.printed.get(self._modified or "", "")))
+        self._shapes = {name: _shapes(printed) for name, printed in fields.printed.items()}
         self._optional = {
             column.name: column.path(entity.source.root)
             for column in entity.columns
             if column.nullable and column.kind != "rest"
         }
-        self._mend: dict[str, Callable[[str], str]] = {}
-        for column in entity.columns:
-            if column.sql in ("timestamptz", "date") and isinstance(column.at, str | None):
-                name = column.path(entity.source.root)
-                shape = _strptime(fields.printed.get(name, ""))
-                is_moment = column.sql == "timestamptz"
-                self._mend[name] = self._moment_of(shape) if is_moment else _date_of(shape)
+        self._times = {
+            column.path(entity.source.root): column.sql
+            for column in entity.columns
+            if column.sql in ("timestamptz", "date") and isinstance(column.at, str | None)
+        }
 
     def page(self, rows: Sequence[Row], cursor: Cursor, gone: Sequence[Key] = ()) -> Page:
         """The records of contacts. A field that they have not, or no longer, keeps what is stored
@@ -107,56 +113,60 @@ class Reader:
         return Page(records, cursor, tombstones, hidden_columns=hidden, asked=sorted(known))
 
     def record(self, row: Row) -> Record:
-        """The record of a contact."""
+        """The record of a contact; what cannot be read is noted with its column. Raises as
+        `changed`.
+        """
         found: Record = dict(row)
-        for name, mend in self._mend.items():
-            if value := row.get(name):
-                found[name] = mend(value)
-        found[CHANGED] = self._told(row)
+        for name, sql in self._times.items():
+            if value := (row.get(name) or "").strip():
+                wall = self._wall(name, value)
+                if wall is None:
+                    found[name] = f"{value} {UNREAD}"
+                else:
+                    found[name] = (wall.date() if sql == "date" else self._utc(wall)).isoformat()
+        changed = self.changed(row)
+        found[CHANGED] = changed.isoformat() if changed else None
         return found
 
     def changed(self, row: Row) -> datetime | None:
-        """When a contact changed last; None where it does not say so readably."""
+        """When a contact changed last; None where it does not say.
+
+        Raises Refused for a moment that nobody can read: it decides what is new.
+        """
+        value = (row.get(self._modified) or "").strip() if self._modified else ""
+        if not self._modified or not value:
+            return None
+        wall = self._wall(self._modified, value)
+        if wall is None:
+            raise Refused(
+                f"five9: '{self._modified}', which the domain maps to {MODIFIED}, is written in "
+                f"contact {row[ID]} neither as the field's DateFormat and TimeFormat say nor like "
+                "2024-04-12 13:12:44.767. Nobody knows what changed; correct the format in Five9"
+            )
+        return self._utc(wall)
+
+    def _wall(self, name: str, value: str) -> datetime | None:
+        """A moment as it is written, naive unless it says its zone; None for what is none."""
+        for shape in self._shapes.get(name, ()):
+            try:
+                return datetime.strptime(value, shape)
+            except ValueError:
+                continue
         try:
-            return parsing.timestamp(self._told(row))
+            return datetime.fromisoformat(value) if _ISO.fullmatch(value) else None
         except ValueError:
             return None
 
-    def _told(self, row: Row) -> str | None:
-        value = row.get(self._modified) if self._modified else None
-        return self._changed(value) if value else None
-
-    def _moment_of(self, shape: str | None) -> Callable[[str], str]:
-        def mend(value: str) -> str:
-            try:
-                if shape:
-                    wall = datetime.strptime(value, shape)
-                elif _ZONELESS.fullmatch(value):
-                    wall = datetime.fromisoformat(value)
-                else:
-                    return value
-            except ValueError:
-                # It is noted with the column, and kept in `extra`.
-                return value
-            return self._zone.to_utc(wall).astimezone(UTC).isoformat()
-
-        return mend
+    def _utc(self, moment: datetime) -> datetime:
+        return (moment if moment.tzinfo else self._zone.to_utc(moment)).astimezone(UTC)
 
 
-def _date_of(shape: str | None) -> Callable[[str], str]:
-    def mend(value: str) -> str:
-        try:
-            return datetime.strptime(value, shape).date().isoformat() if shape else value
-        except ValueError:
-            return value
-
-    return mend
+def _shapes(printed: Sequence[str]) -> list[str]:
+    return [shape for one in printed if (shape := _strptime(one)) is not None]
 
 
 def _strptime(given: str) -> str | None:
-    """Java's pattern as Python's; None for one that has something else in it, or is ISO's."""
-    if not given or given.startswith("yyyy-MM-dd"):
-        return None
+    """Java's pattern as Python's; None for one that has something else in it."""
     parts = re.findall(r"([A-Za-z])(\1*)|([^A-Za-z])", given)
     shape = ""
     for letter, more, other in parts:

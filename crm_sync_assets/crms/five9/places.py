@@ -21,7 +21,7 @@ class Place:
     the contacts read. `ids_work` and `dates_work` say that contactID and moments take wildcards,
     `blind` that contacts without a number could not be asked for.
     Of a report `windows` are left, and `job` is what runs for the first of them, of which `row`
-    lines were read.
+    lines were read. `tried` is a contact that must be in the windows before the last one.
     """
 
     by: By
@@ -35,6 +35,7 @@ class Place:
     windows: list[list[str]] = field(default_factory=list)
     job: str | None = None
     row: int = 0
+    tried: str | None = None
 
     def cursor(self) -> Cursor:
         return {

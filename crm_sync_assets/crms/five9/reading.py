@@ -22,7 +22,7 @@ from crm_sync_assets.crms.five9.dialect import Unfit
 from crm_sync_assets.crms.five9.domain import Asking
 from crm_sync_assets.crms.five9.fields import LIST, MODIFIED, Reader, Row
 from crm_sync_assets.crms.five9.places import Place
-from crm_sync_assets.crms.five9.report import Report
+from crm_sync_assets.crms.five9.report import NotReported, Report
 from crm_sync_assets.crms.five9.sources import ID
 from crm_sync_assets.crms.five9.ways import Ways
 from crm_sync_assets.declarations.contract import Page, Read
@@ -34,6 +34,8 @@ log = logger(__name__)
 
 TRIED: Final = 10
 """Stored contacts on which a wildcard is tried, if the first ones are gone."""
+AROUND: Final = timedelta(days=1)
+"""Before and after the change of a contact on which a report is tried: the zone may be wrong."""
 PUT_BACK: Final = timedelta(hours=1)
 """An hour that the clock shows twice is read as the first of the two."""
 
@@ -62,21 +64,27 @@ class Reading:
         place = Place.of(self._read.cursor) if self._read.cursor else self._begun()
         if place.by == "report":
             report = Report(self._asking, self._read.entity, self._fields)
-            for rows in report.answers(place, self._read.page_size):
-                yield self.page(rows, place)
-            return
+            try:
+                for rows in report.answers(place, self._read.page_size):
+                    yield self.page(rows, place)
+                return
+            except NotReported as error:
+                place = self._everything_for(str(error))
         yield from self._swept(place)
 
     def _begun(self) -> Place:
         since, until = self._read.strategy.since, self._read.strategy.until
         if since is None or self._list:
             return self._everything()
-        why = None
         if MODIFIED not in self._fields.mapped:
             why = f"the domain maps no field to {MODIFIED}"
         elif self._domain.report:
-            begins, ends = days.walls(self._domain.zone, since, until, self._now())
-            return Place("report", windows=[[begins.isoformat(), ends.isoformat()]])
+            tried = self._stored_contact()
+            if tried is not None:
+                key, at = tried
+                trial = self._window(at - AROUND, at + AROUND)
+                return Place("report", windows=[trial, self._window(since, until)], tried=key)
+            why = "no stored contact says when it changed, to try the report on"
         else:
             by, why = self._tried()
             if by is not None:
@@ -84,9 +92,25 @@ class Reading:
                 questions: list[Question] = [(Part(by, day),) for day in reversed(asked)]
                 left = axes.stored(questions)
                 return Place(by, left=left, ids_work=by == "day", dates_work=True)
+        return self._everything_for(why)
+
+    def _everything_for(self, why: str) -> Place:
         level = logging.WARNING if self._domain.first_time(("everything", why)) else logging.INFO
         log.log(level, "%s: reading everything, for %s", self._subject, why)
         return self._everything()
+
+    def _window(self, since: datetime, until: datetime | None) -> list[str]:
+        ends = days.walls(self._domain.zone, since, until, self._now())
+        return [wall.isoformat() for wall in ends]
+
+    def _stored_contact(self) -> tuple[str, datetime] | None:
+        """A contact that is known and still there, and when it changed last."""
+        for key in self._read.known.keys(self._read.entity.table, column=ID, limit=TRIED):
+            rows = self._asking.rows([{"field": ID, "value": key}])
+            at = next((self._reader.changed(row) for row in rows if row[ID] == key), None)
+            if at is not None:
+                return key, at
+        return None
 
     def _tried(self) -> tuple[Literal["day", "changed"] | None, str]:
         """What a delta can go by, tried on a contact that is known; else why it cannot."""

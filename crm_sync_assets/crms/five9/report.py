@@ -32,6 +32,10 @@ ROUND: Final = 1_000
 SHORTEST: Final = timedelta(minutes=1)
 
 
+class NotReported(Refused):
+    """A report lacks a contact that changed in its window: it goes by something else."""
+
+
 class Report:
     """The report that the environment names."""
 
@@ -43,9 +47,11 @@ class Report:
     def answers(self, place: Place, at_once: int) -> Iterator[list[Row]]:
         """Contacts, so many at a time; `place` is by then behind them.
 
-        Raises TransientError for a report that takes too long, FatalError for one that lacks
-        contact fields, Refused for one that seems to be cut however short its window is.
+        Raises TransientError for a report that takes too long or is always unknown, FatalError
+        for one that lacks contact fields, Refused for one that seems to be cut however short its
+        window is, NotReported for one without the contact on which it is tried.
         """
+        tries = 0
         while place.windows:
             if place.job is None:
                 place.job, place.row = self._run(place.windows[0]), 0
@@ -53,12 +59,27 @@ class Report:
             try:
                 rows = self._fetched(place.job)
             except UnknownReport as error:
-                log.warning("%s: %s: running it again", self._asking.subject, error)
+                tries += 1
+                self._wait_to_run_again(tries, error)
                 place.job = None
+                continue
+            tries = 0
+            if place.tried is not None and any(row[ID] == place.tried for row in rows):
+                place.windows[:-1], place.job, place.tried = [], None, None
+                yield []
                 continue
             if rows and len(rows) % ROUND == 0:
                 place.windows[:1] = self._halves(place.windows[0], len(rows))
                 place.job = None
+                yield []
+                continue
+            if place.tried is not None:
+                del place.windows[0]
+                place.job = None
+                if len(place.windows) == 1:
+                    raise NotReported(
+                        f"the report lacks contact {place.tried}, which it should have"
+                    )
                 yield []
                 continue
             left = rows[place.row :]
@@ -73,6 +94,14 @@ class Report:
             del place.windows[0]
             place.job, place.row = None, 0
             yield chunk
+
+    def _wait_to_run_again(self, tries: int, error: UnknownReport) -> None:
+        if tries >= self._asking.domain.settings.max_attempts:
+            raise TransientError(
+                f"{self._asking.subject}: a report that was run is not known, {tries} times in a "
+                f"row: {error}. The next sync runs it again."
+            )
+        self._asking.calls.session.wait_to_ask_again(tries, f"{error}: running it again")
 
     def _run(self, window: Sequence[str]) -> str:
         start, end = map(datetime.fromisoformat, window)

@@ -92,7 +92,8 @@ class Ways:
     def _by_number(self, place: Place) -> tuple[Place, Sweep]:
         """Contacts without a number, and all others.
 
-        Raises FatalError where neither finds anybody and the lists have somebody.
+        Raises FatalError where wildcards find nobody and the lists have somebody: those without a
+        number would be taken for all there are.
         """
         others: Question = (Part("number", ""),)
         found = _another("number", place)
@@ -105,12 +106,11 @@ class Ways:
             found.blind = True
         if found.blind:
             sweep.left = [others]
-            if not sweep.tried(others) and place.listed and not self._only:
-                raise FatalError(
-                    f"{self._asking.subject}: Five9 shows no contact, and its lists have "
-                    f"{place.listed}: wildcards find nobody there, and without them nothing can be "
-                    "read"
-                )
+        if not sweep.tried(others) and place.listed and not self._only:
+            raise FatalError(
+                f"{self._asking.subject}: Five9 shows no contact with a number, and its lists have "
+                f"{place.listed}: wildcards find nobody there, and without them nothing can be read"
+            )
         found.left = axes.stored(sweep.left)
         return found, sweep
 

@@ -153,8 +153,17 @@ def test_a_report_brings_what_changed(bench: Bench) -> None:
     lived(bench)
     told = bench.sync("contacts")
     assert told.counts.updated == 3
-    assert (_ran(bench), _days(bench)) == (1, [])
+    assert (_ran(bench), _days(bench)) == (2, []), "one of them to try it"
     assert 5.0 in bench.waits, "it was asked about again, and not at once"
+    assert bench.wrong() == []
+
+
+def test_a_report_of_one_campaign_is_noticed_by_a_contact_that_is_known(bench: Bench) -> None:
+    with_report(bench)
+    lived(bench)
+    bench.sandbox.knobs.five9_report_campaign = "Nobody's"
+    assert bench.sync("contacts").counts.updated == 3
+    assert (_ran(bench), _read_everything(bench)) == (1, True)
     assert bench.wrong() == []
 
 
@@ -177,9 +186,10 @@ def test_a_report_that_runs_is_taken_up_by_the_next_sync(bench: Bench) -> None:
     assert _ran(bench) == 1
     bench.sandbox.faults.add("isReportRunning", rewrite=lambda b: b.replace(b"true", b"false"))
     bench.sandbox.crms["five9"]._desk.reports._run["report-000001"].polls = 0
+    bench.sandbox.knobs.five9_report_polls = 1
     told = bench.sync("contacts")
     assert told.resumed
-    assert (_ran(bench), told.counts.updated) == (1, 3)
+    assert (_ran(bench), told.counts.updated) == (2, 3)
     assert bench.wrong() == []
 
 
@@ -193,7 +203,19 @@ def test_a_report_that_is_forgotten_is_run_again(bench: Bench) -> None:
         "runReport", on=2, callback=lambda _: bench.sandbox.knobs.turn(remember)
     )
     assert bench.sync("contacts").counts.updated == 3
-    assert _ran(bench) == 2
+    assert _ran(bench) == 3
+    assert bench.wrong() == []
+
+
+def test_a_report_that_is_never_known_ends_the_sync(bench: Bench) -> None:
+    with_report(bench)
+    lived(bench)
+    bench.sandbox.knobs.five9_reports_forgotten = True
+    with pytest.raises(TransientError, match=r"is not known, \d+ times in a row"):
+        bench.sync("contacts")
+    assert _ran(bench) == bench.client.settings.max_attempts
+    bench.sandbox.knobs.five9_reports_forgotten = False
+    assert bench.sync("contacts").counts.updated == 3
     assert bench.wrong() == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from crm_sync_assets.crms.five9.axes import Axes, Part
@@ -51,6 +53,21 @@ def test_ids_of_different_lengths_are_all_there(bench: Bench) -> None:
     sweep = Sweep(asking, Axes({"id": "contactID"}), [(Part("id", ""),)], most=2)
     found = [row["contactID"] for rows in sweep.answers() for row in rows]
     assert sorted(found) == sorted(ids)
+
+
+def test_moments_without_their_last_zeros_are_all_there() -> None:
+    second = "2024-04-12 13:12:44"
+    moments = [second, *(f"{second}.{part}" for part in ("0", "7", "76", "767", "768", "761"))]
+
+    def answered(criteria: list[dict[str, str]]) -> list[dict[str, str]]:
+        wanted = fits(criteria[0]["value"], blank=False)
+        rows = [{"contactID": one, "made": one} for one in reversed(moments)]
+        return [row for row in rows if wanted(row["made"])][:2]
+
+    asking = SimpleNamespace(rows=answered, subject="five9.contacts")
+    sweep = Sweep(asking, Axes({"created": "made"}), [(Part("created", ""),)], most=2)  # type: ignore[arg-type]
+    found = [row["contactID"] for rows in sweep.answers() for row in rows]
+    assert sorted(found) == sorted(moments)
 
 
 @pytest.mark.parametrize("most", [7, 1_000])
@@ -185,7 +202,15 @@ def test_an_answer_with_fewer_values_than_fields_is_not_believed(bench: Bench) -
 def test_nobody_shown_where_lists_have_somebody_is_a_failure(bench: Bench) -> None:
     """Wildcards that find nobody are no empty domain."""
     bench.sandbox.faults.add("getContactRecords", on="all", lie="empty")
-    with pytest.raises(FatalError, match="shows no contact, and its lists have"):
+    with pytest.raises(FatalError, match="shows no contact with a number, and its lists have"):
+        bench.sync("contacts")
+
+
+def test_nobody_but_those_without_a_number_is_a_failure_too(bench: Bench) -> None:
+    by_number(bench)
+    bench.world.edit("contacts", bench.world.ids("contacts")[0], {"number1": None})
+    bench.sandbox.faults.add("getContactRecords number1=.*%", on="all", lie="empty")
+    with pytest.raises(FatalError, match="shows no contact with a number, and its lists have"):
         bench.sync("contacts")
 
 

@@ -8,16 +8,16 @@ from decimal import Decimal
 import pytest
 
 from crm_sync_assets.clients.zones import Zone
-from crm_sync_assets.crms.five9.fields import Fields, Reader
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.crms.five9.fields import UNREAD, Fields, Reader
+from crm_sync_assets.errors import Refused, UsageError
 from crm_sync_assets_tests.crms.five9.conftest import CONTACTS, Bench
 
 PRINTED = {
-    "PC Work Finished": "dd.MM.yyyy",
-    "Appointment Date": "MMM d, yyyy",
-    "Appointment Date and Time": "MM/dd/yyyy hh:mm:ss a",
-    "New Contact Field": "dd/MM/yyyy HH:mm:ss",
-    "sys_created_date": "QQQ yyyy",
+    "PC Work Finished": ["dd.MM.yyyy"],
+    "Appointment Date": ["MMM d, yyyy"],
+    "Appointment Date and Time": ["MM/dd/yyyy hh:mm:ss a"],
+    "New Contact Field": ["dd/MM/yyyy HH:mm:ss"],
+    "sys_created_date": ["QQQ yyyy"],
 }
 MAPPED = {"LastModifiedDateTime": "New Contact Field"}
 
@@ -49,7 +49,71 @@ def test_moments_are_of_the_domains_zone_and_dates_as_their_format_prints_them()
     }.items():
         column = columns[name]
         assert column.parse(record[column.path("")]) == wanted, name
-    assert record["sys_created_date"] == "as it is"
+    assert record["sys_created_date"] == f"as it is {UNREAD}"
+
+
+def _said(**formats: str) -> Fields:
+    """Fields of which one is mapped to the last change, and printed so."""
+    restrictions = [{"type": kind, "value": value} for kind, value in formats.items()]
+    names = {"New Contact Field": "LastModifiedDateTime", "sys_created_date": "None"}
+    return Fields.of(
+        [
+            {"name": name, "mapTo": mapped, "restrictions": restrictions}
+            for name, mapped in names.items()
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("formats", "written"),
+    [
+        ({"DateFormat": "dd/MM/yyyy", "TimeFormat": "HH:mm"}, "12/04/2024 13:12"),
+        ({"DateFormat": "MM/dd/yyyy", "TimeFormat": "hh:mm:ss a"}, "04/12/2024 01:12:00 PM"),
+        ({"DateFormat": "yyyy-MM-dd", "TimeFormat": "hh:mm a"}, "2024-04-12 01:12 PM"),
+        ({"DateFormat": "dd/MM/yyyy", "TimeFormat": "HH:mm"}, "2024-04-12 13:12:00.000"),
+        ({"TimeFormat": "hh:mm a"}, "2024-04-12 01:12 PM"),
+        ({"DateFormat": "MM/dd/yyyy HH:mm"}, "04/12/2024 13:12"),
+        ({}, "2024-04-12T17:12:00Z"),
+    ],
+)
+def test_a_moment_is_read_by_the_formats_of_its_date_and_its_time(
+    formats: dict[str, str], written: str
+) -> None:
+    reader = Reader(CONTACTS, _said(**formats), Zone("America/New_York"))
+    row = {"contactID": "1", "New Contact Field": written}
+    right = datetime(2024, 4, 12, 17, 12, tzinfo=UTC)
+    assert reader.changed(row) == right
+    record = reader.record(row)
+    for name in ("New Contact Field", "LastModifiedDateTime"):
+        assert datetime.fromisoformat(record[name]) == right
+
+
+def test_a_moment_without_a_time_is_the_midnight_of_the_domain() -> None:
+    record = _reader().record({"contactID": "1", "sys_last_disposition_time": "2026-01-15"})
+    assert record["sys_last_disposition_time"] == "2026-01-15T05:00:00+00:00"
+
+
+UNREADABLE = ["04/12/2024 01:12:44 PM", "04/12/2024", "20240412", "1712927564000", "2024-13-40"]
+
+
+@pytest.mark.parametrize("written", UNREADABLE)
+def test_the_moment_of_the_last_change_is_never_guessed(written: str) -> None:
+    reader = Reader(CONTACTS, _said(), Zone("America/New_York"))
+    with pytest.raises(Refused, match="neither as the field's DateFormat and TimeFormat"):
+        reader.changed({"contactID": "1", "New Contact Field": written})
+
+
+@pytest.mark.parametrize("written", UNREADABLE)
+def test_other_dates_and_moments_that_cannot_be_read_are_noted_and_empty(
+    bench: Bench, written: str
+) -> None:
+    names = ("Appointment Date", "Appointment Date and Time")
+    one = bench.world.create("contacts", dict.fromkeys(names, written))
+    bench.sync("contacts")
+    row = bench.rows("contacts")[one]
+    assert (row["Appointment_Date"], row["Appointment_Date_and_Time"]) == (None, None)
+    noted = {issue["field"] for issue in row["sync_issues"]}
+    assert noted == {"Appointment_Date", "Appointment_Date_and_Time"}
 
 
 def test_numbers_and_switches_are_read_as_they_are_written(bench: Bench) -> None:

@@ -150,6 +150,7 @@ def test_no_command_waits_for_zeep_before_it_is_needed() -> None:
     [
         ("FIVE9_VERSION", "13", "write it like v13"),
         ("FIVE9_MOST_RECORDS", "many", "give a number from 2 on"),
+        ("FIVE9_MOST_RECORDS", "1001", "has more than 1000, so that one which is cut"),
         ("FIVE9_TZ", "Ohio", "no time zone"),
         ("FIVE9_TZ", "", "FIVE9_TZ is not set"),
         ("FIVE9_USERNAME", "", "FIVE9_USERNAME is not set"),

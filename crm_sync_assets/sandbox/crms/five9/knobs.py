@@ -18,6 +18,7 @@ class Five9Knobs:
     five9_report_polls          how often a report is said to be running
     five9_report_rows           the most rows of a report, which does not say that it was cut
     five9_report_lacks          a field that the report does not have
+    five9_report_campaign       the report has contacts of this campaign alone
     five9_reports_forgotten     no report is known any more
     """
 
@@ -34,4 +35,5 @@ class Five9Knobs:
     five9_report_polls: int = 1
     five9_report_rows: int = 50_000
     five9_report_lacks: str = ""
+    five9_report_campaign: str = ""
     five9_reports_forgotten: bool = False

@@ -62,7 +62,10 @@ class Reports:
     def _lines(self, call: Call, start: str, end: str) -> list[Line]:
         names = [n for n in self._world.names if n != self._knobs.five9_report_lacks]
         found = [["CONTACT ID" if name == ID else name for name in names]]
+        campaign = self._knobs.five9_report_campaign
         for _, row in self._world.shown(call.now):
+            if campaign and row["last_campaign"] != campaign:
+                continue
             if start <= (row[MODIFIED] or "") <= end:
                 found.append([row.get(name) or "" for name in names])
                 if len(found) > self._knobs.five9_report_rows:
