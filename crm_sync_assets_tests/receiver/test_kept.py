@@ -125,7 +125,7 @@ def test_events_are_listed_shown_and_replayed(
             "error_message = 'GET /x answered 500' WHERE record_id IN ('1', '2')"
         )
         connection.commit()
-    assert main(["webhooks", "list", "--crm=hubspot"]) == exits.SUCCESS
+    assert main(["webhooks", "list", "--crm=hubspot", "--wide"]) == exits.SUCCESS
     out = capsys.readouterr().out
     assert "contact.propertyChange" in out
     assert "GET /x answered 500" in out
