@@ -53,6 +53,7 @@ def read_by(crm: str) -> Iterator[str]:
             yield entity.source.spreadsheet
         if isinstance(entity.source, CsvFile):
             yield entity.source.variable
+    named = _named(crm)
     for path in (ROOT / "crm_sync_assets" / "crms" / crm).rglob("*.py"):
         tree = ast.parse(path.read_text())
         constants = {
@@ -63,6 +64,8 @@ def read_by(crm: str) -> Iterator[str]:
             if isinstance(target, ast.Name)
         }
         for call in ast.walk(tree):
+            if isinstance(call, ast.Name) and path.stem != "variables" and call.id in named:
+                yield named[call.id]
             if not isinstance(call, ast.Call):
                 continue
             if getattr(call.func, "attr", getattr(call.func, "id", None)) not in READS:
@@ -75,6 +78,13 @@ def read_by(crm: str) -> Iterator[str]:
                 )
                 if isinstance(value, str) and A_VARIABLE.fullmatch(value):
                     yield value
+
+
+def _named(crm: str) -> dict[str, str]:
+    """The variables that a CRM's code asks for by the name of their declaration."""
+    declared = f"crm_sync_assets.crms.{crm}.variables"
+    found = vars(import_module(declared)) if find_spec(declared) else {}
+    return {name: one.name for name, one in found.items() if isinstance(one, Variable)}
 
 
 @pytest.mark.parametrize("crm", registry.names())
