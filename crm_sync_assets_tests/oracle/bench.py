@@ -73,6 +73,8 @@ SETTINGS = {
     "CRM_SYNC_LEADCONDUIT__MAX_ATTEMPTS": "3",
     "CRM_SYNC_LEADCONDUIT__WAIT_SECONDS": "0",
     "CRM_SYNC_LEADCONDUIT__KEEPS_DAYS": "9999",
+    # Who is killed leaves its place to others a minute later, and nobody waits so long here.
+    "CRM_SYNC_MARKETSHARP__REQUESTS_AT_ONCE": "50",
     "CRM_SYNC_MARKETSHARP__PAGE_SIZE": "5",
     "CRM_SYNC_MARKETSHARP__LOAD_ROWS": "5",
     "CRM_SYNC_MARKETSHARP__PREFETCH_PAGES": "1",
