@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets_tests.crms.marketsharp.truth import problems_of, true_rows
+from crm_sync_assets_tests.crms.compared import problems_of
+from crm_sync_assets_tests.crms.marketsharp.truth import true_rows
 from crm_sync_assets_tests.oracle.bench import pick
 from crm_sync_assets_tests.oracle.machine import NUMBER, step
 from crm_sync_assets_tests.oracle.sandboxed import (

@@ -4,16 +4,16 @@ not the declaration: a wrong name must not be right twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from crm_sync_assets.declarations.columns import Column
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.crms.marketsharp.world import World
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.truth import stored_rows
+from crm_sync_assets_tests.crms.compared import Key, table_differences
 
 MISSPELT = {"county": "coounty", "address_line2": "addressLin2"}
-Key = tuple[str, ...]
 
 
 def set_of(entity: Entity) -> str:
@@ -29,8 +29,17 @@ def true_rows(world: World, entity: Entity) -> Iterator[tuple[Key, str, dict[str
         for column in entity.columns:
             plain = column.name.replace("_", "")
             misspelt = MISSPELT.get(column.name, "").lower()
-            values[column.name] = said[misspelt] if misspelt in said else said[plain]
+            value = said[misspelt] if misspelt in said else said[plain]
+            values[column.name] = value if _can_be_read(column, value) else None
         yield tuple(true["key"]), true["state"], values
+
+
+def _can_be_read(column: Column, value: Any) -> bool:
+    try:
+        column.parse(value)
+    except ValueError:
+        return False
+    return True
 
 
 def differences(
@@ -38,35 +47,5 @@ def differences(
 ) -> list[str]:
     """Every way in which a table differs from the truth; without `deletions`, that nobody tells of,
     what is gone may be live here."""
-    stored, problems, known = stored_rows(warehouse, entity), [], set()
-    for key, state, values in true_rows(world, entity):
-        known.add(key)
-        problems += problems_of(entity, key, state, values, stored.get(key), deletions=deletions)
-    return problems + [f"{key} is nobody's" for key in stored.keys() - known]
-
-
-def problems_of(
-    entity: Entity,
-    key: Key,
-    state: str,
-    values: Mapping[str, Any],
-    row: Mapping[str, Any] | None,
-    *,
-    deletions: bool,
-) -> list[str]:
-    """Every way in which a row differs from its record."""
-    if state != "live":
-        is_wrong = deletions and row is not None and row["deleted_at"] is None
-        return [f"{key} is gone there, and live here"] if is_wrong else []
-    if row is None or row["deleted_at"] is not None:
-        return [f"{key} is {'missing' if row is None else 'marked'}"]
-    found = []
-    for column in entity.columns:
-        try:
-            wanted = column.parse(values[column.name])
-        except ValueError:
-            wanted = None
-        wanted = column.default if wanted is None else wanted
-        if row[column.name] != wanted:
-            found.append(f"{key}.{column.name} is {row[column.name]!r}, should be {wanted!r}")
-    return found
+    rows = true_rows(world, entity)
+    return table_differences(entity, warehouse, rows, deletions=deletions)
