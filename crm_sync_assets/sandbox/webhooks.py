@@ -5,6 +5,7 @@ come twice or in another order. A CRM says what a delivery looks like, and when 
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,15 +45,15 @@ class Request:
     body: bytes
 
 
-class Wire:
+class Wire(ABC):
     """How a CRM sends: up to `most` changes in a delivery, `attempts` times while it fails."""
 
     most = 1
     attempts = 1
 
+    @abstractmethod
     def request(self, changes: Sequence[Change], url: str, attempt: int) -> Request:
         """The delivery of these, for the `attempt`th time, from 0 on."""
-        raise NotImplementedError
 
     def again(self, status: int) -> bool:
         """Whether it is sent again after an answer; 0 is none."""

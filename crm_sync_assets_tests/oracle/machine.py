@@ -7,6 +7,7 @@ the truth about it, and that the tables hold what the rows say.
 from __future__ import annotations
 
 import sys
+from abc import ABCMeta, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -105,7 +106,11 @@ class Disturbance:
             self.act(sync)
 
 
-class EngineMachine(RuleBasedStateMachine):
+class _Meta(ABCMeta, type(RuleBasedStateMachine)):
+    """Hypothesis has a metaclass of its own."""
+
+
+class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
     """Syncs of one CRM. A subclass has the source, what happens there, and what is true there."""
 
     bench: ClassVar[Bench]
@@ -134,20 +139,20 @@ class EngineMachine(RuleBasedStateMachine):
 
     # What a subclass says
 
+    @abstractmethod
     def prepare(self, opened: ExitStack) -> None:
         """Make the source as it is in the beginning."""
-        raise NotImplementedError
 
     def open_client(self) -> Client:
         return open_client(self.crm_name)
 
+    @abstractmethod
     def source_now(self) -> datetime:
         """The source's clock, which stands still unless it is moved."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(self, seconds: float) -> None:
         """Move the source's clock."""
-        raise NotImplementedError
 
     def look(self) -> None:
         """Note what has changed at the source since the last look."""
@@ -155,25 +160,25 @@ class EngineMachine(RuleBasedStateMachine):
     def mend(self) -> None:
         """Nothing goes wrong any more, and all changes are to be seen."""
 
+    @abstractmethod
     def is_quiet(self) -> bool:
         """Whether the source shows everything that was changed, and nothing will go wrong."""
-        raise NotImplementedError
 
+    @abstractmethod
     def misbehaving(self, *, moving: bool = True) -> AbstractContextManager[None]:
         """A context in which the source does what was scripted for the next sync.
 
         What would move records or clocks is left out unless `moving`: where it is uncertain how
         far a sync reads, the example could not be repeated.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def stale(self, entity: Entity, watermark: datetime) -> Iterator[str]:
         """What the warehouse lacks although the watermark says it has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def differences(self, *, complete: bool) -> list[str]:
         """How the warehouse differs from the source, `complete` when all deletions are known."""
-        raise NotImplementedError
 
     def last_syncs(self) -> None:
         """The syncs that find what no delta can."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -135,9 +136,9 @@ class SettlingMachine(SandboxMachine):
         """How often something has changed at the source."""
         return sum(table.changes for table in self.world.tables.values())
 
+    @abstractmethod
     def wrong(self, entity: Entity, *, complete: bool) -> Iterator[str]:
         """How a table differs from the source, `complete` when all deletions are known."""
-        raise NotImplementedError
 
     def look(self) -> None:
         counted = self.changes()
