@@ -14,6 +14,7 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from crm_sync_assets import redaction, settings
 from crm_sync_assets.operations import opening
@@ -122,6 +123,15 @@ def log_as_it_was() -> Iterator[None]:
             ours.handlers.clear()
             ours.propagate = True
             ours.disabled = False
+
+
+@pytest.fixture(autouse=True)
+def no_instance_of_before() -> Iterator[None]:
+    """Dagster forgets to leave an instance that was entered twice, as by a sensor's context, and
+    whatever loads definitions next asks it, closed as it is.
+    """
+    with set_defs_state_storage(None):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.canaries.catalogue import ALL, BY_NAME, SAID, STORED
 from crm_sync_assets_tests.canaries.conftest import World, with_password
 from crm_sync_assets_tests.canaries.sinks import command_lines, in_database, in_folder, leaks
-from crm_sync_assets_tests.runs import Runs, instance_in
+from crm_sync_assets_tests.runs import Runs, instance_on_disk
 from crm_sync_assets_tests.scripted import PEOPLE, FakeClient, Script, person, rows
 
 TOKEN = BY_NAME["HUBSPOT_TOKEN"].value
@@ -51,7 +51,7 @@ def broken(*_: Any, **__: Any) -> Any:
 @pytest.fixture
 def runs(secrets: None, tmp_path: Path) -> Iterator[Runs]:
     (tmp_path / "dagster").mkdir()
-    with instance_in(tmp_path / "dagster") as instance:
+    with instance_on_disk(tmp_path / "dagster") as instance:
         yield Runs(instance)
 
 

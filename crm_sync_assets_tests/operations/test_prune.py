@@ -39,7 +39,7 @@ from crm_sync_assets.settings import environment as read_environment
 from crm_sync_assets.warehouse import history as sync_history
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.past import CHECKPOINT, add
-from crm_sync_assets_tests.runs import Runs, instance_in
+from crm_sync_assets_tests.runs import Runs, instance_on_disk
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     PEOPLE_REMOVAL,
@@ -383,7 +383,7 @@ def test_two_prunings_at_once_are_refused(warehouse: Warehouse) -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
-    with instance_in(tmp_path) as instance:
+    with instance_on_disk(tmp_path) as instance:
         yield Runs(instance, entities=(PEOPLE, THINGS))
 
 

@@ -14,7 +14,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from crm_sync_assets.orchestration import hooks, sensors
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.warehouse.connection import Warehouse
-from crm_sync_assets_tests.runs import Runs, instance_in, reason
+from crm_sync_assets_tests.runs import Runs, instance_on_disk, reason
 from crm_sync_assets_tests.scripted import (
     PEOPLE,
     THINGS,
@@ -32,7 +32,7 @@ TRUTH = {record["id"]: record["name"] for record in [*BEFORE, *AFTER]}
 
 @pytest.fixture
 def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
-    with instance_in(tmp_path) as instance:
+    with instance_on_disk(tmp_path) as instance:
         yield Runs(instance)
 
 

@@ -30,8 +30,13 @@ from crm_sync_assets_tests.truth import differences
 
 @pytest.fixture
 def runs(tmp_path: Path, environment: pytest.MonkeyPatch) -> Iterator[Runs]:
+    environment.setenv("CRM_SYNC_FIRST_DAY", last_month())
     with instance_in(tmp_path) as instance:
         yield Runs(instance)
+
+
+def last_month() -> str:
+    return f"{datetime.now(UTC).replace(day=1) - timedelta(days=1):%Y-%m-01}"
 
 
 def tick(runs: Runs, schedule_name: str = "hubspot_hourly_delta") -> dg.ExecuteInProcessResult:
@@ -80,7 +85,7 @@ def test_every_crm_has_a_delta_and_a_full_read_that_are_off_until_switched_on(
             assert delta.cron_schedule == f"{crm.minute} * * * *"
             assert delta.execution_timezone == "UTC"
             # What is read whole by each delta needs no other schedule for that.
-            if any(entity.tracks_changes for entity in registry.entities(crm.name)):
+            if any(e.tracks_changes and is_in_all(crm, e) for e in registry.entities(crm.name)):
                 full = definitions.resolve_schedule_def(f"{crm.name}_weekly_full")
                 assert full.cron_schedule == f"{(crm.minute + 30) % 60} 2 * * 0"
                 assert full.execution_timezone == "UTC"
@@ -130,11 +135,11 @@ def test_a_tick_syncs_everything_and_the_next_one_is_a_delta(
     assert {
         row["sync_type"] for row in second if row["configuration"]["strategy"] == "incremental"
     } == tracking & expected
-    # For a past month: windows where there are partitions, everything where there are none.
+    # For the month before: windows where there are partitions, everything where there are none.
     past = (
         build()
         .resolve_job_def("hubspot_all")
-        .execute_in_process(partition_key="2026-09-01", instance=runs.instance)
+        .execute_in_process(partition_key=last_month(), instance=runs.instance)
     )
     assert past.success
     third = history(warehouse)[len(first) + len(second) :]
