@@ -6,12 +6,13 @@ import random
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from crm_sync_assets.sandbox.crm import Stage
 from crm_sync_assets.sandbox.crms.salespro.knobs import SalesProKnobs
 from crm_sync_assets.sandbox.crms.salespro.schema import FILES, KEYS, TABLES, changed_by
 from crm_sync_assets.sandbox.crms.salespro.values import Row, form, line, row
-from crm_sync_assets.sandbox.people import moment, pools
+from crm_sync_assets.sandbox.people import Pools, moment, pools
 
 Key = Sequence[str | None]
 _DICE = {"edit": 40, "create": 20, "fill_in": 12, "purge": 6, "copy": 8, "clear": 8, "export": 6}
@@ -36,22 +37,11 @@ class World:
             self.tables: dict[str, list[Row]] = {}
             self._next: dict[str, int] = {}
             for name in (*TABLES, *FILES):
-                rng = random.Random(f"{self._seed} salespro {name}")
-                numbers = range(self._sizes[name])
-                self.tables[name] = [self._new(name, number, rng) for number in numbers]
-                self._next[name] = len(numbers)
+                sizes = tuple(self._sizes.items())
+                self.tables[name] = [dict(found) for found in _first(name, self._seed, sizes)]
+                self._next[name] = self._sizes[name]
             self._held: dict[str, list[Row]] = {}
             self.changes = 0
-
-    def _new(self, name: str, number: int, rng: random.Random, at: datetime | None = None) -> Row:
-        made = row if name in TABLES else line
-        found = made(name, number, rng, self._pools, self._sizes)
-        at = at or moment(rng)
-        write = stamp if name in TABLES else iso
-        for column in ("created_at", "updated_at", "createdAt", "updatedAt"):
-            if column in found:
-                found[column] = write(at)
-        return found
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -61,7 +51,8 @@ class World:
             number = self._next[self._known(name)]
             self._next[name] = number + 1
             rng = random.Random(f"{self._seed} {name} {number} {seed}")
-            new = {**self._new(name, number, rng, self.clock.now()), **(values or {})}
+            made = _new(name, number, rng, self._pools, self._sizes, self.clock.now())
+            new = {**made, **(values or {})}
             self.tables[name].append(new)
             self.changes += 1
             return self.key_of(name, new)
@@ -207,6 +198,31 @@ class World:
         if name not in self.tables:
             raise LookupError(f"no table {name!r}, have {list(self.tables)}")
         return name
+
+
+@lru_cache(maxsize=64)
+def _first(name: str, seed: int, sizes: tuple[tuple[str, int], ...]) -> tuple[Row, ...]:
+    """The rows of the beginning, made once: to be copied, as rows change."""
+    rng, counts = random.Random(f"{seed} salespro {name}"), dict(sizes)
+    return tuple(_new(name, n, rng, pools(seed), counts, None) for n in range(counts[name]))
+
+
+def _new(
+    name: str,
+    number: int,
+    rng: random.Random,
+    people: Pools,
+    sizes: Mapping[str, int],
+    at: datetime | None,
+) -> Row:
+    made = row if name in TABLES else line
+    found = made(name, number, rng, people, sizes)
+    at = at or moment(rng)
+    write = stamp if name in TABLES else iso
+    for column in ("created_at", "updated_at", "createdAt", "updatedAt"):
+        if column in found:
+            found[column] = write(at)
+    return found
 
 
 def stamp(at: datetime) -> str:
