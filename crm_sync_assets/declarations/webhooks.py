@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from crm_sync_assets.declarations.proofs import Delivery, Proof
+from crm_sync_assets.declarations.proofs import Delivery, Denied, NoSecret, Proof
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import Environment
 
@@ -58,6 +58,10 @@ class Webhooks:
     it waits `patience_seconds`. `deltas_see` is what a delta finds as well, so that many such
     events are better left to one. `topics` are what may stand in the address after the CRM's name,
     where that says what a delivery is about; without any, nothing may.
+
+    `announces` is what the sender tells of an entity whenever it happens, if it was asked to: when
+    syncs find such and nothing was told, webhooks are broken. What it tells of some changes alone,
+    like those of chosen fields, is not in it.
     """
 
     proof: Proof
@@ -67,6 +71,7 @@ class Webhooks:
     most_bytes: int = 1_048_576
     deltas_see: frozenset[Happened] = frozenset()
     topics: frozenset[str] = frozenset()
+    announces: Mapping[str, frozenset[Happened]] = field(default_factory=dict)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -82,6 +87,16 @@ class Webhooks:
     def is_expected(self) -> bool:
         """Whether somebody has set what deliveries are proven by. Reads no file."""
         return any(variable.is_set for variable in self.variables if variable.secret)
+
+    def lacking(self, given: Mapping[str, str]) -> str | None:
+        """Why no delivery could be proven by these values; None where one can."""
+        try:
+            self.proof.check(Delivery(b""), given, datetime.now(UTC))
+        except NoSecret as error:
+            return str(error)
+        except Denied:
+            pass
+        return None
 
 
 def unread(payload: Any, error: Exception) -> Event:

@@ -28,6 +28,7 @@ from crm_sync_assets.errors import SyncError
 from crm_sync_assets.log import logger
 from crm_sync_assets.receiver.bodies import Bodies, TooLarge, TooMany
 from crm_sync_assets.receiver.known import Seldom, Surroundings
+from crm_sync_assets.receiver.tally import Tally
 from crm_sync_assets.receiver.writer import Full, Keeper, Writer
 from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import Environment
@@ -73,6 +74,7 @@ class Receiver:
         self._warn = Seldom(log.warning)
         self._bodies = Bodies()
         self._writer = Writer(Keeper(open_warehouse))
+        self._tally = Tally(open_warehouse, self._ready, now)
         self._healthy: tuple[float, str | None] = (-HEALTH_SECONDS, None)
         self._looking = asyncio.Lock()
         self.answered: Counter[tuple[str, int]] = Counter()
@@ -82,10 +84,12 @@ class Receiver:
     async def running(self, _: Any = None) -> AsyncIterator[None]:
         """While it lasts, what arrives is stored."""
         self._writer.start()
+        self._tally.start()
         try:
             yield
         finally:
             await self._writer.close()
+            await self._tally.close()
 
     async def take(self, request: Request) -> Response:
         """The answer to a delivery."""
@@ -124,6 +128,7 @@ class Receiver:
             received = self._proven(name, webhooks, delivery)
             if received:
                 await self._store(received)
+                self._tally.hear(received)
         if webhooks.answer is None:
             return Response(status_code=200)
         return JSONResponse(webhooks.answer)
@@ -133,9 +138,11 @@ class Receiver:
         try:
             webhooks.proof.check(delivery, known.given[name], self._now())
         except NoSecret as error:
+            self._tally.refuse(name, str(error))
             self._warn("webhooks: a delivery of %s cannot be proven: %s", name, str(error))
             raise Refusal(503, "the secret is not set here", 600) from None
         except Denied as error:
+            self._tally.refuse(name, str(error))
             self._warn("webhooks: a delivery to %s was denied: %s", name, str(error))
             raise Refusal(401, str(error)) from None
         kept = {one: delivery.headers[one] for one in KEPT_HEADERS if one in delivery.headers}
@@ -148,6 +155,10 @@ class Receiver:
             self._warn("webhooks: a delivery of %s cannot be read: %s", name, type(error).__name__)
             text = delivery.body.decode("utf-8", "backslashreplace")
             return [Received(name, unread(text, error), kept)]
+
+    def _ready(self) -> list[str]:
+        given = self._known().given
+        return [name for name, one in self._senders.items() if one.lacking(given[name]) is None]
 
     async def _store(self, received: list[Received]) -> None:
         try:

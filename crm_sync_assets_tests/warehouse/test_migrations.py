@@ -200,3 +200,30 @@ def test_tables_in_a_schema_of_their_own_are_changed_too(
 
 def store(url: str) -> TableStore:
     return TableStore(url, "a", "refresh-0")
+
+
+def test_what_webhooks_told_before_counts_as_heard(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(empty_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "HEAD", "0013")
+        migrate(warehouse)
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO ingestion_webhook_event (source, event_key, entity, happened, payload, "
+            "received_at) VALUES ('a', '1', 'people', 'created', '', '2026-01-01Z'), "
+            "('a', '2', 'people', 'created', '', '2026-01-03Z'), "
+            "('a', '3', NULL, 'changed', '', '2026-01-02Z')"
+        )
+        connection.commit()
+    assert migrate(warehouse)
+    query = (
+        "SELECT source, entity, happened, events, extract(day FROM first_at)::int, "
+        "extract(day FROM last_at)::int FROM ingestion_webhook_heard ORDER BY 2"
+    )
+    assert rows(warehouse, query) == [
+        ("a", "", "changed", 1, 2, 2),
+        ("a", "people", "created", 2, 1, 3),
+    ]
+    warehouse.close()

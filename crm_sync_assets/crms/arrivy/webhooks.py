@@ -44,4 +44,9 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
 
 
 # No list can be asked for what changed: all is read by its id, however much it is.
-WEBHOOKS = Webhooks(Token(WEBHOOK_TOKEN, header="X-Webhook-Token"), events)
+WEBHOOKS = Webhooks(
+    Token(WEBHOOK_TOKEN, header="X-Webhook-Token"),
+    events,
+    # Of changes those of its status and its time are told, and not every edit.
+    announces={"tasks": frozenset({"created"})},
+)

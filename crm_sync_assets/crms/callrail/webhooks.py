@@ -68,4 +68,8 @@ WEBHOOKS = Webhooks(
     events,
     deltas_see=frozenset({"created"}),
     topics=frozenset(TOPICS),
+    # A call has fields whose changes are not told.
+    announces={
+        entity: frozenset({"created"}) for entity in ("calls", "text_messages", "form_submissions")
+    },
 )

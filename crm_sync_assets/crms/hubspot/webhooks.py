@@ -192,4 +192,6 @@ WEBHOOKS = Webhooks(
     events,
     # What HubSpot calculates changes too, and no search shows that: only a burst is left to one.
     deltas_see=frozenset({"created", "changed"}),
+    # Changes are told of the properties that the app has subscribed to, and of no others.
+    announces={entity: frozenset({"created"}) for entity in OBJECTS.values()},
 )

@@ -28,4 +28,5 @@ WEBHOOKS = Webhooks(
     events,
     answer={"outcome": "success"},
     deltas_see=frozenset({"created"}),
+    announces={"leads": frozenset({"created"})},
 )

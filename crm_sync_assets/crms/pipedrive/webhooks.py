@@ -80,4 +80,7 @@ WEBHOOKS = Webhooks(
     events,
     patience_seconds=10.0,
     deltas_see=frozenset({"created", "changed"}),
+    announces={
+        entity: frozenset({"created", "changed", "deleted"}) for entity in ENTITIES.values()
+    },
 )

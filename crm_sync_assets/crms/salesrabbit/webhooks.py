@@ -41,4 +41,5 @@ WEBHOOKS = Webhooks(
     Token(WEBHOOK_TOKEN, header="X-Webhook-Token", parameter="token"),
     events,
     deltas_see=frozenset({"changed"}),
+    # Which changes of a lead are told is each tenant's own: from silence nothing follows.
 )

@@ -14,7 +14,7 @@ from crm_sync_assets.warehouse.connection import Connection, Warehouse, message_
 
 log = logger(__name__)
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision in versions/, known here so that an up-to-date start needs no Alembic."""
 
 
