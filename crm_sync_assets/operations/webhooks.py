@@ -9,11 +9,11 @@ its record is read stays pending, and its record is read once more.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, cast, get_args
+from typing import Final
 
 import psycopg
 
@@ -23,23 +23,21 @@ from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.declarations.webhooks import Happened, Webhooks
 from crm_sync_assets.engine import measures
 from crm_sync_assets.engine.batch import Incoming, Inlet, failure_among
-from crm_sync_assets.engine.refusals import refuse_mass_deletion
 from crm_sync_assets.engine.trial import Trial, trial
 from crm_sync_assets.errors import (
     AlreadyRunning,
-    BadRequest,
     Deferred,
     Fenced,
-    Gone,
     SyncError,
-    TooLarge,
-    TooLong,
 )
 from crm_sync_assets.log import logger
+from crm_sync_assets.operations.webhook_gone import METRIC, Loss, loss, note
+from crm_sync_assets.operations.webhook_prospects import MOST, prospect
+from crm_sync_assets.operations.webhook_reading import Reading, TooManyAtOnce
 from crm_sync_assets.rows.processor import Processor
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.told import failure_message
-from crm_sync_assets.warehouse import attempts, encryption, history, quarantine, webhook_events
+from crm_sync_assets.warehouse import encryption, history, quarantine, webhook_events
 from crm_sync_assets.warehouse.attempts import SeenKeys
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.counts import Counts
@@ -52,18 +50,15 @@ log = logger(__name__)
 AT_ONCE: Final = 500
 """Records that are read and stored at a time."""
 
-MOST: Final = 2_000
-"""More different records than this are left to a delta, which reads them in larger pages."""
-
 LONGEST_SECONDS: Final = 30.0
 """After so long the lock is given back, and what is left waits for the next turn."""
 
-GONE_FROM: Final = 10
-"""So many records that are gone without a word of it are looked at: are they too many?"""
+SAID: Final[frozenset[Happened]] = frozenset({"deleted", "merged", "linked"})
+"""After such an event a record may be gone."""
 
-HAPPENED: Final[tuple[Happened, ...]] = get_args(Happened)
-DIVISIBLE: Final = (BadRequest, Gone, TooLarge, TooLong)
-"""What one record among many may cause."""
+
+Fetched = Callable[[Sequence[Key]], tuple[list[Page], dict[Key, str]]]
+"""The pages of these keys, and why some cannot be had."""
 
 
 @dataclass(slots=True)
@@ -115,10 +110,12 @@ def take(
     once the events are marked for another try.
     """
     found = Taken(entity)
-    only = _left_to_do(warehouse, entity, webhooks, found)
+    with warehouse.connection() as connection:
+        now = prospect(connection, entity, webhooks)
+    found.settled, found.left, found.why = now.settled, now.left, now.why
     if not isinstance(client, Verifiable):
         found.why = f"{entity}: its records cannot be asked for by their keys"
-    if only is None or found.why:
+    if not now.is_due or found.why:
         return found
     events = list[Due]()
     try:
@@ -133,7 +130,7 @@ def take(
             passing=True,
             webhook=True,
         ) as opened:
-            _Taking(opened, client, settings, found, vault, only, events).run()
+            _Taking(opened, client, settings, found, vault, now.only, events).run()
     except (AlreadyRunning, Fenced) as error:
         found.why = str(error)
         return found
@@ -144,55 +141,25 @@ def take(
     return found
 
 
-def _left_to_do(
-    warehouse: Warehouse, entity: Entity, webhooks: Webhooks, found: Taken
-) -> Sequence[str] | None:
-    """What sort of events is to be read one by one, all of them if it is empty; None: nothing is.
-
-    What a sync has read since is done by that.
-    """
-    source, name, sees = entity.crm, entity.sync_type, webhooks.deltas_see
-    with warehouse.connection() as connection:
-        found.settled = webhook_events.settle(connection, source, name, sees, named=False)
-        records = webhook_events.records_due(connection, source, name, most=MOST + 1)
-        if records > MOST and sees:
-            found.settled += webhook_events.settle(connection, source, name, sees, named=True)
-            records = webhook_events.records_due(connection, source, name, most=MOST + 1)
-        is_burst = records > MOST and bool(sees)
-        only = [happened for happened in HAPPENED if happened not in sees] if is_burst else []
-        found.left = webhook_events.unread(
-            connection, source, name, HAPPENED if not is_burst else sees, named=is_burst
-        )
-        if not webhook_events.due(connection, source, name, limit=1, only=only):
-            return None
-        if history.past(connection, entity).watermark is None:
-            found.why = f"{entity}: it was never synced completely; do that first"
-        connection.commit()
-    return only
-
-
 def _mark_failed(
     warehouse: Warehouse, entity: Entity, events: Sequence[Due], error: Exception
 ) -> None:
     """Those that were being read are tried again later; never raises, `error` is what matters.
 
-    A source, a warehouse or a setting that fails is not their fault, however long it lasts.
+    A source, a warehouse or a setting that fails is not their fault, however long it lasts: then
+    all that is due waits, for the next one would meet the same.
     """
     until = error.until if isinstance(error, Deferred) else None
+    is_theirs = bool(events) and not isinstance(error, SyncError | psycopg.Error)
     try:
         with warehouse.connection() as connection:
             ids = [event.id for event in events]
-            # Without any it failed before one was read: the next ones are not tried at once.
-            ids = ids or [
-                event.id
-                for event in webhook_events.due(
-                    connection, entity.crm, entity.sync_type, limit=AT_ONCE
-                )
-            ]
-            if isinstance(error, SyncError | psycopg.Error):
-                webhook_events.postponed(connection, ids, failure_message(error), until=until)
-            else:
+            if is_theirs:
                 webhook_events.failed(connection, ids, failure_message(error))
+            else:
+                due = webhook_events.due(connection, entity.crm, entity.sync_type, limit=MOST)
+                ids += [event.id for event in due]
+                webhook_events.postponed(connection, ids, failure_message(error), until=until)
             connection.commit()
     except Exception as problem:  # noqa: BLE001  they stay pending, and are tried again at once
         log.error("%s: its events could not be marked: %s", entity, failure_message(problem))
@@ -222,7 +189,7 @@ class _Taking:
         entity = found.entity
         found.sync_id = opened.sync_id
         self._sync_id = opened.sync_id
-        self._read = Read(
+        read = Read(
             entity,
             Strategy("full"),
             page_size=entity.source.max_page_size,
@@ -230,6 +197,9 @@ class _Taking:
             memory=opened.memory,
             lag=settings.lag,
         )
+        self._reading = Reading(client, read, found.usage)
+        self._asked = 0
+        self._gone = 0
         self._table = Table(entity, overwrite=False, keep_issues=False, vault=vault)
         self._processor = Processor(
             entity, strict=settings.mode == "strict", record_url=partial(client.record_url, entity)
@@ -239,18 +209,20 @@ class _Taking:
 
     def run(self) -> None:
         began, found = time.monotonic(), self._found
-        entity = found.entity
+        suspects = 1
         while time.monotonic() - began < LONGEST_SECONDS:
-            self._events[:] = webhook_events.due(
-                self._session.connection,
-                entity.crm,
-                entity.sync_type,
-                limit=AT_ONCE,
-                only=self._only,
-            )
+            self._events[:] = self._due(AT_ONCE, tried=False)
+            if self._events:
+                self._take(self._reading.fetched)
+                continue
+            self._events[:] = self._due(suspects, tried=True)
             if not self._events:
                 break
-            self._take()
+            try:
+                self._take(partial(self._reading.suspected, self._session.connection))
+                suspects = min(2 * suspects, AT_ONCE)
+            except TooManyAtOnce:
+                suspects = 1
         self._events.clear()
         self._processor.sum_up()
         seconds = time.monotonic() - began
@@ -264,23 +236,41 @@ class _Taking:
                 metrics={
                     **measures.common(found.counts, seconds, usage=found.usage),
                     "webhook_events": found.events,
+                    **({METRIC: self._gone} if self._gone else {}),
                 },
                 extra_configuration={},
             ),
             arrived=lambda _: history.is_complete(self._session.connection, self._sync_id),
         )
 
-    def _take(self) -> None:
+    def _due(self, limit: int, *, tried: bool) -> list[Due]:
+        entity = self._found.entity
+        return webhook_events.due(
+            self._session.connection,
+            entity.crm,
+            entity.sync_type,
+            limit=limit,
+            only=self._only,
+            tried=tried,
+        )
+
+    def _take(self, fetched: Fetched) -> None:
         """Read the records of these events, store them, and be done with the events."""
         keys = dict.fromkeys(event.record for event in self._events)
         odd = {key: "it is no key of this entity" for key in keys if not self._fits(key)}
-        pages, refused = self._fetched([key for key in keys if key not in odd])
+        pages, refused = fetched([key for key in keys if key not in odd])
         refused |= odd
         self._table.note_shown(pages)
         self._table.future = (self._client.source_time() or datetime.now(UTC)) + FUTURE
-        batch = self._processor.process([record for page in pages for record in page.records])
+        records = [record for page in pages for record in page.records]
+        url_of = partial(self._client.record_url, self._found.entity)
+        failure_of = failure_among(self._found.entity, self._table, records, url_of)
+        batch = self._processor.process(records)
         rows = self._table.newest_per_key(batch.rows)
-        tombstones = [tombstone for page in pages for tombstone in page.tombstones]
+        lost = self._lost(pages)
+        if lost.why:
+            refused |= dict.fromkeys(lost.keys, lost.why)
+        tombstones = [one for page in pages for one in page.tombstones if one.key not in refused]
         kept = [key for page in pages for key in page.kept]
         incoming = Incoming(rows, batch.failures, tombstones)
         told = {*map(self._table.key_of, rows), *kept, *(one.key for one in tombstones)}
@@ -288,22 +278,17 @@ class _Taking:
         for key in keys.keys() - told - refused.keys():
             if "/".join(key) not in aside:
                 refused[key] = "the source said nothing about it"
-        silent = self._gone_without_a_word(incoming)
         before = self._found.counts
 
         def transaction() -> Counts:
             connection = self._session.connection
-            self._refuse_too_many(silent)
+            if lost.keys:
+                note(connection, self._sync_id, len(lost.keys))
             connection.execute(self._table.create_stage())
             stored = self._inlet.store(
                 connection,
                 incoming,
-                failure_among(
-                    self._found.entity,
-                    self._table,
-                    [record for page in pages for record in page.records],
-                    partial(self._client.record_url, self._found.entity),
-                ),
+                failure_of,
                 fresh_stage=False,
                 after_copy=self._forget_quarantined,
             )
@@ -325,27 +310,13 @@ class _Taking:
                 self._session.connection, self._sync_id, total, before
             ),
         )
+        self._asked, self._gone = self._asked + len(keys), self._gone + len(lost.keys)
         failed = sum(event.record in refused for event in self._events)
         self._found.events += len(self._events) - failed
         self._found.failed += failed
 
     def _fits(self, key: Key) -> bool:
         return len(key) == len(self._found.entity.key)
-
-    def _fetched(self, keys: Sequence[Key]) -> tuple[list[Page], dict[Key, str]]:
-        """The pages of these keys, and why some cannot be had: one must not keep out the others."""
-        if not keys:
-            return [], {}
-        client = cast(Verifiable, self._client)
-        try:
-            return list(client.by_key(self._read, keys, self._found.usage)), {}
-        except DIVISIBLE as error:
-            if len(keys) == 1:
-                return [], {keys[0]: str(error)}
-        half = len(keys) // 2
-        pages, refused = self._fetched(keys[:half])
-        others, also = self._fetched(keys[half:])
-        return pages + others, refused | also
 
     def _settle(self, refused: Mapping[Key, str]) -> None:
         connection = self._session.connection
@@ -360,14 +331,15 @@ class _Taking:
         if not entity.parts:
             quarantine.forget_staged(self._session.connection, entity, self._table.stage)
 
-    def _gone_without_a_word(self, incoming: Incoming) -> int:
-        """How many are gone though no event said so."""
-        said = {e.record for e in self._events if e.happened in ("deleted", "merged", "linked")}
-        return sum(tombstone.key not in said for tombstone in incoming.tombstones)
-
-    def _refuse_too_many(self, silent: int) -> None:
-        """An account that shows nothing any more must not empty the table."""
-        if silent >= GONE_FROM:
-            entity = self._found.entity
-            live = attempts.live_rows(self._session.connection, entity)
-            refuse_mass_deletion(entity, silent, live, forced=False)
+    def _lost(self, pages: Sequence[Page]) -> Loss:
+        """What of these pages is gone though no event said so."""
+        said = {event.record for event in self._events if event.happened in SAID}
+        gone = {one.key for page in pages for one in page.tombstones} - said
+        if not gone:
+            return Loss()
+        asked = self._asked + len({event.record for event in self._events})
+        entity, session = self._found.entity, self._session
+        return session.committed(
+            lambda: loss(session.connection, entity, self._sync_id, gone, asked),
+            arrived=lambda _: True,
+        )

@@ -154,19 +154,41 @@ class Due:
 
 
 def due(
-    connection: Connection, source: str, entity: str, *, limit: int, only: Collection[str] = ()
+    connection: Connection,
+    source: str,
+    entity: str,
+    *,
+    limit: int,
+    only: Collection[str] = (),
+    tried: bool | None = None,
 ) -> list[Due]:
-    """All that is pending about at most so many records, those that wait longest. Commits.
+    """All that is due about at most so many records, those that wait longest. Commits.
 
-    `only` events that happened so. Whoever is about to read the records holds the entity's lock.
+    `only` events that happened so. Records that were `tried` could not be read before, because of
+    this event or another one; None takes both. Whoever is about to read the records holds the
+    entity's lock.
     """
     found = connection.execute(
         "WITH due AS (SELECT id, record_id, happened FROM ingestion_webhook_event "  # noqa: S608
-        f"WHERE source = %s AND entity = %s AND record_id IS NOT NULL AND {_DUE} "
-        "AND (%s OR happened = ANY(%s))), "
-        "chosen AS (SELECT record_id FROM due GROUP BY 1 ORDER BY min(id) LIMIT %s) "
+        "WHERE source = %(source)s AND entity = %(entity)s AND record_id IS NOT NULL "
+        f"AND {_DUE} AND (%(all)s OR happened = ANY(%(only)s))), "
+        "tried AS (SELECT record_id FROM ingestion_webhook_event WHERE source = %(source)s "
+        "AND entity = %(entity)s AND record_id IS NOT NULL "
+        "AND status = 'pending' AND next_attempt_at IS NOT NULL "
+        "UNION ALL SELECT record_id FROM ingestion_webhook_event WHERE source = %(source)s "
+        "AND entity = %(entity)s AND record_id IS NOT NULL AND status = 'failed'), "
+        "chosen AS (SELECT record_id FROM due WHERE %(tried)s::boolean IS NULL "
+        "OR (record_id IN (SELECT record_id FROM tried)) = %(tried)s "
+        "GROUP BY 1 ORDER BY min(id) LIMIT %(limit)s) "
         "SELECT id, record_id, happened FROM due JOIN chosen USING (record_id) ORDER BY id",
-        (source, entity, not only, list(only), limit),
+        {
+            "source": source,
+            "entity": entity,
+            "all": not only,
+            "only": list(only),
+            "tried": tried,
+            "limit": limit,
+        },
     ).fetchall()
     connection.commit()
     return [
@@ -265,7 +287,8 @@ def postponed(
     connection.execute(
         "UPDATE ingestion_webhook_event SET "
         "next_attempt_at = coalesce(%(until)s::timestamptz, clock_timestamp() + least("
-        "greatest(clock_timestamp() - received_at, interval '10 seconds'), %(longest)s)), "
+        "greatest(clock_timestamp() - coalesce(waiting_since, received_at), "
+        "interval '10 seconds'), %(longest)s)), "
         "error_message = %(why)s WHERE id = ANY(%(ids)s) AND status = 'pending'",
         {
             "ids": list(ids),
@@ -301,7 +324,8 @@ def again(
     """
     found = connection.execute(
         "UPDATE ingestion_webhook_event SET status = 'pending', attempts = 0, "
-        "next_attempt_at = NULL, processed_at = NULL, sync_id = NULL "
+        "next_attempt_at = NULL, processed_at = NULL, sync_id = NULL, "
+        "waiting_since = clock_timestamp() "
         "WHERE entity IS NOT NULL AND (status = 'failed' OR id = %(number)s) "
         "AND (%(source)s::text IS NULL OR source = %(source)s) "
         "AND (%(entity)s::text IS NULL OR entity = %(entity)s) "

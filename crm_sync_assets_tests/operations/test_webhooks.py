@@ -23,11 +23,11 @@ from crm_sync_assets.errors import (
     AlreadyRunning,
     BadRequest,
     Deferred,
-    Refused,
     SyncError,
     TransientError,
     Unavailable,
 )
+from crm_sync_assets.operations import webhook_prospects
 from crm_sync_assets.operations import webhooks as module
 from crm_sync_assets.operations.webhooks import Taken, take
 from crm_sync_assets.rows.outline import asked_for
@@ -187,20 +187,72 @@ def test_a_record_that_is_gone_is_marked_and_one_that_is_back_is_not(
     assert people(warehouse)["3"] == "Person 3"
 
 
-def test_many_that_are_gone_without_a_word_are_refused(warehouse: Warehouse) -> None:
-    """Credentials that see nothing any more must not empty the table."""
-    source = ByKeyClient([person(n) for n in range(40)], now=NOW)
-    sync(warehouse, source)
-    source.records = []
-    tell(warehouse, *range(30))
-    with pytest.raises(Refused, match="would be marked as deleted"):
-        take_it(warehouse, source)
-    assert len(people(warehouse)) == 40
-    assert set(states(warehouse)) == {"pending"}
-    assert history(warehouse)[-1]["status"] == "failed"
-    change(warehouse, "DELETE FROM ingestion_webhook_event")
+def forty(warehouse: Warehouse) -> ByKeyClient:
+    """Forty people, who are stored."""
+    found = ByKeyClient([person(n) for n in range(40)], now=NOW)
+    sync(warehouse, found)
+    return found
+
+
+def test_many_that_are_gone_without_a_word_are_not_believed(warehouse: Warehouse) -> None:
+    """Credentials that see nothing any more must not empty the table, nor keep out the others."""
+    source = forty(warehouse)
+    source.records = [person(n, at=60, name="Ann") for n in (30, 31)]
+    tell(warehouse, *range(32))
+    tell(warehouse, 39, happened="deleted")
+    taken = take_it(warehouse, source)
+    assert (taken.events, taken.failed, taken.status) == (3, 30, "partial")
+    assert taken.counts.add_up
+    assert set(people(warehouse)) == set(map(str, range(39))), "what was told of is believed"
+    assert people(warehouse)["30"] == "Ann"
+    (why,) = set(events(warehouse, "error_message")) - {(None,)}
+    assert "lost 30 of the 33 records that webhooks named within an hour, of 40 live rows" in why[0]
+    assert "crm-sync test people --full" in why[0]
+    assert history(warehouse)[-1]["performance_metrics"]["webhook_gone"] == 30
+    change(warehouse, "UPDATE ingestion_webhook_event SET next_attempt_at = now()")
+    assert take_it(warehouse, source).failed == 30, "nor one by one"
+    assert len(people(warehouse)) == 39
     tell(warehouse, *range(30), happened="deleted")
-    assert take_it(warehouse, source).counts.deleted == 30, "they were told of"
+    change(warehouse, "UPDATE ingestion_webhook_event SET next_attempt_at = now()")
+    assert take_it(warehouse, source).counts.deleted == 30, "now they were told of"
+
+
+def test_records_lost_one_by_one_add_up_over_the_turns_of_an_hour(warehouse: Warehouse) -> None:
+    source = forty(warehouse)
+    source.records = []
+    failed = 0
+    for number in range(20):
+        tell(warehouse, number)
+        failed += take_it(warehouse, source).failed
+    assert len(people(warehouse)) == 31, "up to nine may be chance"
+    assert failed == 11
+    hour_ago = "start_time = start_time - interval '61 minutes'"
+    change(warehouse, f"UPDATE ingestion_sync_history SET {hour_ago} WHERE kind = 'webhook'")  # noqa: S608
+    tell(warehouse, 30)
+    assert take_it(warehouse, source).failed == 0
+
+
+def test_a_fifth_of_the_table_is_too_much_however_many_were_asked_for(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 6)
+    source = forty(warehouse)
+    source.records = [person(n) for n in range(12, 40)]
+    tell(warehouse, *(number for pair in zip(range(12), range(12, 24), strict=True)
+                      for number in pair))  # fmt: skip
+    tell(warehouse, *range(24, 40))
+    taken = take_it(warehouse, source)
+    assert taken.failed == 3, "the twelve are not half of those asked for, but over a fifth of all"
+    assert len(people(warehouse)) == 31
+
+
+def test_what_is_marked_already_is_no_loss(warehouse: Warehouse) -> None:
+    source = forty(warehouse)
+    source.records = []
+    change(warehouse, "UPDATE test_people SET deleted_at = now()")
+    tell(warehouse, *range(30))
+    assert take_it(warehouse, source).failed == 0
+    assert set(states(warehouse)) == {"done"}
 
 
 def test_what_arrives_while_its_record_is_read_is_read_again(
@@ -274,6 +326,87 @@ def test_an_outage_is_outlived_however_long_it_lasts(
     assert (row["kind"], row["status"], row["reason"]) == ("webhook", "failed", "system")
     source.before_key = lambda _: None
     assert take_it(warehouse, source).events == 2
+
+
+def poisoned(*bad: str) -> Callable[[Sequence[Key]], None]:
+    """The source fails whenever one of these is asked for."""
+
+    def broken(keys: Sequence[Key]) -> None:
+        if {(one,) for one in bad} & set(keys):
+            raise TransientError("POST /x answered 500; given up.")
+
+    return broken
+
+
+def again_now(warehouse: Warehouse) -> None:
+    change(
+        warehouse,
+        "UPDATE ingestion_webhook_event SET next_attempt_at = now() "
+        "WHERE next_attempt_at IS NOT NULL",
+    )
+
+
+def test_a_record_that_always_fails_is_found_and_ends_and_its_neighbours_are_read(
+    warehouse: Warehouse, source: ByKeyClient
+) -> None:
+    source.before_key = poisoned("4", "7")
+    tell(warehouse, *range(10))
+    with pytest.raises(TransientError):
+        take_it(warehouse, source)
+    again_now(warehouse)
+    taken = take_it(warehouse, source)
+    assert (taken.events, taken.failed, taken.status) == (8, 2, "partial")
+    why = "POST /x answered 500; given up. The source answers for other records"
+    waits = [
+        row for row in events(warehouse, "record_id, status, attempts, error_message") if row[2]
+    ]
+    assert waits == [("4", "pending", 1, why), ("7", "pending", 1, why)]
+    for attempt in range(2, MOST_ATTEMPTS + 1):
+        again_now(warehouse)
+        assert take_it(warehouse, source).failed == 2, attempt
+    failed = events(warehouse, "record_id, status, attempts")
+    assert [row for row in failed if row[2]] == [("4", "failed", 12), ("7", "failed", 12)]
+    tell(warehouse, 4, 5)
+    assert (taken := take_it(warehouse, source)).events == 1, "what is told later is read beside it"
+    assert taken.failed == 1
+    source.before_key = lambda _: None
+    with warehouse.connection() as connection:
+        assert webhook_events.again(connection, source="test") == 2
+    again_now(warehouse)
+    assert take_it(warehouse, source).events == 3
+    assert set(states(warehouse)) == {"done"}
+
+
+def test_a_single_record_that_fails_is_to_blame_if_a_stored_one_is_answered_for(
+    warehouse: Warehouse, source: ByKeyClient
+) -> None:
+    source.before_key = poisoned("4")
+    tell(warehouse, 4)
+    with pytest.raises(TransientError):
+        take_it(warehouse, source)
+    again_now(warehouse)
+    assert take_it(warehouse, source).failed == 1
+    assert events(warehouse, "attempts") == [(1,)]
+    source.before_key = poisoned(*map(str, range(10)))
+    again_now(warehouse)
+    with pytest.raises(TransientError):
+        take_it(warehouse, source)
+    assert events(warehouse, "status, attempts") == [("pending", 1)], "an outage is not its fault"
+
+
+def test_in_an_outage_all_that_is_due_waits(warehouse: Warehouse, source: ByKeyClient) -> None:
+    """Else each record would be asked for by itself, one failure after the other."""
+    source.before_key = poisoned(*map(str, range(10)))
+    tell(warehouse, *range(10))
+    with pytest.raises(TransientError):
+        take_it(warehouse, source)
+    again_now(warehouse)
+    source.asked_keys = []
+    with pytest.raises(TransientError):
+        take_it(warehouse, source)
+    assert take_it(warehouse, source).sync_id is None
+    columns = "status, attempts, next_attempt_at > now()"
+    assert set(events(warehouse, columns)) == {("pending", 0, True)}
 
 
 def test_a_source_that_names_a_moment_is_asked_then_and_no_event_is_to_blame(
@@ -557,7 +690,7 @@ def test_what_arrived_after_a_sync_began_is_not_done_by_it(
 def test_a_burst_is_left_to_a_delta_but_for_what_that_does_not_see(
     warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST", 5)
+    monkeypatch.setattr(webhook_prospects, "MOST", 5)
     gone = source.records.pop(9)
     assert gone["id"] == "9"
     tell(warehouse, *range(8))

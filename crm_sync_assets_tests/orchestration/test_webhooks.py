@@ -13,11 +13,11 @@ import pytest
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.webhooks import Event
 from crm_sync_assets.definitions import build
+from crm_sync_assets.operations import webhook_prospects as module
 from crm_sync_assets.operations.opening import open_warehouse
-from crm_sync_assets.orchestration.jobs import webhooks as module
 from crm_sync_assets.orchestration.resources import WarehouseResource
 from crm_sync_assets.sandbox import Sandbox
-from crm_sync_assets.warehouse import webhook_events
+from crm_sync_assets.warehouse import locks, webhook_events
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.webhook_events import Received
 from crm_sync_assets_tests.runs import instance_in
@@ -88,7 +88,7 @@ def test_what_was_told_is_read_by_one_run_per_crm(
     (request,), _ = tick(instance)
     assert request.job_name == "hubspot_webhooks"
     config = request.run_config["ops"]["webhooks_hubspot"]["config"]
-    assert config == {"entities": ["contacts", "deals"]}
+    assert config == {"entities": ["contacts"]}, "deals were never synced"
     job = build().resolve_job_def("hubspot_webhooks")
     before = len(history(warehouse))
     done = job.execute_in_process(run_config=request.run_config, instance=instance)
@@ -114,7 +114,8 @@ def test_while_a_run_is_under_way_no_other_is_started(
     assert len(tick(instance)[0]) == 1
     job = build().resolve_job_def("hubspot_webhooks")
     run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    assert tick(instance) == ([], "1 events are pending")
+    why = "hubspot: a run of hubspot_webhooks is under way"
+    assert tick(instance) == ([], f"1 events are pending; {why}")
     instance.report_run_canceled(run)
     assert len(tick(instance)[0]) == 1
 
@@ -164,7 +165,10 @@ def test_a_burst_starts_a_delta(
     tell(syncs.warehouse, "contacts", *map(str, range(10)))
     assert [one.job_name for one in tick(instance)[0]] == ["hubspot_webhooks"]
     monkeypatch.setattr(module, "MOST", 5)
-    assert [one.job_name for one in tick(instance)[0]] == ["hubspot_webhooks", "hubspot_all"]
+    assert [one.job_name for one in tick(instance)[0]] == ["hubspot_all"], "no turn could read it"
+    tell(syncs.warehouse, "contacts", "1", happened="deleted")
+    both = ["hubspot_webhooks", "hubspot_all"]
+    assert [one.job_name for one in tick(instance)[0]] == both, "no delta sees that it is gone"
 
 
 def test_an_entity_that_fails_fails_the_run_and_no_other_entity(
@@ -217,4 +221,45 @@ def test_what_names_no_record_is_done_once_a_delta_has_read_it(
         )
         connection.commit()
     assert tick(instance) == ([], "0 events are pending")
+    assert rows(syncs.warehouse, query) == [("done",)]
+
+
+def test_no_run_is_started_that_can_do_nothing(
+    syncs: HubSpotSyncs, instance: dg.DagsterInstance
+) -> None:
+    """The sensor says what the events wait for."""
+    warehouse = syncs.warehouse
+    tell(warehouse, "deals", "1")
+    first = "hubspot.deals: it was never synced completely; do that first"
+    assert tick(instance) == ([], f"1 events are pending; {first}")
+    tell(warehouse, "contacts", "1")
+    with warehouse.connection() as connection:
+        locks.take(connection, locks.entity("hubspot.contacts"))
+        running = "hubspot.contacts: a sync of it is running"
+        assert tick(instance) == ([], f"2 events are pending; {first}; {running}")
+        locks.take(connection, locks.passing("hubspot.contacts"))
+        passing = "hubspot.contacts: another turn at it is under way"
+        assert tick(instance) == ([], f"2 events are pending; {first}; {passing}")
+        for name in (locks.passing("hubspot.contacts"), locks.entity("hubspot.contacts")):
+            locks.release(connection, name)
+        connection.commit()
+    (request,), _ = tick(instance)
+    config = request.run_config["ops"]["webhooks_hubspot"]["config"]
+    assert config == {"entities": ["contacts"]}
+
+
+def test_a_burst_is_settled_without_a_run(
+    syncs: HubSpotSyncs, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 5)
+    tell(syncs.warehouse, "contacts", *map(str, range(10)))
+    left = "hubspot.contacts: 10 events wait for a delta"
+    assert tick(instance) == ([], f"10 events are pending; {left}"), "one has just ended"
+    with syncs.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE ingestion_sync_history SET watermark = now() + interval '1 minute'"
+        )
+        connection.commit()
+    assert tick(instance) == ([], "0 events are pending")
+    query = "SELECT DISTINCT status FROM ingestion_webhook_event"
     assert rows(syncs.warehouse, query) == [("done",)]

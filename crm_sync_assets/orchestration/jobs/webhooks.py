@@ -1,6 +1,7 @@
 """The job `<crm>_webhooks`, and the sensor that starts it: what webhooks told is read.
 
-Where a burst is left to a delta, or the record is not named, the sensor starts that delta.
+No run is started that can do nothing: the sensor says itself what waits, and for whom. Where a
+burst is left to a delta, or the record is not named, it starts that delta.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,9 @@ from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.declarations.switches import is_in_all
-from crm_sync_assets.operations.webhooks import MOST, Taken, take
+from crm_sync_assets.declarations.webhooks import Webhooks
+from crm_sync_assets.operations.webhook_prospects import Prospect, busy, prospect
+from crm_sync_assets.operations.webhooks import Taken, take
 from crm_sync_assets.orchestration.jobs.each_entity import Chosen, Done, EachEntity
 from crm_sync_assets.orchestration.keys import asset_key
 from crm_sync_assets.orchestration.partitions import present_of
@@ -109,54 +112,71 @@ def build_webhook_sensor(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with TellingSafely(), warehouse.open().connection() as connection:
-            for one in _synced(connection, by_name):
-                _settle(connection, one)
-            waiting = [*_synced(connection, by_name)]
-            requests = [*turns_for(context.instance, waiting)]
-            requests += deltas_for(connection, waiting, by_name, now=datetime.now(UTC))
+            prospects = [
+                prospect(connection, by_name[name], told)
+                for name, told in _synced(connection, by_name)
+            ]
+            still = webhook_events.waiting(connection)
+            waiting = {f"{one.source}.{one.entity}": one for one in still}
+            waits = _waits(connection, prospects)
+            ready = [one.entity for one in prospects if one.is_due and one.entity.name not in waits]
+            requests = [*turns_for(context.instance, ready, waits)]
+            requests += deltas_for(connection, prospects, waiting, now=datetime.now(UTC))
         if not requests:
-            yield dg.SkipReason(f"{sum(one.events for one in waiting)} events are pending")
+            events = sum(one.events for one in waiting.values())
+            yield dg.SkipReason("; ".join([f"{events} events are pending", *waits.values()]))
         yield from requests
 
     return webhooks
 
 
-def _synced(connection: Connection, by_name: Mapping[str, Entity]) -> Iterator[Waiting]:
-    """What waits of entities that are synced; for the others nothing is to be read."""
+def _synced(
+    connection: Connection, by_name: Mapping[str, Entity]
+) -> Iterator[tuple[str, Webhooks]]:
+    """The entities of which something waits; where none is synced nothing is to be read."""
     for one in webhook_events.waiting(connection):
-        if f"{one.source}.{one.entity}" in by_name:
-            yield one
+        name = f"{one.source}.{one.entity}"
+        told = registry.crm(one.source).webhooks if name in by_name else None
+        if told is not None:
+            yield name, told
         else:
             webhook_events.ignore(connection, one.source, one.entity, webhook_events.NOT_SYNCED)
 
 
-def _settle(connection: Connection, one: Waiting) -> None:
-    """What names no record gets no turn: it is done here once a sync has read it."""
-    webhooks = registry.crm(one.source).webhooks
-    if webhooks is not None and one.named < one.events:
-        sees = webhooks.deltas_see
-        webhook_events.settle(connection, one.source, one.entity, sees, named=False)
+def _waits(connection: Connection, prospects: Sequence[Prospect]) -> dict[str, str]:
+    """By entity, why no turn at it could do anything now."""
+    found: dict[str, str] = {}
+    for one in prospects:
+        why = one.why or (busy(connection, one.entity) if one.is_due else None)
+        if not why and not one.is_due and one.left:
+            why = f"{one.entity}: {one.left} events wait for a delta"
+        if why:
+            found[one.entity.name] = why
+    return found
 
 
-def turns_for(instance: dg.DagsterInstance, waiting: Sequence[Waiting]) -> Iterator[dg.RunRequest]:
-    """One run for each CRM that has something to read and none under way."""
-    named: dict[str, list[str]] = {}
-    for one in waiting:
-        if one.named:
-            named.setdefault(one.source, []).append(one.entity)
-    for crm, names in named.items():
+def turns_for(
+    instance: dg.DagsterInstance, ready: Sequence[Entity], waits: dict[str, str]
+) -> Iterator[dg.RunRequest]:
+    """One run for each CRM of these entities that has none under way; else `waits` says so."""
+    by_crm: dict[str, list[Entity]] = {}
+    for entity in ready:
+        by_crm.setdefault(entity.crm, []).append(entity)
+    for crm, entities in by_crm.items():
         job = f"{crm}_webhooks"
         under_way = dg.RunsFilter(job_name=job, statuses=UNDER_WAY)
         if instance.get_run_ids(under_way, limit=1):
+            waits[crm] = f"{crm}: a run of {job} is under way"
             continue
+        names = [entity.sync_type for entity in entities]
         config: dict[str, Any] = {"ops": {f"webhooks_{crm}": {"config": {"entities": names}}}}
         yield dg.RunRequest(job_name=job, run_config=config)
 
 
 def deltas_for(
     connection: Connection,
-    waiting: Sequence[Waiting],
-    by_name: Mapping[str, Entity],
+    prospects: Sequence[Prospect],
+    waiting: Mapping[str, Waiting],
     *,
     now: datetime,
 ) -> Iterator[dg.RunRequest]:
@@ -164,35 +184,28 @@ def deltas_for(
 
     A source may show late what it tells of at once: then another one is due when that has passed.
     """
-    for one in waiting:
-        entity = by_name[f"{one.source}.{one.entity}"]
-        crm = registry.crm(one.source)
-        if not is_in_all(crm, entity) or not _wants_delta(connection, one):
+    for one in prospects:
+        entity = one.entity
+        crm = registry.crm(entity.crm)
+        if not one.left or entity.name not in waiting or not is_in_all(crm, entity):
             continue
+        newest_at = waiting[entity.name].newest_at
         lag = settings_for(crm, entity).lag
         newest = connection.execute(
             "SELECT id, start_time, end_time FROM ingestion_sync_history "  # noqa: S608  constants
             f"WHERE crm_source = %s AND sync_type = %s AND {REAL} "
             "ORDER BY start_time DESC, id DESC LIMIT 1",
-            (one.source, one.entity),
+            (entity.crm, entity.sync_type),
         ).fetchone()
         connection.commit()
         if newest is None or newest[2] is None or now - newest[2] < DELTA_AFTER:
             continue
         sync_id, began, _ = newest
-        settled = one.newest_at + lag
-        if began < one.newest_at or (began < settled <= now):
+        settled = newest_at + lag
+        if began < newest_at or (began < settled <= now):
             yield dg.RunRequest(
-                job_name=f"{one.source}_all",
+                job_name=f"{entity.crm}_all",
                 run_key=f"webhooks: {entity} after sync {sync_id}",
                 asset_selection=[asset_key(entity)],
                 partition_key=present_of([entity]) if entity.tracks_changes else None,
             )
-
-
-def _wants_delta(connection: Connection, one: Waiting) -> bool:
-    """Whether some of its events name no record, or too many of them do."""
-    if one.named < one.events:
-        return True
-    records = webhook_events.records_due(connection, one.source, one.entity, most=MOST + 1)
-    return records > MOST
