@@ -86,6 +86,12 @@ class SyncSettings(BaseModel):
     expected_days: int = Field(
         7, ge=0, le=90, description="after so many days with records one without is odd; 0: never"
     )
+    webhook_silence_hours: float = Field(
+        6.0, ge=0, description="webhooks tell nothing for so long while syncs do; 0: never"
+    )
+    webhook_wait_hours: float = Field(
+        2.0, ge=0, description="an event that waits for so long is told of; 0: never"
+    )
 
     @field_validator("rate_windows", mode="before")
     @classmethod
@@ -133,6 +139,7 @@ class Environment(BaseSettings):
     alert_rate_limit_hits: int = Field(50, ge=1)
     alert_failure_rate: float = Field(0.05, gt=0, lt=1)
     alert_failure_syncs: int = Field(20, ge=2)
+    alert_webhook_refusals: int = Field(10, ge=1)
 
     @field_validator("first_day")
     @classmethod

@@ -23,8 +23,9 @@ FEW = 5
 def parser() -> Parser:
     found = Parser(
         prog="crm-sync health",
-        description="Syncs of the last 24 hours, the newest of every entity, and whether the rows "
-        "of SyncHistory keep its contract. Exit status 1 when something is off.",
+        description="Syncs of the last 24 hours, the newest of every entity, whether the rows of "
+        "SyncHistory keep its contract, and whether webhooks arrive and are read. Exit status 1 "
+        "when something is off.",
     )
     found.add_argument("crm", nargs="?", help="only this CRM")
     add_output(found)
@@ -37,10 +38,17 @@ def run(words: Sequence[str]) -> int:
     check_crm(given.crm)
     from crm_sync_assets.declarations import registry
     from crm_sync_assets.operations.health import examine
+    from crm_sync_assets.settings import environment
 
     warehouse = open_for_reading()
     with warehouse.connection() as connection:
-        report = examine(connection, registry.all_active(), crm=given.crm, now=datetime.now(UTC))
+        report = examine(
+            connection,
+            registry.all_active(),
+            crm=given.crm,
+            now=datetime.now(UTC),
+            refusals=environment().alert_webhook_refusals,
+        )
     warehouse.close()
     if given.json:
         print_json(report.as_json())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from crm_sync_assets.dashboard.days import Day, days
 from crm_sync_assets.dashboard.quotas import Quota, quotas
+from crm_sync_assets.dashboard.senders import Sender, told_by
 from crm_sync_assets.dashboard.states import State, states
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
@@ -62,6 +63,7 @@ class Board:
     findings: Sequence[Finding]
     failures: Sequence[Failure]
     set_aside: Sequence[SetAside]
+    webhooks: Sequence[Sender] = ()
 
 
 def read(
@@ -91,6 +93,7 @@ def read(
         _findings(connection, entities, now, settings),
         _failures(connection, entities, since),
         _set_aside(connection, entities),
+        told_by(connection, {entity.crm for entity in entities}, now),
     )
     connection.rollback()
     return board

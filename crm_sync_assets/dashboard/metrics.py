@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from crm_sync_assets.dashboard.board import Board
 from crm_sync_assets.dashboard.days import Day
+from crm_sync_assets.dashboard.senders import Sender
 from crm_sync_assets.dashboard.states import State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,6 +46,10 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "crm_sync_today_rate_limit_hits": ("Answers 429 to them", ENTITY),
     "crm_sync_quota_used_units": ("Taken of the longest rate window", ("crm", "window")),
     "crm_sync_quota_limit_units": ("What that window holds", ("crm", "window")),
+    "crm_sync_webhook_heard_timestamp_seconds": ("The newest proven delivery", ("crm",)),
+    "crm_sync_webhook_events": ("Events that wait, or were given up", ("crm", "status")),
+    "crm_sync_webhook_waiting_timestamp_seconds": ("Since when the oldest waits", ("crm",)),
+    "crm_sync_webhook_refused_deliveries": ("Not proven within a day", ("crm", "reason")),
     "crm_sync_open_alerts": ("What the alert rules find wrong now", ("rule",)),
 }
 """Name → meaning, labels. All are gauges: history is pruned, so that no total only grows."""
@@ -83,8 +88,22 @@ def _samples(board: Board) -> Iterator[Sample]:
     for quota in board.quotas:
         yield "crm_sync_quota_used_units", (quota.crm, quota.window), quota.used
         yield "crm_sync_quota_limit_units", (quota.crm, quota.window), quota.limit
+    for sender in board.webhooks:
+        yield from _of_sender(sender)
     for rule, count in Counter(one.rule for one in board.findings).items():
         yield "crm_sync_open_alerts", (rule,), count
+
+
+def _of_sender(sender: Sender) -> Iterator[Sample]:
+    crm = (sender.crm,)
+    if sender.heard_at is not None:
+        yield "crm_sync_webhook_heard_timestamp_seconds", crm, sender.heard_at.timestamp()
+    yield "crm_sync_webhook_events", (*crm, "pending"), sender.pending
+    yield "crm_sync_webhook_events", (*crm, "failed"), sender.failed
+    if sender.waiting_since is not None:
+        yield "crm_sync_webhook_waiting_timestamp_seconds", crm, sender.waiting_since.timestamp()
+    for reason, count in sender.refused.items():
+        yield "crm_sync_webhook_refused_deliveries", (*crm, reason), count
 
 
 def _of_day(entity: tuple[str, str], day: Day | None) -> Iterator[Sample]:

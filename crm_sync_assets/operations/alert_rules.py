@@ -13,6 +13,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.operations.findings import EVERYTHING, Finding, minute, shown
 from crm_sync_assets.operations.health import not_suddenly_empty
 from crm_sync_assets.operations.measured_rules import Limits, measured
+from crm_sync_assets.operations.webhook_rules import look_at_webhooks
 from crm_sync_assets.settings import SyncSettings
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
@@ -33,6 +34,10 @@ RULES: Mapping[str, str] = {
     "nothing": "a day of deltas brought no record, and so did none of `expected_days` before",
     "throttled": "`CRM_SYNC_ALERT_RATE_LIMIT_HITS` answers 429 within a day",
     "failure_rate": "over `CRM_SYNC_ALERT_FAILURE_RATE` of a day's syncs failed",
+    "webhook_silent": "no webhook for `webhook_silence_hours`, and syncs brought what they tell",
+    "webhook_refused": "`CRM_SYNC_ALERT_WEBHOOK_REFUSALS` deliveries were not proven within a day",
+    "webhook_failed": "events of webhooks were given up and wait for somebody",
+    "webhook_pending": "events of webhooks wait for longer than `webhook_wait_hours`",
 }
 
 
@@ -76,7 +81,10 @@ def look(
         elif overdue:
             findings.append(overdue)
     findings += measured(connection, entities, limits=limits, now=now, settings=settings)
-    return Look(findings, frozenset(held))
+    webhooks = look_at_webhooks(
+        connection, entities, refusals=limits.webhook_refusals, now=now, settings=settings
+    )
+    return Look([*findings, *webhooks.findings], frozenset(held) | webhooks.held)
 
 
 @dataclass(frozen=True, slots=True)

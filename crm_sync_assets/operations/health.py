@@ -14,6 +14,7 @@ from typing import Any
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.operations.owed import owed
+from crm_sync_assets.operations.webhook_rules import look_at_webhooks
 from crm_sync_assets.warehouse import locks
 from crm_sync_assets.warehouse.connection import Connection
 from crm_sync_assets.warehouse.history import STALE_AFTER
@@ -100,11 +101,17 @@ class Report:
 
 
 def examine(
-    connection: Connection, entities: Mapping[str, Entity], *, crm: str | None, now: datetime
+    connection: Connection,
+    entities: Mapping[str, Entity],
+    *,
+    crm: str | None,
+    now: datetime,
+    refusals: int = 10,
 ) -> Report:
     """The report on one CRM, or on all. Trials (dry runs, limited runs, replays) do not count.
 
-    `entities` are all that are to be synced, by name; `now` is an aware moment.
+    `entities` are all that are to be synced, by name; `now` is an aware moment. So many `refusals`
+    of a CRM's webhooks within a day are a problem.
     """
     crms = _crms(connection, crm, now - WINDOW)
     states = _states(connection, entities, crm)
@@ -112,6 +119,7 @@ def examine(
         *_overdue(entities, states, now),
         *_owed(connection, entities, crm),
         *_violations(connection, entities, crm),
+        *_of_webhooks(connection, entities, crm, refusals, now),
     ]
     if not any(state.newest_status for state in states):
         problems.append(Problem("nothing was ever synced" + (f" from {crm}" if crm else "")))
@@ -201,6 +209,21 @@ def _owed(connection: Connection, entities: Mapping[str, Entity], crm: str | Non
             f"ended well since; repeat it: `{one.command(entities[name])}`"
         )
         for name, one in owed(connection, chosen).items()
+    ]
+
+
+def _of_webhooks(
+    connection: Connection,
+    entities: Mapping[str, Entity],
+    crm: str | None,
+    refusals: int,
+    now: datetime,
+) -> list[Problem]:
+    found = look_at_webhooks(connection, entities, refusals=refusals, now=now).findings
+    return [
+        Problem(f"{one.subject}: {one.what}; next: {one.advice}")
+        for one in found
+        if crm is None or one.subject.partition(".")[0] == crm
     ]
 
 

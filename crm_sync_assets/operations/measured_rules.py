@@ -24,12 +24,14 @@ Settings = Callable[[Entity], SyncSettings]
 class Limits:
     """What a day may hold: answers 429 of one CRM, and the share of its syncs that fails.
 
-    Of fewer than `failure_syncs` syncs no share is told: each failure has its own alert.
+    Of fewer than `failure_syncs` syncs no share is told: each failure has its own alert. So many
+    deliveries of webhooks may be refused, less one.
     """
 
     rate_limit_hits: int
     failure_rate: float
     failure_syncs: int
+    webhook_refusals: int = 10
 
     @classmethod
     def of(cls, environment: Environment) -> Limits:
@@ -37,6 +39,7 @@ class Limits:
             environment.alert_rate_limit_hits,
             environment.alert_failure_rate,
             environment.alert_failure_syncs,
+            environment.alert_webhook_refusals,
         )
 
 
