@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
 
 import psycopg
 
@@ -32,6 +30,8 @@ from crm_sync_assets.errors import (
 )
 from crm_sync_assets.keyring import VARIABLE, key_id
 from crm_sync_assets.operations import channels
+from crm_sync_assets.operations.diagnoses import Diagnosis, Grade
+from crm_sync_assets.operations.webhook_doctor import examine_webhooks
 from crm_sync_assets.settings import Environment, environment
 from crm_sync_assets.told import words
 from crm_sync_assets.warehouse import encryption, schemas, tables
@@ -42,17 +42,6 @@ MOST_CLOCK_SECONDS = 60.0
 """Two clocks further apart than this make timestamps of one hard to read next to the other's."""
 
 LEAST_FREE_GB = 1.0
-
-Grade = Literal["ok", "note", "wrong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One thing looked at. A `note` is worth knowing but keeps nothing from working."""
-
-    what: str
-    grade: Grade
-    detail: str
 
 
 def examine(crms: Sequence[str] = ()) -> Iterator[Diagnosis]:
@@ -73,6 +62,7 @@ def examine(crms: Sequence[str] = ()) -> Iterator[Diagnosis]:
         for finding in _crm(name, env, warehouse, asked_for=bool(crms)):
             reached += finding.grade == "ok" and finding.what == registry.crm(name).title
             yield finding
+    yield from examine_webhooks(crms or registry.names(), env, warehouse)
     if not reached and not crms:
         yield Diagnosis(
             "credentials", "wrong", "no CRM can be reached: put its credentials into .env "

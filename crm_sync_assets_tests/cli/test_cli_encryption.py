@@ -14,7 +14,8 @@ import pytest
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.keyring import key_id, read_keys
-from crm_sync_assets.operations.doctor import Diagnosis, examine
+from crm_sync_assets.operations.diagnoses import Diagnosis
+from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.rows.processor import Failure
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.settings import environment as settings

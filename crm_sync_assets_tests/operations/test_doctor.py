@@ -9,7 +9,8 @@ import pytest
 from crm_sync_assets.cli import exits, main
 from crm_sync_assets.clients.ahead import AT_ONCE
 from crm_sync_assets.declarations import registry
-from crm_sync_assets.operations.doctor import Diagnosis, examine
+from crm_sync_assets.operations.diagnoses import Diagnosis
+from crm_sync_assets.operations.doctor import examine
 from crm_sync_assets.sandbox import Sandbox
 
 
