@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from crm_sync_assets.declarations.proofs import Delivery, Proof
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import Environment
 
@@ -57,11 +58,13 @@ class Webhooks:
     `answer` is the JSON that the sender wants to read, None for one that looks at the status alone;
     it waits `patience_seconds`. `deltas_see` is what a delta finds as well, so that many such
     events are better left to one. `topics` are what may stand in the address after the CRM's name,
-    where that says what a delivery is about; without any, nothing may.
+    where that says what a delivery is about; without any, nothing may. `setup` says how the CRM is
+    told to send them.
     """
 
     proof: Proof
     events: Events
+    setup: Setup
     answer: Mapping[str, Any] | None = None
     patience_seconds: float = 5.0
     most_bytes: int = 1_048_576
@@ -82,6 +85,11 @@ class Webhooks:
     def is_expected(self) -> bool:
         """Whether somebody has set what deliveries are proven by. Reads no file."""
         return any(variable.is_set for variable in self.variables if variable.secret)
+
+    def unset(self) -> list[str]:
+        """The names of what a proof needs and nobody has set. Reads no file."""
+        needed = (variable for variable in self.variables if variable.default is None)
+        return [variable.name for variable in needed if not variable.is_set]
 
 
 def unread(payload: Any, error: Exception) -> Event:
