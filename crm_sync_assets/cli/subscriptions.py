@@ -53,6 +53,7 @@ def add_actions(actions: Any) -> None:
     action = actions.add_parser("register", help=about, description=about, allow_abbrev=False)
     action.add_argument("--crm", help="only this CRM")
     action.add_argument("--dry-run", action="store_true", help="say what would be done")
+    action.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
     action.add_argument(
         "--moved-from", metavar="URL", help="the public address before: what leads there is ours"
     )
@@ -77,7 +78,8 @@ def register(given: Namespace) -> int:
     status = exits.SUCCESS
     for crm in crms:
         if (hand := hands[crm.name]) is not None:
-            print(f"{crm.name}: {hand}")
+            if not given.quiet:
+                print(f"{crm.name}: {hand}")
             continue
         try:
             outcome = subscriptions.register(crm, place, dry_run=given.dry_run)
@@ -87,8 +89,10 @@ def register(given: Namespace) -> int:
             exits.say(_about(crm, error))
             status = exits.FAILED
             continue
-        status = exits.worse(status, _say(crm, outcome, place, dry_run=given.dry_run))
-    for line in left:
+        if not given.quiet:
+            _say_done(crm, outcome, place, dry_run=given.dry_run)
+        status = exits.worse(status, _say_wrong(crm, outcome, dry_run=given.dry_run))
+    for line in [] if given.quiet else left:
         exits.say(f"left out: {line}")
     return status
 
@@ -158,14 +162,26 @@ def _rows(crm: Crm, place: Place, known: Any, since: Any) -> Iterator[Row]:
     return webhook_report.rows(crm, subscriptions.look(crm, place), place, known, since)
 
 
-def _say(crm: Crm, outcome: Outcome, place: Place, *, dry_run: bool) -> int:
-    """Lines on what was done and how it stands; the exit status."""
+def _say_done(crm: Crm, outcome: Outcome, place: Place, *, dry_run: bool) -> None:
+    """What was done, what is somebody else's, and how many are as they should be."""
     from crm_sync_assets.operations import addresses
     from crm_sync_assets.operations.webhook_report import named
 
     for (who, state), names in _grouped(crm, outcome.done).items():
         print(f"{who}: {len(names)} {DONE[state][dry_run]}: {named(names)}")
-    refused = {id(one): error for one, error in outcome.refused}
+    for one in outcome.standings:
+        if one.state == "foreign" and one.found is not None:
+            where = addresses.shown(one.found.address, place.bases)
+            print(f"{crm.name}: left alone: {one.found.name} to {where}")
+    right = sum(one.state == "ok" for one in outcome.standings)
+    wanted = sum(one.wanted is not None for one in outcome.standings)
+    print(f"{crm.name}: {right} of {wanted} subscriptions are as they should be: {place.of(crm)}")
+
+
+def _say_wrong(crm: Crm, outcome: Outcome, *, dry_run: bool) -> int:
+    """What was refused, and what is not as it should be still; the exit status."""
+    from crm_sync_assets.operations.webhook_report import named
+
     for one, error in outcome.refused:
         name = one.wanted.name if one.wanted else ""
         exits.say(f"{crm.name}: {name}: {redact(words(error))}")
@@ -175,14 +191,7 @@ def _say(crm: Crm, outcome: Outcome, place: Place, *, dry_run: bool) -> int:
         why = "; ".join(dict.fromkeys(one.why for one in wrong if one.state == state and one.why))
         said = f"{who}: {len(names)} {WRONG[state]}: {named(names)}"
         exits.say(f"{said} ({why})" if why else said)
-    for one in outcome.standings:
-        if one.state == "foreign" and one.found is not None:
-            where = addresses.shown(one.found.address, place.bases)
-            print(f"{crm.name}: left alone: {one.found.name} to {where}")
-    right = sum(one.state == "ok" for one in outcome.standings)
-    wanted = sum(one.wanted is not None for one in outcome.standings)
-    print(f"{crm.name}: {right} of {wanted} subscriptions are as they should be: {place.of(crm)}")
-    return exits.FAILED if wrong or refused else exits.SUCCESS
+    return exits.FAILED if wrong or outcome.refused else exits.SUCCESS
 
 
 def _grouped(crm: Crm, standings: Sequence[Standing]) -> dict[tuple[str, str], list[str]]:
