@@ -70,7 +70,12 @@ class Crm:
             )
             if problem:
                 raise ValueError(f"{self.name}: the flag {flag.name}: {problem}")
-        for variable in self.webhooks.variables if self.webhooks else ():
+        if self.webhooks is None:
+            if self.desk is not None:
+                raise ValueError(f"{self.name}: it has an API for webhooks, and none of those")
+            return
+        needs = (variable for group in self.webhooks.setup.needs for variable in group)
+        for variable in (*self.webhooks.variables, *needs):
             if variable not in self.variables:
                 raise ValueError(f"{self.name}: its webhooks' {variable.name} is not declared")
 
