@@ -87,6 +87,8 @@ class Signed:
         if not sent:
             raise Denied("it has no signature")
         secrets = listed(secret) if self.several else [secret]
+        if not secrets:
+            raise NoSecret(f"{self.secret.name} holds no secret")
         right = [_equal(self.sign(one, delivery), sent.strip()) for one in secrets]
         if not any(right):
             raise Denied("its signature is wrong")

@@ -1,4 +1,4 @@
-"""Within `make dev` changes of the sandbox arrive by themselves: registered, told, received, read."""
+"""In `make dev` changes of the sandbox arrive by themselves: registered, told, received, read."""
 
 from __future__ import annotations
 
