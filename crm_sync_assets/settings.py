@@ -308,9 +308,9 @@ def _keep_secret(name: str, value: str) -> None:
     """Keep a secret, or what is secret in a URL, out of every log line from here on."""
     if name.endswith(SECRET_ENDINGS):
         register_secret(value)
-        if name.endswith("_KEYS"):
-            for key in value.split(","):
-                register_secret(key.strip())
+        for part in (one.strip() for one in value.split(",")):
+            if name.endswith("_KEYS") or len(part) >= LEAST_SECRET:
+                register_secret(part)
     elif "://" in value:
         rest = value.split("://", 1)[1]
         heads = [rest.split("/", 1)[0]]

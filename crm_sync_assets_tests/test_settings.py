@@ -9,6 +9,7 @@ import pytest
 
 from crm_sync_assets.declarations.overrides import settings_for, unknown_overrides
 from crm_sync_assets.errors import UsageError
+from crm_sync_assets.redaction import redact
 from crm_sync_assets.settings import SyncSettings, environment
 from crm_sync_assets_tests.scripted import CRM, PEOPLE, THINGS
 
@@ -118,6 +119,12 @@ def test_a_secret_comes_from_the_variable_or_from_its_file(
     assert environment().get("TEST_TOKEN") == "from-the-variable"
     monkeypatch.setenv("TEST_TOKEN", "")
     assert environment().get("TEST_TOKEN") == "from-the-file"
+
+
+def test_of_several_secrets_in_one_variable_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_WEBHOOK_KEY", "of-the-first,of-the-second,short")
+    assert environment().get("TEST_WEBHOOK_KEY")
+    assert redact("a of-the-first b of-the-second c short") == "a *** b *** c short"
 
 
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from crm_sync_assets.cli import dev_webhooks
 from crm_sync_assets.cli.arguments import MOST_PORT, Parser, port_number, positive
 from crm_sync_assets.cli.shell import from_here, write_exports
 from crm_sync_assets.cli.world import World, left_in
@@ -41,8 +42,9 @@ CODE_SECONDS = 120
 def parser() -> Parser:
     found = Parser(
         prog="crm-sync dev",
-        description="Dagster's UI and daemon, the dashboard, the embedded PostgreSQL, and the "
-        "sandbox unless the environment has variables of a CRM. Ctrl-C stops all of them.",
+        description="Dagster's UI and daemon, the dashboard, the embedded PostgreSQL, the receiver "
+        "of webhooks where any are expected, and the sandbox, which sends some, unless the "
+        "environment has variables of a CRM. Ctrl-C stops all of them.",
     )
     found.add_argument("--host", default="127.0.0.1", help="address of the UI [127.0.0.1]")
     found.add_argument(
@@ -98,7 +100,8 @@ def dev(
         _refuse_what_cannot_be_loaded()
         world = None if empty else _of_the_demo(home)
         env = environment()
-        shared, exports = _shared_environment(stack, env, world, contacts, every)
+        hooks = free_port(dev_webhooks.FIRST_PORT)
+        shared, exports, plays = _shared_environment(stack, env, world, contacts, every, hooks)
         # Webserver and daemon would both make the storage of a new instance, and get in each
         # other's way.
         open_instance(env).dispose()
@@ -112,8 +115,13 @@ def dev(
         # The last one that was started stops first.
         stack.callback(lambda: stop(list(reversed(children.values()))))
         workspace = _serve_code(stack, children, shared)
-        for name, arguments in _servers(workspace, host, port, board).items():
+        servers = _servers(workspace, host, port, board)
+        if plays or dev_webhooks.are_expected():
+            servers["webhooks"] = dev_webhooks.arguments(hooks)
+        for name, arguments in servers.items():
             children[name] = _start(name, [sys.executable, *arguments], shared)
+        if plays:
+            stack.enter_context(dev_webhooks.registered(shared, hooks, _say))
         write_exports(path := home / "dev.sh", exports)
         stack.callback(path.unlink, missing_ok=True)
         _say("dev", f"in another terminal: source {from_here(path, Path.cwd())}, then crm-sync …")
@@ -206,11 +214,17 @@ def _any_is_named() -> bool:
 
 
 def _shared_environment(
-    stack: contextlib.ExitStack, env: Environment, world: World | None, contacts: int, every: float
-) -> tuple[dict[str, str], dict[str, str]]:
+    stack: contextlib.ExitStack,
+    env: Environment,
+    world: World | None,
+    contacts: int,
+    every: float,
+    hooks: int,
+) -> tuple[dict[str, str], dict[str, str], bool]:
     """One environment for all: the same warehouse, instance and CRM account.
 
-    Then what of it another terminal needs.
+    Then what of it another terminal needs, and whether it is the sandbox that is played with:
+    its webhooks lead to the port `hooks`.
     """
     from crm_sync_assets.operations.opening import open_warehouse
     from crm_sync_assets.orchestration.instance import instance_folder
@@ -219,7 +233,8 @@ def _shared_environment(
 
     warehouse = open_warehouse()
     exports = {**(world.variables if world else {}), "CRM_SYNC_HOME": str(env.made_home())}
-    if _any_is_named():
+    plays = not _any_is_named()
+    if not plays:
         _say("dev", "the accounts your environment names")
     else:
         options = ["--move-every", str(every)]
@@ -230,7 +245,7 @@ def _shared_environment(
         running = stack.enter_context(sandbox(*options))
         if world:
             world.play_again(running)
-        exports |= running.env
+        exports |= {**running.env, **dev_webhooks.of_the_sandbox(running.webhooks, hooks)}
         _say("dev", f"the sandbox at {running.url}; one change every {every:g} s")
     shared = {**os.environ, **exports, "CRM_SYNC_WAREHOUSE_URL": warehouse.url}
     shared["DAGSTER_HOME"] = str(instance_folder(env))
@@ -238,7 +253,7 @@ def _shared_environment(
     # Dagster announces with every start which of its parameters are in beta.
     shared.setdefault("PYTHONWARNINGS", "ignore")
     _say("dev", f"warehouse: {'your server' if env.warehouse_url else warehouse.url}")
-    return shared, exports
+    return shared, exports, plays
 
 
 def _start(name: str, command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict
 
-from crm_sync_assets.cli import exits
+from crm_sync_assets.cli import exits, subscriptions
 from crm_sync_assets.cli.arguments import Parser, port_number, positive
 from crm_sync_assets.cli.tables import (
     add_output,
@@ -42,7 +42,8 @@ def parser() -> Parser:
         action="store_true",
         help="also read what is told, at once; else Dagster does, or `process`",
     )
-    actions = found.add_subparsers(dest="action", metavar="process|list|show|replay")
+    actions = found.add_subparsers(dest="action", metavar="register|check|process|list|show|replay")
+    subscriptions.add_actions(actions)
     process = "read the records of what is pending; exits 3 if some is left"
     actions.add_parser("process", help=process, description=process, allow_abbrev=False)
     for name, about in (
@@ -69,6 +70,10 @@ def run(words: Sequence[str]) -> int:
     given = parser().parse(words)
     if given.action is None:
         return _serve(given)
+    if given.action in ("register", "check"):
+        return {"register": subscriptions.register, "check": subscriptions.check}[given.action](
+            given
+        )
     if given.action == "process":
         return _process()
     check_crm(given.crm)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.flags import Flag, Flags, with_own
+from crm_sync_assets.declarations.subscriptions import Desk
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.declarations.webhooks import Webhooks
 from crm_sync_assets.settings import variables
@@ -40,7 +41,8 @@ class Crm:
     `variables` are all that it reads from the environment. One that `calculates` gets a job that
     refreshes calculated values; its client is Refreshable. `refers` says what a column of that name
     refers to, in whichever entity: column → `entity.column`, of another CRM `crm.entity.column`.
-    `webhooks` says how it tells of changes, where it does.
+    `webhooks` says how it tells of changes, where it does, and `desk` opens the API by which it is
+    told to, as `client` opens the other.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Crm:
     refers: Mapping[str, str] = field(default_factory=dict)
     named: Callable[[], tuple[Entity, ...]] = tuple
     webhooks: Webhooks | None = None
+    desk: Callable[[Environment, SyncSettings, Shared], Desk] | None = None
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -67,7 +70,12 @@ class Crm:
             )
             if problem:
                 raise ValueError(f"{self.name}: the flag {flag.name}: {problem}")
-        for variable in self.webhooks.variables if self.webhooks else ():
+        if self.webhooks is None:
+            if self.desk is not None:
+                raise ValueError(f"{self.name}: it has an API for webhooks, and none of those")
+            return
+        needs = (variable for group in self.webhooks.setup.needs for variable in group)
+        for variable in (*self.webhooks.variables, *needs):
             if variable not in self.variables:
                 raise ValueError(f"{self.name}: its webhooks' {variable.name} is not declared")
 

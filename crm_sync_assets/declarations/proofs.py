@@ -66,7 +66,8 @@ class Signed:
     """A signature in a header, made with a secret that both sides know.
 
     `at` reads when the delivery was signed, None where it does not say; one further from now than
-    `within` is an old one, sent again by somebody. `at` may raise ValueError.
+    `within` is an old one, sent again by somebody. `at` may raise ValueError. Where there are
+    `several` secrets, with commas between them, any of them will do.
     """
 
     secret: Variable
@@ -74,6 +75,7 @@ class Signed:
     sign: Sign
     at: Callable[[Delivery], datetime | None] | None = None
     within: timedelta = timedelta(minutes=5)
+    several: bool = False
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -84,7 +86,11 @@ class Signed:
         sent = delivery.headers.get(self.header.lower())
         if not sent:
             raise Denied("it has no signature")
-        if not _equal(self.sign(secret, delivery), sent.strip()):
+        secrets = listed(secret) if self.several else [secret]
+        if not secrets:
+            raise NoSecret(f"{self.secret.name} holds no secret")
+        right = [_equal(self.sign(one, delivery), sent.strip()) for one in secrets]
+        if not any(right):
             raise Denied("its signature is wrong")
         if self.at is None:
             return
@@ -164,6 +170,11 @@ class Chosen:
         if name not in self.among:
             raise NoSecret(f"{self.by.name} is none of {', '.join(self.among)}")
         self.among[name].check(delivery, given, now)
+
+
+def listed(secrets: str) -> list[str]:
+    """Several secrets that one variable has, with commas between them."""
+    return [one.strip() for one in secrets.split(",") if one.strip()]
 
 
 def hmac_base64(digest: str, said: Callable[[Delivery], bytes] = lambda d: d.body) -> Sign:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from crm_sync_assets.declarations.proofs import Delivery, Denied, NoSecret, Proof
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.settings import Environment
 
@@ -57,7 +58,8 @@ class Webhooks:
     `answer` is the JSON that the sender wants to read, None for one that looks at the status alone;
     it waits `patience_seconds`. `deltas_see` is what a delta finds as well, so that many such
     events are better left to one. `topics` are what may stand in the address after the CRM's name,
-    where that says what a delivery is about; without any, nothing may.
+    where that says what a delivery is about; without any, nothing may. `setup` says how the CRM is
+    told to send them.
 
     `announces` is what the sender tells of an entity whenever it happens, if it was asked to: when
     syncs find such and nothing was told, webhooks are broken. What it tells of some changes alone,
@@ -66,6 +68,7 @@ class Webhooks:
 
     proof: Proof
     events: Events
+    setup: Setup
     answer: Mapping[str, Any] | None = None
     patience_seconds: float = 5.0
     most_bytes: int = 1_048_576
@@ -97,6 +100,11 @@ class Webhooks:
         except Denied:
             pass
         return None
+
+    def unset(self) -> list[str]:
+        """The names of what a proof needs and nobody has set. Reads no file."""
+        needed = (variable for variable in self.variables if variable.default is None)
+        return [variable.name for variable in needed if not variable.is_set]
 
 
 def unread(payload: Any, error: Exception) -> Event:

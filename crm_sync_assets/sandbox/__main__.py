@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with sandbox:
         if args.move_every > 0:
             sandbox.move_every(args.move_every)
-        print(json.dumps({"url": sandbox.url, "env": sandbox.env()}), flush=True)
+        told = {"url": sandbox.url, "env": sandbox.env(), "webhooks": sandbox.webhooks_env()}
+        print(json.dumps(told), flush=True)
         done.wait()
     return 0
 

@@ -48,6 +48,11 @@ class Crm(Protocol):
         """Environment variables that point a client here; `oauth`: those of one that refreshes
         its token, where there is a choice."""
 
+    def webhooks_env(self) -> dict[str, str]:
+        """Variables with which its webhooks are subscribed to and proven, where that can be done
+        by its API."""
+        return {}
+
     def reset(self) -> None:
         """Back to the beginning."""
 

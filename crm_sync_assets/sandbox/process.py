@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crm_sync_assets.errors import FatalError
@@ -44,10 +44,14 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Running(Control):
-    """A sandbox process: where its control API is, and the variables that point clients at it."""
+    """A sandbox process: where its control API is, and the variables that point clients at it.
+
+    With `webhooks` besides, its webhooks are subscribed to and proven.
+    """
 
     env: Mapping[str, str]
     process: subprocess.Popen[str]
+    webhooks: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -69,7 +73,7 @@ def sandbox(*options: str) -> Iterator[Running]:
         if not ready:
             raise FatalError(f"the sandbox did not start (exit status {process.wait()})")
         told = json.loads(ready)
-        yield Running(told["url"], told["env"], process)
+        yield Running(told["url"], told["env"], process, told["webhooks"])
     finally:
         stop([process])
         for pipe in (process.stdin, process.stdout):

@@ -136,6 +136,10 @@ class Sandbox:
         """Environment variables that point the product at this sandbox."""
         return {name: v for crm in self.crms.values() for name, v in crm.env(self.url).items()}
 
+    def webhooks_env(self) -> dict[str, str]:
+        """Variables with which its webhooks are subscribed to and proven."""
+        return {name: v for crm in self.crms.values() for name, v in crm.webhooks_env().items()}
+
     def oauth_env(self) -> dict[str, str]:
         """The same for clients that refresh their tokens, where there is a choice."""
         found = [crm.env(self.url, oauth=True) for crm in self.crms.values()]

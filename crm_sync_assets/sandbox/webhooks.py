@@ -5,9 +5,10 @@ come twice or in another order. A CRM says what a delivery looks like, and when 
 """
 
 import random
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
@@ -60,34 +61,25 @@ class Wire(ABC):
         return status == 0 or status >= 500
 
 
-class Sender:
-    """Listens to a world, and tells an address what it heard. `answers` counts the statuses."""
+class Ear:
+    """Listens to a world: what happens to a record is taken as a change. `close` ends it."""
 
-    def __init__(self, world: Life[Any], wire: Wire, url: str) -> None:
+    def __init__(self, world: Life[Any], take: Callable[[Change], None]) -> None:
         self._world = world
-        self._wire = wire
-        self._url = url
-        self._heard: list[Change] = []
+        self._take = take
         self._numbers = count()
-        self.answers: Counter[int] = Counter()
-        self.lost = 0
         world.listeners.append(self._hear)
 
     def close(self) -> None:
         """Listen no more."""
         self._world.listeners.remove(self._hear)
 
-    @property
-    def waiting(self) -> int:
-        """Changes that were heard and not sent."""
-        return len(self._heard)
-
     def _hear(self, table: Table, record: Record, before: Version | None, after: Version) -> None:
         act = _act(before, after)
         if act is None:
             return
         old = before.changes if before else {}
-        self._heard.append(
+        self._take(
             Change(
                 next(self._numbers),
                 table.kind.name,
@@ -99,6 +91,31 @@ class Sender:
                 table.id_of(after.merged_into) if after.merged_into is not None else None,
             )
         )
+
+
+class Sender:
+    """Listens to a world, and tells an address what it heard. `answers` counts the statuses."""
+
+    def __init__(self, world: Life[Any], wire: Wire, url: str) -> None:
+        self._world = world
+        self._wire = wire
+        self._url = url
+        self._heard: list[Change] = []
+        self.answers: Counter[int] = Counter()
+        self.lost = 0
+        self._ear = Ear(world, self._heard_of)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._ear.close()
+
+    @property
+    def waiting(self) -> int:
+        """Changes that were heard and not sent."""
+        return len(self._heard)
+
+    def _heard_of(self, change: Change) -> None:
+        self._heard.append(change)
 
     def send(
         self, *, lose: float = 0.0, twice: float = 0.0, shuffle: bool = False, seed: int = 0
@@ -125,20 +142,33 @@ class Sender:
         return taken
 
     def _deliver(self, client: httpx.Client, changes: Sequence[Change]) -> bool:
-        for attempt in range(self._wire.attempts):
-            request = self._wire.request(changes, self._url, attempt)
-            try:
-                answer = client.post(self._url, content=request.body, headers=dict(request.headers))
-                status = answer.status_code
-            except httpx.HTTPError:
-                status = 0
-            self.answers[status] += 1
-            if 200 <= status < 300:
-                return True
-            if not self._wire.again(status):
-                break
-        self.lost += 1
-        return False
+        statuses = deliver(client, self._wire, changes, self._url)
+        self.answers.update(statuses)
+        taken = 200 <= statuses[-1] < 300
+        self.lost += not taken
+        return taken
+
+
+def deliver(
+    client: httpx.Client, wire: Wire, changes: Sequence[Change], url: str, pause: float = 0.0
+) -> list[int]:
+    """Send them until they are taken, or given up; what each attempt was answered, 0 for nothing.
+
+    `pause` seconds before the second attempt, twice as many before the next, and so on.
+    """
+    statuses: list[int] = []
+    for attempt in range(wire.attempts):
+        if attempt:
+            time.sleep(min(pause * 2 ** (attempt - 1), 2.0))
+        request = wire.request(changes, url, attempt)
+        try:
+            answer = client.post(url, content=request.body, headers=dict(request.headers))
+            statuses.append(answer.status_code)
+        except httpx.HTTPError:
+            statuses.append(0)
+        if 200 <= statuses[-1] < 300 or not wire.again(statuses[-1]):
+            break
+    return statuses
 
 
 def _act(before: Version | None, after: Version) -> Act | None:

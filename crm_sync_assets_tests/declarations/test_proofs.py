@@ -59,6 +59,18 @@ def test_hubspots_vector_of_version_3_is_proven() -> None:
     webhooks("hubspot").proof.check(HUBSPOT, HUBSPOT_GIVEN, THEN)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_each_of_callrails_companies_signs_with_a_key_of_its_own(first: bool) -> None:
+    key, other = CALLRAIL_GIVEN["CALLRAIL_WEBHOOK_KEY"], "0" * 32
+    keys = f"{key},{other}" if first else f"{other},{key}"
+    proof = webhooks("callrail").proof
+    proof.check(CALLRAIL, {"CALLRAIL_WEBHOOK_KEY": keys}, THEN)
+    with pytest.raises(Denied, match="signature is wrong"):
+        proof.check(CALLRAIL, {"CALLRAIL_WEBHOOK_KEY": f"{other},{key[:-1]}"}, THEN)
+    with pytest.raises(NoSecret):
+        proof.check(CALLRAIL, {"CALLRAIL_WEBHOOK_KEY": ","}, THEN)
+
+
 @pytest.mark.parametrize("seconds", [-300, 300])
 def test_five_minutes_are_no_replay(seconds: int) -> None:
     webhooks("hubspot").proof.check(HUBSPOT, HUBSPOT_GIVEN, THEN + timedelta(seconds=seconds))

@@ -46,6 +46,7 @@ def read_by(crm: str) -> Iterator[str]:
             yield from (variable.name for variable in one.variables)
     if (webhooks := registry.crm(crm).webhooks) is not None:
         yield from (variable.name for variable in webhooks.variables)
+        yield from (variable.name for group in webhooks.setup.needs for variable in group)
     for entity in registry.entities(crm):
         if isinstance(entity.source, Rest) and entity.source.each and entity.source.each.only:
             yield entity.source.each.only

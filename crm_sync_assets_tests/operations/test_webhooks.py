@@ -16,6 +16,7 @@ import pytest
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.declarations.entity import Key
 from crm_sync_assets.declarations.proofs import Token
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.declarations.webhooks import Event, Webhooks
 from crm_sync_assets.engine import session as session_module
@@ -53,6 +54,7 @@ SEEN = frozenset({"created", "changed"})
 WEBHOOKS = Webhooks(
     Token(Variable("TEST_SECRET", "a secret", secret=True), header="x"),
     lambda *_: (),
+    Setup("its settings"),
     deltas_see=SEEN,  # type: ignore[arg-type]
 )
 NOW = START + timedelta(days=1)

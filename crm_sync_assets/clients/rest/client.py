@@ -168,6 +168,14 @@ class RestClient(RestAccount):
         told = f"answers for {several} {', '.join(names)}"
         return told if chosen or len(names) < 2 else f"{told} ({each.only} chooses among them)"
 
+    def session_for(self, subject: str, api: str = "") -> Session:
+        """Requests to one of its APIs beside the reading of entities, on behalf of `subject`."""
+        return self._https[api].session(subject)
+
+    def members_of(self, source: Rest, session: Session) -> list[str]:
+        """The members that a source is read for, as the API lists them; none without an `Each`."""
+        return self._members(source.each, source, session) if source.each else []
+
     def _probed(self, api: Api) -> Any:
         def ask() -> Any:
             session = self._https[api.name].session(f"{self.name}: asking who answers")

@@ -12,6 +12,7 @@ from typing import Final
 from crm_sync_assets.crms.arrivy.variables import WEBHOOK_TOKEN
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Token
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.webhooks import Event, Happened, Webhooks, id_of, key_of, read
 from crm_sync_assets.settings import Environment
 
@@ -47,6 +48,9 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
 WEBHOOKS = Webhooks(
     Token(WEBHOOK_TOKEN, header="X-Webhook-Token"),
     events,
+    Setup(
+        "Settings, Integrations, Webhooks, in Arrivy, with the token as a header X-Webhook-Token"
+    ),
     # Of changes those of its status and its time are told, and not every edit.
     announces={"tasks": frozenset({"created"})},
 )

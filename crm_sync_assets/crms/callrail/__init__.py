@@ -9,6 +9,7 @@ from crm_sync_assets.crms.callrail.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
 from crm_sync_assets.declarations.flags import Flag
+from crm_sync_assets.declarations.subscriptions import Desk
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
@@ -22,6 +23,13 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
     from crm_sync_assets.crms.callrail.api import API
 
     return RestClient("callrail", [API], environment, settings, database_url=shared.database_url)
+
+
+def desk(environment: Environment, settings: SyncSettings, shared: Shared) -> Desk:
+    """The integrations of the companies that the key sees."""
+    from crm_sync_assets.crms.callrail.subscriptions import CallRailDesk
+
+    return CallRailDesk(environment, settings, shared)
 
 
 CRM = Crm(
@@ -51,6 +59,7 @@ CRM = Crm(
     variables=VARIABLES,
     refers={"company_id": "companies.id"},
     webhooks=WEBHOOKS,
+    desk=desk,
     flags=(
         Flag(
             "company_id",

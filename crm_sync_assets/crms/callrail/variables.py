@@ -13,7 +13,7 @@ ACCOUNT_IDS = optional(
 BASE_URL = optional("CALLRAIL_BASE_URL", "where CallRail is", "https://api.callrail.com/v3")
 SIGNING_KEY = optional(
     "CALLRAIL_WEBHOOK_KEY",
-    "the company's signing key, with which its webhooks are signed",
+    "the companies' signing keys, with commas, with which their webhooks are signed",
     secret=True,
 )
 

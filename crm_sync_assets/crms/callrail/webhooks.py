@@ -16,6 +16,7 @@ from typing import Final
 from crm_sync_assets.crms.callrail.variables import SIGNING_KEY
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Signed, hmac_base64
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.webhooks import (
     Event,
     Happened,
@@ -64,8 +65,9 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
 
 
 WEBHOOKS = Webhooks(
-    Signed(SIGNING_KEY, "Signature", hmac_base64("sha1")),
+    Signed(SIGNING_KEY, "Signature", hmac_base64("sha1"), several=True),
     events,
+    Setup("Integrations, Webhooks, of each company in CallRail"),
     deltas_see=frozenset({"created"}),
     topics=frozenset(TOPICS),
     # A call has fields whose changes are not told.

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_sync_assets.crms.hubspot.webhooks import SECRET, SIGNATURE, WEBHOOKS
+from crm_sync_assets.crms.hubspot.webhooks import (
+    APP_ID,
+    APP_TOKEN,
+    DEVELOPER_KEY,
+    SECRET,
+    SIGNATURE,
+    WEBHOOKS,
+)
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
+from crm_sync_assets.declarations.subscriptions import Desk
 from crm_sync_assets.declarations.variables import Variable, optional
 
 if TYPE_CHECKING:
@@ -18,6 +26,13 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
     from crm_sync_assets.crms.hubspot.client import HubSpot
 
     return HubSpot(environment, settings, database_url=shared.database_url)
+
+
+def desk(environment: Environment, settings: SyncSettings, shared: Shared) -> Desk:
+    """The subscriptions of the app that the environment names."""
+    from crm_sync_assets.crms.hubspot.subscriptions import HubSpotDesk
+
+    return HubSpotDesk(environment, settings, shared)
 
 
 OBJECTS = (
@@ -74,6 +89,9 @@ VARIABLES = (
     optional("GITHUB_RAW_BASE_URL", GITHUB, "https://raw.githubusercontent.com"),
     SECRET,
     SIGNATURE,
+    APP_ID,
+    DEVELOPER_KEY,
+    APP_TOKEN,
 )
 
 CRM = Crm(
@@ -112,4 +130,5 @@ CRM = Crm(
         "lead_salesrabbit_lead_id": "salesrabbit.leads.id",
     },
     webhooks=WEBHOOKS,
+    desk=desk,
 )

@@ -21,6 +21,7 @@ from crm_sync_assets.declarations.proofs import (
     hmac_base64,
     sha256_hex,
 )
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.variables import optional
 from crm_sync_assets.declarations.webhooks import (
     Event,
@@ -38,6 +39,15 @@ SECRET = optional(
     "The client secret of the app whose webhooks are received.",
     secret=True,
 )
+APP_ID = optional(
+    "HUBSPOT_APP_ID",
+    "The id of a public app, for `crm-sync webhooks register`; a private app's webhooks are set "
+    "up by hand.",
+)
+DEVELOPER_KEY = optional(
+    "HUBSPOT_DEVELOPER_KEY", "The API key of that app's developer account …", secret=True
+)
+APP_TOKEN = optional("HUBSPOT_APP_TOKEN", "… or a token of the app itself.", secret=True)
 SIGNATURE = optional(
     "HUBSPOT_WEBHOOK_SIGNATURE", "Which of its signatures they must have: v3, v2 or v1.", "v3"
 )
@@ -164,12 +174,17 @@ def _entity(thing: str, type_id: Any, environment: Environment) -> str | None:
     """The entity of an object's name, or of its type id where the name is `object`."""
     if thing != "object":
         return OBJECTS.get(thing)
-    own = {
+    known = {number: name for name, number in TYPE_IDS.items()}
+    return {**known, **own_types(environment)}.get(str(type_id))
+
+
+def own_types(environment: Environment) -> dict[str, str]:
+    """The type ids that differ between accounts → the entities of such objects."""
+    return {
         environment.get("HUBSPOT_APPOINTMENTS_OBJECT_ID") or "0-421": "appointments",
         environment.get("HUBSPOT_DIVISIONS_OBJECT_ID") or "2-37778609": "divisions",
         environment.get("HUBSPOT_GENIUS_USERS_OBJECT_ID") or "2-42119425": "genius_users",
     }
-    return {**{number: name for name, number in TYPE_IDS.items()}, **own}.get(str(type_id))
 
 
 def _pair(one: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], str | None]:
@@ -190,6 +205,10 @@ def _pair(one: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], str | No
 WEBHOOKS = Webhooks(
     PROOF,
     events,
+    Setup(
+        "the app's Webhooks tab in HubSpot",
+        needs=((APP_ID,), (DEVELOPER_KEY, APP_TOKEN)),
+    ),
     # What HubSpot calculates changes too, and no search shows that: only a burst is left to one.
     deltas_see=frozenset({"created", "changed"}),
     # Changes are told of the properties that the app has subscribed to, and of no others.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from crm_sync_assets.crms.leadconduit.variables import WEBHOOK_TOKEN
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Token
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.webhooks import Event, Webhooks, key_of, read
 from crm_sync_assets.settings import Environment
 
@@ -26,6 +27,9 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
 WEBHOOKS = Webhooks(
     Token(WEBHOOK_TOKEN, header="X-Webhook-Token"),
     events,
+    Setup(
+        "a recipient step of the flow in LeadConduit, with the token as a header X-Webhook-Token"
+    ),
     answer={"outcome": "success"},
     deltas_see=frozenset({"created"}),
     announces={"leads": frozenset({"created"})},

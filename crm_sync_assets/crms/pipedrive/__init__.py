@@ -8,6 +8,7 @@ from crm_sync_assets.crms.pipedrive.variables import VARIABLES
 from crm_sync_assets.crms.pipedrive.webhooks import WEBHOOKS
 from crm_sync_assets.declarations.contract import Client
 from crm_sync_assets.declarations.crm import Crm, Shared
+from crm_sync_assets.declarations.subscriptions import Desk
 
 if TYPE_CHECKING:
     from crm_sync_assets.settings import Environment, SyncSettings
@@ -18,6 +19,13 @@ def client(environment: Environment, settings: SyncSettings, shared: Shared) -> 
     from crm_sync_assets.crms.pipedrive.client import Pipedrive
 
     return Pipedrive(environment, settings, database_url=shared.database_url)
+
+
+def desk(environment: Environment, settings: SyncSettings, shared: Shared) -> Desk:
+    """The webhooks of the company that the environment names."""
+    from crm_sync_assets.crms.pipedrive.subscriptions import PipedriveDesk
+
+    return PipedriveDesk(environment, settings, shared)
 
 
 CRM = Crm(
@@ -65,4 +73,5 @@ CRM = Crm(
         "lead_id": "leads.id",
     },
     webhooks=WEBHOOKS,
+    desk=desk,
 )

@@ -13,6 +13,7 @@ from typing import Final
 from crm_sync_assets.crms.pipedrive.variables import WEBHOOK_PASSWORD, WEBHOOK_USER
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Basic, Delivery
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.webhooks import (
     Event,
     Happened,
@@ -78,6 +79,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
 WEBHOOKS = Webhooks(
     Basic(WEBHOOK_USER, WEBHOOK_PASSWORD),
     events,
+    Setup("Tools and apps, Webhooks, in Pipedrive's settings"),
     patience_seconds=10.0,
     deltas_see=frozenset({"created", "changed"}),
     announces={

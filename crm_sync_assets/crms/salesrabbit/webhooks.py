@@ -12,6 +12,7 @@ from typing import Any
 from crm_sync_assets.crms.salesrabbit.variables import WEBHOOK_TOKEN
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Token
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.webhooks import Event, Webhooks, digest, id_of, read
 from crm_sync_assets.settings import Environment
 
@@ -40,6 +41,7 @@ def _about(told: Mapping[str, Any]) -> Mapping[str, Any]:
 WEBHOOKS = Webhooks(
     Token(WEBHOOK_TOKEN, header="X-Webhook-Token", parameter="token"),
     events,
+    Setup("the webhooks of SalesRabbit's integrations, with the token as a header X-Webhook-Token"),
     deltas_see=frozenset({"changed"}),
     # Which changes of a lead are told is each tenant's own: from silence nothing follows.
 )

@@ -10,6 +10,7 @@ from crm_sync_assets.sandbox.auth import Tokens
 from crm_sync_assets.sandbox.calls import Door
 from crm_sync_assets.sandbox.crm import Crm, Stage
 from crm_sync_assets.sandbox.crms.callrail.desk import CallRailDesk
+from crm_sync_assets.sandbox.crms.callrail.integrations import Integrations
 from crm_sync_assets.sandbox.crms.callrail.knobs import CallRailKnobs
 from crm_sync_assets.sandbox.crms.callrail.mover import CallRailMover
 from crm_sync_assets.sandbox.crms.callrail.world import World
@@ -56,6 +57,7 @@ class CallRail(Crm):
         self.world = World(stage, callrail_calls, callrail_accounts, callrail_others)
         self._tokens = Tokens(stage)
         self._desk = CallRailDesk(stage, knobs, self.world, self._tokens)
+        self.integrations = Integrations(stage, self.world, self._desk.refusal)
         self.key = hashlib.sha256(f"{stage.seed}/callrail".encode()).hexdigest()[:32]
         self.reset()
 
@@ -63,6 +65,14 @@ class CallRail(Crm):
         self.world.reset()
         self._tokens.reset()
         self._tokens.accept(self.key, "callrail")
+        self.integrations.reset()
+
+    def close(self) -> None:
+        self.integrations.forget()
+
+    def webhooks_env(self) -> dict[str, str]:
+        """The keys of all companies: each has its own."""
+        return {"CALLRAIL_WEBHOOK_KEY": ",".join(self.integrations.keys())}
 
     def routes(self) -> Mapping[str, list[BaseRoute]]:
         desk = self._desk
@@ -70,13 +80,24 @@ class CallRail(Crm):
         for name, kind in LISTS.items():
             doors[f"/v3/a/{{account}}/{name}.json"] = Door(desk.listing(kind, kind))
             doors[f"/v3/a/{{account}}/{name}/{{id}}.json"] = Door(desk.single(kind))
+        made = self.integrations
+        places = {
+            "/v3/a/{account}/integrations.json": (made.listed, ["GET", "POST"]),
+            "/v3/a/{account}/integrations/{id}.json": (made.one, ["GET", "PUT", "DELETE"]),
+        }
+        found: list[BaseRoute] = [
+            Route(path, desk.endpoint(Door(handler)), methods=methods)
+            for path, (handler, methods) in places.items()
+        ]
         doors |= {"/v3/a/{account}.json": Door(desk.account), "/{rest:path}": Door(desk.nothing)}
-        return {"/callrail": [Route(path, desk.endpoint(door)) for path, door in doors.items()]}
+        found += [Route(path, desk.endpoint(door)) for path, door in doors.items()]
+        return {"/callrail": found}
 
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         world = self.world
         acts = (world.begin_call, world.create, world.edit, world.purge, world.disable, world.tag)
-        return {act.__name__: act for act in (*acts, world.say, world.spam, self.move)}
+        others = (self.integrations.turn_off, self.integrations.close_to_all)
+        return {act.__name__: act for act in (*acts, *others, world.say, world.spam, self.move)}
 
     def truth(self, what: str) -> Iterator[dict[str, Any]]:
         return self.world.truth(what)

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from crm_sync_assets.sandbox.crm import Crm, Stage
+from crm_sync_assets.sandbox.crms.hubspot.app import APP_ID, AppDesk, Subscriptions
 from crm_sync_assets.sandbox.crms.hubspot.auth import CLIENT_ID, CLIENT_SECRET, Auth
 from crm_sync_assets.sandbox.crms.hubspot.errors import MANNER
 from crm_sync_assets.sandbox.crms.hubspot.knobs import HubSpotKnobs
@@ -40,10 +41,12 @@ class HubSpot(Crm):
         self.world = World(stage, knobs, contacts, counts or {})
         self.auth = Auth(stage)
         self.portal = Portal(self.world, stage, knobs, self.auth)
+        self.subscriptions = Subscriptions(stage, self.world)
+        self._app = AppDesk(stage, self.subscriptions)
 
     def routes(self) -> Mapping[str, list[BaseRoute]]:
         """Endpoints by mount point."""
-        return {"/hubspot": list(routes(self.portal))}
+        return {"/hubspot": [*self._app.routes(), *routes(self.portal)]}
 
     def reset(self) -> None:
         """Everything as it was in the beginning."""
@@ -51,6 +54,19 @@ class HubSpot(Crm):
             self.world.reset()
             self.auth.reset()
             self.portal.reset()
+        self.subscriptions.reset()
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self.subscriptions.forget()
+
+    def webhooks_env(self) -> dict[str, str]:
+        """The app, who may make its subscriptions, and what it signs with."""
+        return {
+            "HUBSPOT_APP_ID": APP_ID,
+            "HUBSPOT_DEVELOPER_KEY": self.subscriptions.key,
+            "HUBSPOT_WEBHOOK_SECRET": self.subscriptions.secret,
+        }
 
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         """Of the world, and of its owners and pipelines."""

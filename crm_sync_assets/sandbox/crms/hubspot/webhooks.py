@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -33,19 +33,32 @@ ACTS = {
 
 
 class HubSpotWire(Wire):
-    """What an app of the portal sends. `skew` seconds are added to the moment it signs."""
+    """What an app of the portal sends. `skew` seconds are added to the moment it signs.
+
+    `of` gives the subscription that an event is told for, None for one that nobody subscribed to.
+    """
 
     most = 100
     attempts = 10
 
-    def __init__(self, secret: str, skew: float = 0.0) -> None:
+    def __init__(
+        self,
+        secret: str,
+        skew: float = 0.0,
+        of: Callable[[Mapping[str, Any]], int | None] = lambda _: 25,
+    ) -> None:
         self._secret = secret
+        self._of = of
         self._skew = skew
         self._numbers = count(3816279340)
         self._told: dict[int, list[dict[str, Any]]] = {}
 
     def again(self, status: int) -> bool:
         return status == 429 or super().again(status)
+
+    def tells(self, changes: Sequence[Change]) -> bool:
+        """Whether somebody subscribed to anything of these."""
+        return any(self._events(change) for change in changes)
 
     def request(self, changes: Sequence[Change], url: str, attempt: int) -> Request:
         events = [event for change in changes for event in self._events(change)]
@@ -70,7 +83,7 @@ class HubSpotWire(Wire):
         found = self._told[change.number] = [
             {
                 "eventId": next(self._numbers),
-                "subscriptionId": 25,
+                "subscriptionId": subscription,
                 "portalId": 33,
                 "appId": 1160452,
                 "occurredAt": change.at,
@@ -78,6 +91,7 @@ class HubSpotWire(Wire):
                 **one,
             }
             for one in _said(change)
+            if (subscription := self._of(one)) is not None
         ]
         return found
 

@@ -11,6 +11,7 @@ from crm_sync_assets.sandbox.calls import Answer, Door
 from crm_sync_assets.sandbox.crm import Crm, Stage
 from crm_sync_assets.sandbox.crms.pipedrive.desk import Company
 from crm_sync_assets.sandbox.crms.pipedrive.entrance import CLIENT, COMPANY, MANNER
+from crm_sync_assets.sandbox.crms.pipedrive.hooks import Hooks
 from crm_sync_assets.sandbox.crms.pipedrive.knobs import PipedriveKnobs
 from crm_sync_assets.sandbox.crms.pipedrive.values import CUSTOM
 from crm_sync_assets.sandbox.crms.pipedrive.world import World
@@ -37,6 +38,7 @@ class Pipedrive(Crm):
     ) -> None:
         self.world = World(stage, knobs, pipedrive_deals, pipedrive_archived_every)
         self.tokens = Tokens(stage)
+        self.hooks = Hooks(stage, self.world)
         self._company = Company(stage, knobs, self.world, self.tokens)
         self.token = hashlib.sha1(f"pipedrive/{stage.seed}".encode()).hexdigest()
         self.refresh_token = f"refresh-{self.token}"
@@ -46,7 +48,19 @@ class Pipedrive(Crm):
         """Everything as it was in the beginning."""
         self.world.reset()
         self.tokens.reset()
+        self.hooks.reset()
         self._accept()
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self.hooks.forget()
+
+    def webhooks_env(self) -> dict[str, str]:
+        """What they are to send along."""
+        return {
+            "PIPEDRIVE_WEBHOOK_USER": "crm_sync",
+            "PIPEDRIVE_WEBHOOK_PASSWORD": f"webhooks-{self.token[:24]}",
+        }
 
     def _accept(self) -> None:
         company = str(COMPANY["company_id"])
@@ -84,9 +98,20 @@ class Pipedrive(Crm):
         return {
             "/pipedrive": [
                 Route("/oauth/token", desk.endpoint(form), methods=["POST"]),
+                *self._hook_routes(),
                 *(Route(path, desk.endpoint(door)) for path, door in doors.items()),
             ]
         }
+
+    def _hook_routes(self) -> Iterator[Route]:
+        hooks, endpoint = self.hooks, self._company.endpoint
+        for method, handler, path, cost in (
+            ("GET", hooks.listed, "", 10),
+            ("POST", hooks.make, "", 10),
+            ("DELETE", hooks.remove, "/{id}", 6),
+        ):
+            door = Door(handler, cost=cost)
+            yield Route(f"/api/v1/webhooks{path}", endpoint(door), methods=[method])
 
     def operations(self) -> Mapping[str, Callable[..., Any]]:
         """Of the world, and of what there are few of."""
@@ -96,6 +121,7 @@ class Pipedrive(Crm):
             "put": directory.put,
             "remove": directory.remove,
             "rename_option": directory.rename_option,
+            "turn_off_webhook": self.hooks.turn_off,
         }
 
     def truth(self, what: str) -> Iterator[dict[str, Any]]:
