@@ -17,7 +17,7 @@ from typing import Final, cast, get_args
 
 import psycopg
 
-from crm_sync_assets.declarations.contract import Client, Page, Read, Usage, Verifiable
+from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.declarations.webhooks import Happened, Webhooks
@@ -280,8 +280,7 @@ class _Taking:
         self._table.future = (self._client.source_time() or datetime.now(UTC)) + FUTURE
         batch = self._processor.process([record for page in pages for record in page.records])
         rows = self._table.newest_per_key(batch.rows)
-        tombstones = [tombstone for page in pages for tombstone in page.tombstones]
-        kept = [key for page in pages for key in page.kept]
+        tombstones, kept = self._gone(pages)
         incoming = Incoming(rows, batch.failures, tombstones)
         told = {*map(self._table.key_of, rows), *kept, *(one.key for one in tombstones)}
         aside = {failure.record_id for failure in batch.failures}
@@ -355,6 +354,22 @@ class _Taking:
             ids = [event.id for event in self._events if event.record == key]
             webhook_events.failed(connection, ids, why)
 
+    def _gone(self, pages: Sequence[Page]) -> tuple[list[Tombstone], list[Key]]:
+        """What is gone, and what stays although the source does not show it.
+
+        What no sync takes for gone because it is not listed, nobody does because it is asked for.
+        """
+        gone = [tombstone for page in pages for tombstone in page.tombstones]
+        kept = [key for page in pages for key in page.kept]
+        if self._found.entity.absent == "deleted":
+            return gone, kept
+        said = self._said_to_be_gone()
+        kept += [tombstone.key for tombstone in gone if tombstone.key not in said]
+        return [tombstone for tombstone in gone if tombstone.key in said], kept
+
+    def _said_to_be_gone(self) -> set[Key]:
+        return {e.record for e in self._events if e.happened in ("deleted", "merged", "linked")}
+
     def _forget_quarantined(self) -> None:
         entity = self._found.entity
         if not entity.parts:
@@ -362,7 +377,7 @@ class _Taking:
 
     def _gone_without_a_word(self, incoming: Incoming) -> int:
         """How many are gone though no event said so."""
-        said = {e.record for e in self._events if e.happened in ("deleted", "merged", "linked")}
+        said = self._said_to_be_gone()
         return sum(tombstone.key not in said for tombstone in incoming.tombstones)
 
     def _refuse_too_many(self, silent: int) -> None:
