@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
+from uuid import uuid4
 
 from crm_sync_assets.declarations.proofs import Delivery, Denied, NoSecret, Proof
 from crm_sync_assets.declarations.subscriptions import Setup
@@ -29,7 +30,8 @@ LONGEST_KEY: Final = 200
 class Event:
     """One thing that a delivery tells of.
 
-    `key` is the same whenever it is told again, `type` what the sender calls it. `record` is the
+    `key` is the same whenever it is told again, where its sender numbers it; `type` is what the
+    sender calls it. `record` is the
     key of the record it is about, in the order of the entity's key columns; empty where the sender
     does not tell it, and a delta has to find out. `entity` is the part of an entity's name after
     the CRM's, None for what is none of ours: `why` then says so. `payload` is what was sent of it.
@@ -136,5 +138,14 @@ def key_of(*parts: object) -> str:
 
 
 def digest(body: bytes) -> str:
-    """A key for what has none: the same bytes are the same event."""
+    """A short name for these bytes."""
     return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def unnumbered(*parts: object, body: bytes) -> str:
+    """A key for an event whose sender gives it none: another one whenever it is told.
+
+    The same words may be said of something new, such as a value that comes back; an event that is
+    taken for one that is done would be lost. One that was told twice costs a read at most.
+    """
+    return key_of(*parts, digest(body), uuid4().hex)

@@ -17,7 +17,7 @@ from typing import Final
 
 import psycopg
 
-from crm_sync_assets.declarations.contract import Client, Page, Read, Usage, Verifiable
+from crm_sync_assets.declarations.contract import Client, Page, Read, Tombstone, Usage, Verifiable
 from crm_sync_assets.declarations.entity import Entity, Key
 from crm_sync_assets.declarations.strategy import Strategy
 from crm_sync_assets.declarations.webhooks import Happened, Webhooks
@@ -267,11 +267,11 @@ class _Taking:
         failure_of = failure_among(self._found.entity, self._table, records, url_of)
         batch = self._processor.process(records)
         rows = self._table.newest_per_key(batch.rows)
-        lost = self._lost(pages)
+        tombstones, kept = self._absent(pages)
+        lost = self._lost(tombstones)
         if lost.why:
             refused |= dict.fromkeys(lost.keys, lost.why)
-        tombstones = [one for page in pages for one in page.tombstones if one.key not in refused]
-        kept = [key for page in pages for key in page.kept]
+        tombstones = [one for one in tombstones if one.key not in refused]
         incoming = Incoming(rows, batch.failures, tombstones)
         told = {*map(self._table.key_of, rows), *kept, *(one.key for one in tombstones)}
         aside = {failure.record_id for failure in batch.failures}
@@ -326,15 +326,30 @@ class _Taking:
             ids = [event.id for event in self._events if event.record == key]
             webhook_events.failed(connection, ids, why)
 
+    def _absent(self, pages: Sequence[Page]) -> tuple[list[Tombstone], list[Key]]:
+        """What is gone, and what stays although the source does not show it.
+
+        What no sync takes for gone because it is not listed, nobody does because it is asked for.
+        """
+        gone = [tombstone for page in pages for tombstone in page.tombstones]
+        kept = [key for page in pages for key in page.kept]
+        if self._found.entity.absent == "deleted":
+            return gone, kept
+        said = self._said_to_be_gone()
+        kept += [tombstone.key for tombstone in gone if tombstone.key not in said]
+        return [tombstone for tombstone in gone if tombstone.key in said], kept
+
+    def _said_to_be_gone(self) -> set[Key]:
+        return {event.record for event in self._events if event.happened in SAID}
+
     def _forget_quarantined(self) -> None:
         entity = self._found.entity
         if not entity.parts:
             quarantine.forget_staged(self._session.connection, entity, self._table.stage)
 
-    def _lost(self, pages: Sequence[Page]) -> Loss:
-        """What of these pages is gone though no event said so."""
-        said = {event.record for event in self._events if event.happened in SAID}
-        gone = {one.key for page in pages for one in page.tombstones} - said
+    def _lost(self, tombstones: Sequence[Tombstone]) -> Loss:
+        """What of these is gone though no event said so."""
+        gone = {one.key for one in tombstones} - self._said_to_be_gone()
         if not gone:
             return Loss()
         asked = self._asked + len({event.record for event in self._events})

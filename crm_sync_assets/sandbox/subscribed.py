@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from crm_sync_assets.sandbox.life import Life
-from crm_sync_assets.sandbox.webhooks import Change, Ear, Wire, deliver
+from crm_sync_assets.sandbox.webhooks import Change, Ear, Wire, change, deliver
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Post(ABC):
         """From now on; not twice."""
         if self._ear is None:
             self._ending.clear()
-            self._ear = Ear(self._world, self._take)
+            self._ear = Ear(self._world, change, self._take)
             self._thread = threading.Thread(target=self._run, name="sandbox-post", daemon=True)
             self._thread.start()
 

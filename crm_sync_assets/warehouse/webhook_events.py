@@ -224,18 +224,20 @@ def settle(
 ) -> int:
     """What a complete sync has read since is done: how many. Commits.
 
-    Such a sync's watermark is past the moment in which the event arrived, and nothing changed
-    later than that. `seen` is what a delta sees; a read of everything sees all but what is gone.
+    Such a sync began after the event had arrived, by the source's clock and by ours, for one of
+    them may be ahead; and nothing that was told changed later than that. `seen` is what a delta
+    sees; a read of everything sees all but what is gone.
     Without `named` only events that name no record: others are read one by one.
     """
     settled = connection.execute(
         "UPDATE ingestion_webhook_event AS e SET status = 'done', "  # noqa: S608  constants
         "processed_at = clock_timestamp(), sync_id = h.id, error_message = NULL "
-        "FROM (SELECT id, watermark FROM ingestion_sync_history WHERE crm_source = %(source)s "
-        f"AND sync_type = %(entity)s AND {REAL} AND status IN ('success', 'partial') "
+        "FROM (SELECT id, watermark, start_time FROM ingestion_sync_history "
+        f"WHERE crm_source = %(source)s AND sync_type = %(entity)s AND {REAL} "
+        "AND status IN ('success', 'partial') "
         "AND watermark IS NOT NULL ORDER BY end_time DESC LIMIT 1) AS h "
         "WHERE e.source = %(source)s AND e.entity = %(entity)s AND e.status = 'pending' "
-        "AND e.received_at <= h.watermark AND e.happened = ANY(%(seen)s) "
+        "AND e.received_at <= least(h.watermark, h.start_time) AND e.happened = ANY(%(seen)s) "
         "AND (%(named)s OR e.record_id IS NULL)",
         {"source": source, "entity": entity, "seen": list(seen), "named": named},
     ).rowcount

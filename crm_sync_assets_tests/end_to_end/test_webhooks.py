@@ -16,8 +16,7 @@ from crm_sync_assets.declarations import registry
 from crm_sync_assets.errors import Unavailable
 from crm_sync_assets.operations import webhooks as module
 from crm_sync_assets.operations.opening import open_warehouse
-from crm_sync_assets.operations.turns import Clients, Eager, turns
-from crm_sync_assets.operations.webhooks import Taken
+from crm_sync_assets.operations.turns import Clients, Eager
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.crms.hubspot import webhooks as hubspot
 from crm_sync_assets.sandbox.crms.pipedrive import webhooks as pipedrive
@@ -25,6 +24,7 @@ from crm_sync_assets.sandbox.webhooks import Sender
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.crms.pipedrive.truth import wrong
 from crm_sync_assets_tests.receiver.bench import SECRETS, Serving, event, serving
+from crm_sync_assets_tests.receiver.senders import all_turns
 from crm_sync_assets_tests.scripted import history, rows
 from crm_sync_assets_tests.truth import HubSpotSyncs, differences, entity_differences
 
@@ -62,21 +62,6 @@ def sender(sandbox: Sandbox, receiver: Serving) -> Iterator[Sender]:
     found = hubspot.sender(sandbox.hubspot, url, secret)
     yield found
     found.close()
-
-
-def all_turns(warehouse: Warehouse) -> list[Taken]:
-    """Until nothing is pending any more."""
-    clients, taken = Clients(), list[Taken]()
-    for _ in range(20):
-        found = list(turns(warehouse, clients))
-        if not found:
-            break
-        for one in found:
-            assert isinstance(one, Taken), one
-            assert one.why is None, one.why
-            taken.append(one)
-    clients.close()
-    return taken
 
 
 def states(warehouse: Warehouse) -> dict[str, int]:

@@ -689,6 +689,18 @@ def test_what_arrived_after_a_sync_began_is_not_done_by_it(
     assert take_it(warehouse, source).settled == 0
 
 
+def test_a_source_whose_clock_is_ahead_has_not_read_what_arrives_later(
+    warehouse: Warehouse, source: ByKeyClient
+) -> None:
+    """Its watermark says so, and that is a moment that has not come here."""
+    source.now = datetime.now(UTC) + timedelta(minutes=5)
+    sync(warehouse, source)
+    tell(warehouse, None, happened="created")
+    assert take_it(warehouse, source).settled == 0
+    sync(warehouse, source)
+    assert take_it(warehouse, source).settled == 1
+
+
 def test_a_burst_is_left_to_a_delta_but_for_what_that_does_not_see(
     warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

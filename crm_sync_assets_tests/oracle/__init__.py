@@ -6,6 +6,7 @@ end whether the warehouse is what the source holds, row for row.
 
 - `bench` has the real parts: PostgreSQL, the sandbox, a process that can be killed;
 - `machine` what is the same for every CRM: how a sync is judged, and who disturbs it;
+- `told` what webhooks tell meanwhile, and what is read because of it;
 - `hubspot` and `genius` how records live there, `faults` what may go wrong on the way;
 - `soak` runs them for as long as one likes, `test_oracle` for a minute.
 """

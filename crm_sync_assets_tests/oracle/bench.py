@@ -23,6 +23,7 @@ from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets.warehouse.migrations import migrate
 from crm_sync_assets_tests.mariadb import MARIADBD, MariaDB
+from crm_sync_assets_tests.receiver.bench import SECRETS
 from crm_sync_assets_tests.surroundings import OURS, Server, database
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,7 @@ SETTINGS = {
     "CRM_SYNC_FIVE9__WAIT_SECONDS": "0",
     "FIVE9_MOST_RECORDS": "8",
     "GENIUS_TIME_ZONE": "US/Pacific",
+    **SECRETS,
 }
 
 _numbers = itertools.count()

@@ -1,4 +1,5 @@
-"""Processes that sync one entity and may kill themselves at their n-th statement.
+"""Processes that sync one entity, or read what webhooks told, and may kill themselves at their n-th
+statement.
 
     python -m crm_sync_assets_tests.oracle.killed
 
@@ -42,6 +43,7 @@ from crm_sync_assets.declarations.overrides import settings_for
 from crm_sync_assets.engine.request import Request
 from crm_sync_assets.engine.run import begin, drain
 from crm_sync_assets.errors import SyncError
+from crm_sync_assets.operations.turns import Clients, turns
 from crm_sync_assets.settings import environment
 from crm_sync_assets.warehouse.connection import Warehouse
 
@@ -130,6 +132,9 @@ def sync(order: dict[str, Any]) -> int:
     assert url is not None
     source_time = datetime.fromisoformat(order["source_time"])
     client = open_client(crm.name, lambda: source_time)
+    if order.get("turns"):
+        done = [*turns(Warehouse(url), Clients(lambda _: client))]
+        return int(any(isinstance(one, SyncError) for one in done))
     request = Request(crm, entity, Flags(**order["flags"]), settings_for(crm, entity))
     try:
         drain(begin(request, client, Warehouse(url)))

@@ -85,10 +85,6 @@ class Attempt:
     def counts(self) -> Counts:
         return self.sync.counts
 
-    @property
-    def stored(self) -> Entity:
-        return self.sync.request.stored
-
 
 @dataclass
 class Disturbance:
@@ -241,7 +237,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
         """Whether the row and the tables agree about one sync."""
         sync, counts, flags = attempt.sync, attempt.counts, attempt.flags
         with self.connected() as connection:
-            row = _row(connection, sync.sync_id)
+            row = row_of(connection, sync.sync_id)
             everything = self.everything(connection) if flags.get("dry_run") else ""
         if attempt.server_lost and row["status"] == "running":
             assert attempt.error is not None
@@ -315,9 +311,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
         """Nothing of this is ever false, whatever happened."""
         self.look()
         with self.connected() as connection:
-            until(
-                lambda: not _locks(connection), "a lock outlives its sync: no sync is running now"
-            )
+            until(lambda: not locks(connection), "a lock outlives its sync: no sync is running now")
             running = _rows(
                 connection,
                 "SELECT configuration ->> 'lock' AS lock, count(*) AS n "
@@ -434,7 +428,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
         assert code in (0, 1, -9), "see the log of the killer"
         self.look()
         with self.connected() as connection:
-            until(lambda: not _locks(connection), "the lock outlives its process")
+            until(lambda: not locks(connection), "the lock outlives its process")
             for row in _rows(
                 connection, "SELECT * FROM ingestion_sync_history WHERE id > %s", newest
             ):
@@ -498,7 +492,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
             assert error is not None, "it went on as if nothing had happened"
             with self.connected() as connection:
                 assert self.everything(connection) == seen[0], "it wrote on"
-                assert _row(connection, sync.sync_id)["status"] == "failed"
+                assert row_of(connection, sync.sync_id)["status"] == "failed"
 
     @step(number=NUMBER, flags=LASTING, at=st.integers(0, 6))
     def restart_server(self, number: int, flags: dict[str, Any], at: int) -> None:
@@ -524,7 +518,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
         if entries:
             done = replay(self.warehouse, entity, entries)
             with self.connected() as connection:
-                row = _row(connection, done.sync_id)
+                row = row_of(connection, done.sync_id)
             assert row["records_processed"] == len(entries), row
 
     # The end
@@ -602,7 +596,7 @@ class EngineMachine(RuleBasedStateMachine, metaclass=_Meta):
 
     def locked(self) -> bool:
         with self.connected() as connection:
-            return bool(_locks(connection))
+            return bool(locks(connection))
 
     def everything(self, connection: psycopg.Connection[Any]) -> str:
         """Changes as soon as any row of a table, the quarantine or the keys is written."""
@@ -641,7 +635,7 @@ def _rows(connection: psycopg.Connection[Any], query: Any, *values: Any) -> list
     return found
 
 
-def _row(connection: psycopg.Connection[Any], sync_id: int) -> Row:
+def row_of(connection: psycopg.Connection[Any], sync_id: int) -> Row:
     (row,) = _rows(connection, "SELECT * FROM ingestion_sync_history WHERE id = %s", sync_id)
     return row
 
@@ -651,7 +645,7 @@ def _newest(connection: psycopg.Connection[Any]) -> int:
     return int(row["id"])
 
 
-def _locks(connection: psycopg.Connection[Any]) -> Sequence[Row]:
+def locks(connection: psycopg.Connection[Any]) -> Sequence[Row]:
     return _rows(
         connection,
         "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.sandbox.faults import Action, Rule
-from crm_sync_assets_tests.oracle.machine import NUMBER, EngineMachine, step
+from crm_sync_assets_tests.oracle.machine import NUMBER, step
+from crm_sync_assets_tests.oracle.told import ToldMachine
 
 SLOW_DOWN = st.sampled_from(["0.01", "7", "86400", None]).map(
     lambda after: {"status": 429, "retry_after": after}
@@ -64,7 +65,7 @@ def disturbing(
     return go_wrong, be_odd
 
 
-class SandboxMachine(EngineMachine):
+class SandboxMachine(ToldMachine):
     """`script` are faults and `odd` are knobs, both of the next sync alone.
 
     The clock stands still unless it is moved, so that ties are the rule.
@@ -80,6 +81,7 @@ class SandboxMachine(EngineMachine):
         self.world = getattr(self.sandbox, self.crm_name)
         self.script: list[dict[str, Any]] = []
         self.odd: dict[str, Any] = {}
+        self.listen(opened)
 
     def source_now(self) -> datetime:
         return self.sandbox.clock.now()

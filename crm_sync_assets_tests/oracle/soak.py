@@ -32,6 +32,8 @@ from crm_sync_assets_tests.oracle.pipedrive import PipedriveMachine
 from crm_sync_assets_tests.oracle.salesforce import SalesforceMachine
 from crm_sync_assets_tests.oracle.salespro import SalesProMachine
 from crm_sync_assets_tests.oracle.salesrabbit import SalesRabbitMachine
+from crm_sync_assets_tests.oracle.told import LOST, Telling
+from crm_sync_assets_tests.receiver.senders import SENDERS
 
 MACHINES: dict[str, type[EngineMachine]] = {
     "hubspot": HubSpotMachine,
@@ -51,10 +53,10 @@ MACHINES: dict[str, type[EngineMachine]] = {
 
 def play(
     machine: type[EngineMachine], bench: Bench, *, number: int, examples: int, steps: int,
-    shrink: bool = False,
+    shrink: bool = False, webhooks: Telling = "off",
 ) -> None:  # fmt: skip
     """So many examples of one seed. Raises what the first failure raised, with its steps noted."""
-    played = type(machine.__name__, (machine,), {"bench": bench})
+    played = type(machine.__name__, (machine,), {"bench": bench, "webhooks": webhooks})
     phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if shrink else [])]
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         seed(number)(played),
@@ -80,6 +82,12 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=10, help="of one round (10)")
     parser.add_argument("--steps", type=int, default=40, help="at most, of one example (40)")
     parser.add_argument("--machine", choices=[*MACHINES, "all"], default="all")
+    parser.add_argument(
+        "--webhooks",
+        choices=[*LOST, "all"],
+        default="all",
+        help="how much of what happens is told; all: in turn, where the CRM has webhooks",
+    )
     parser.add_argument("--shrink", action="store_true", help="look for a shorter failure")
     parser.add_argument("--keep-going", action="store_true", help="after a failure, to the end")
     given = parser.parse_args()
@@ -88,24 +96,27 @@ def main() -> int:
     # So that the servers are stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = list(MACHINES) if given.machine == "all" else [given.machine]
+    told: list[Telling] = list(LOST) if given.webhooks == "all" else [given.webhooks]
+    lives = [(one, how) for how in told for one in names if how == "off" or one in SENDERS]
     until, failures = time.monotonic() + 60 * given.minutes, 0
     with Bench() as bench:
         for turn in range(given.rounds):
-            number, name = given.seed + turn // len(names), names[turn % len(names)]
+            number = given.seed + turn // len(lives)
+            name, webhooks = lives[turn % len(lives)]
             began = time.monotonic()
             if began > until:
                 break
             try:
                 play(
                     MACHINES[name], bench, number=number, examples=given.examples,
-                    steps=given.steps, shrink=given.shrink,
+                    steps=given.steps, shrink=given.shrink, webhooks=webhooks,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 return 1
             except Exception:  # noqa: BLE001  what the example found, whatever it is
                 traceback.print_exc(file=sys.stdout)
                 print(
-                    f"\nfailed: --machine {name} --seed {number} --rounds 1 "
+                    f"\nfailed: --machine {name} --webhooks {webhooks} --seed {number} --rounds 1 "
                     f"--examples {given.examples} --steps {given.steps} [--shrink]",
                     flush=True,
                 )
@@ -114,7 +125,11 @@ def main() -> int:
                     break
                 continue
             seconds = time.monotonic() - began
-            print(f"{name} seed {number}: {given.examples} examples in {seconds:.0f} s", flush=True)
+            print(
+                f"{name}, webhooks {webhooks}, seed {number}: {given.examples} examples in "
+                f"{seconds:.0f} s",
+                flush=True,
+            )
     print("\nsteps and endings:")
     for what, times in sorted(tally.items()):
         print(f"{times:8,} {what}")

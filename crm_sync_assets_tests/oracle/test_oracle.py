@@ -11,6 +11,8 @@ import pytest
 from crm_sync_assets_tests.mariadb import MARIADBD
 from crm_sync_assets_tests.oracle.bench import Bench
 from crm_sync_assets_tests.oracle.soak import MACHINES, play
+from crm_sync_assets_tests.oracle.told import Telling
+from crm_sync_assets_tests.receiver.senders import SENDERS
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,12 @@ def test_whatever_happens_genius_ends_with_the_truth(bench: Bench) -> None:
 @pytest.mark.parametrize("crm", sorted(MACHINES.keys() - {"hubspot", "genius"}))
 def test_whatever_happens_the_others_end_with_the_truth(bench: Bench, crm: str) -> None:
     play(MACHINES[crm], bench, number=1, examples=3, steps=20)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("webhooks", ["on", "half"])
+@pytest.mark.parametrize("crm", sorted(SENDERS))
+def test_whatever_is_told_of_it_they_end_with_the_truth(
+    bench: Bench, crm: str, webhooks: Telling
+) -> None:
+    play(MACHINES[crm], bench, number=1, examples=1, steps=20, webhooks=webhooks)

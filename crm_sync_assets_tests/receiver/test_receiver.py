@@ -159,7 +159,9 @@ def test_pipedrive_and_callrail_are_proven_their_own_way(
 def test_each_edit_of_a_call_is_kept_however_old_the_call_is(
     receiver: Serving, warehouse: Warehouse
 ) -> None:
-    """The timestamp is the call's own, the same in all that is told of it."""
+    """The timestamp is the call's own, the same in all that is told of it, and a tag that was taken
+    away and given again makes the same words.
+    """
 
     def modified(*tags: str) -> bytes:
         told = {"resource_id": "CAL1", "timestamp": "2024-04-12T13:12:44.767Z",
@@ -171,7 +173,7 @@ def test_each_edit_of_a_call_is_kept_however_old_the_call_is(
         headers = {"Signature": base64.b64encode(signed).decode()}
         answer = receiver.post("/webhooks/callrail/call_modified", content=body, headers=headers)
         assert answer.status_code == 200
-    assert kept(warehouse, "record_id, status") == [("CAL1", "pending")] * 2
+    assert kept(warehouse, "record_id, status") == [("CAL1", "pending")] * 3
 
 
 TASK = {
@@ -232,8 +234,9 @@ def test_senders_that_sign_nothing_send_a_token_along(
         answer = receiver.post(path, json=told, headers={"X-Webhook-Token": token})
         assert answer.status_code == 200
         assert answer.text == ('{"outcome":"success"}' if crm == "leadconduit" else "")
-    (row,) = kept(warehouse, "event_type, entity, record_id, happened, status")
-    assert row == found
+    rows = kept(warehouse, "event_type, entity, record_id, happened, status")
+    # Who gives its events no numbers may mean another one with the same words.
+    assert rows == [found] * (2 if crm == "salesrabbit" else 1)
     in_address = receiver.post(f"{path}?token={token}", json=told)
     assert in_address.status_code == (200 if crm == "salesrabbit" else 401)
 

@@ -5,51 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.sandbox.crms.hubspot import webhooks as hubspot
 from crm_sync_assets.sandbox.crms.pipedrive import webhooks as pipedrive
-
-
-class Sink:
-    """Takes deliveries; answers with the statuses it is given, then with 200."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[dict[str, str], Any]] = []
-        self.statuses: list[int] = []
-        sink = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.seen.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(sink.statuses.pop(0) if sink.statuses else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    @property
-    def told(self) -> list[Any]:
-        return [json.loads(body) for _, body in self.seen]
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+from crm_sync_assets_tests.sandbox.sink import Sink
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@
 - Nothing is sent twice, and a webhook that fails again and again is switched off.
 - That a call's tags, note or value were changed is told here and nowhere else.
 - The signature covers the body. Its timestamp may be that of the call: two edits of one call have
-  the same, and an edit may come long after it. What is sent again costs a read at most.
+  the same, and an edit may come long after it. So may the whole bodies of two edits be.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from crm_sync_assets.declarations.webhooks import (
     Event,
     Happened,
     Webhooks,
-    digest,
     id_of,
-    key_of,
     read,
+    unnumbered,
 )
 from crm_sync_assets.settings import Environment
 
@@ -53,7 +52,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     elif not record and entity != "text_messages":
         why = "it names no record that there could be"
     yield Event(
-        key_of(delivery.topic, digest(delivery.body)),
+        unnumbered(delivery.topic, body=delivery.body),
         delivery.topic,
         None if why else entity,
         () if why or entity == "text_messages" else record,

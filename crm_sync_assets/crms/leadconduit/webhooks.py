@@ -12,7 +12,7 @@ from crm_sync_assets.crms.leadconduit.variables import WEBHOOK_TOKEN
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Token
 from crm_sync_assets.declarations.subscriptions import Setup
-from crm_sync_assets.declarations.webhooks import Event, Webhooks, key_of, read
+from crm_sync_assets.declarations.webhooks import Event, Webhooks, key_of, read, unnumbered
 from crm_sync_assets.settings import Environment
 
 
@@ -20,7 +20,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     """The one event of a delivery."""
     told = read(delivery.body)
     lead, when = told["lead_id"], told.get("event_time")
-    key = key_of(lead, when)
+    key = key_of(lead, when) if when else unnumbered(lead, body=delivery.body)
     yield Event(key, "lead", "leads", (), "created", timestamp(when), None, told)
 
 

@@ -18,10 +18,10 @@ from crm_sync_assets.declarations.webhooks import (
     Event,
     Happened,
     Webhooks,
-    digest,
     id_of,
     key_of,
     read,
+    unnumbered,
 )
 from crm_sync_assets.settings import Environment
 
@@ -55,7 +55,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     thing, act = meta.get("entity") or meta.get("object"), meta.get("action")
     record = id_of(meta.get("entity_id") or meta.get("id"))
     # Version 1 names the record where its successor names the event.
-    key = key_of(meta["id"]) if meta.get("entity") else digest(delivery.body)
+    key = key_of(meta["id"]) if meta.get("entity") else unnumbered(body=delivery.body)
     happened, entity = HAPPENED.get(str(act)), ENTITIES.get(str(thing))
     why = None
     if happened is None:

@@ -1,7 +1,7 @@
 """What SalesRabbit's webhooks tell: that something happened to a lead, in a form of one's own.
 
-Nothing is signed and no event has an id: the same bytes are the same event. The secret stands in
-the address (`?token=`) or in a header X-Webhook-Token.
+Nothing is signed and no event has an id. The secret stands in the address (`?token=`) or in a
+header X-Webhook-Token.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from crm_sync_assets.crms.salesrabbit.variables import WEBHOOK_TOKEN
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.proofs import Delivery, Token
 from crm_sync_assets.declarations.subscriptions import Setup
-from crm_sync_assets.declarations.webhooks import Event, Webhooks, digest, id_of, read
+from crm_sync_assets.declarations.webhooks import Event, Webhooks, id_of, read, unnumbered
 from crm_sync_assets.settings import Environment
 
 
@@ -22,7 +22,7 @@ def events(delivery: Delivery, environment: Environment) -> Iterator[Event]:  # 
     told = read(delivery.body)
     record = id_of(told["leadId"])
     yield Event(
-        digest(delivery.body),
+        unnumbered(body=delivery.body),
         "form" if told.get("formData") else "lead",
         "leads" if record else None,
         record,

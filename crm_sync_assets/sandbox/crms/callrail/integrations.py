@@ -3,21 +3,18 @@
 One for each company. Nothing is sent twice; what fails again and again switches the company's off.
 """
 
-import base64
 import hashlib
-import hmac
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from crm_sync_assets.sandbox.calls import Answer, BadRequest, Call, Refusal
-from crm_sync_assets.sandbox.clock import iso
 from crm_sync_assets.sandbox.crm import Stage
+from crm_sync_assets.sandbox.crms.callrail.webhooks import CallRailWire
 from crm_sync_assets.sandbox.crms.callrail.world import World
 from crm_sync_assets.sandbox.subscribed import Parcel, Post
-from crm_sync_assets.sandbox.webhooks import Change, Request, Wire
+from crm_sync_assets.sandbox.webhooks import Change
 
 KINDS = ("Webhooks", "Custom")
 _FIELDS = """
@@ -26,6 +23,17 @@ _FIELDS = """
     updated_outbound_call_webhook
 """
 FIELDS = frozenset(_FIELDS.split())
+FIELD_OF = {
+    "pre_call": "pre_call_webhook",
+    "post_call": "post_call_webhook",
+    "call_modified": "updated_call_webhook",
+    "outbound_post_call": "post_outbound_call_webhook",
+    "outbound_call_modified": "updated_outbound_call_webhook",
+    "text_sent": "sms_sent_webhook",
+    "text_received": "sms_received_webhook",
+    "form_submission": "form_captured_webhook",
+}
+"""What has the addresses that an event is told to."""
 FAILURES = 5
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -40,25 +48,6 @@ class Integration:
     config: dict[str, Any]
     state: str = "active"
     failures: int = field(default=0)
-
-
-class CallRailWire(Wire):
-    """One event, signed with the company's key; never sent again."""
-
-    def __init__(self, key: str, body: Mapping[str, Any]) -> None:
-        self._key = key
-        self._body = json.dumps(body, default=str).encode()
-
-    def again(self, status: int) -> bool:  # noqa: ARG002  whatever it was
-        return False
-
-    def request(self, changes: Sequence[Change], url: str, attempt: int) -> Request:  # noqa: ARG002
-        signature = hmac.digest(self._key.encode(), self._body, hashlib.sha1)
-        headers = {
-            "Content-Type": "application/json",
-            "Signature": base64.b64encode(signature).decode(),
-        }
-        return Request(headers, self._body)
 
 
 class Integrations(Post):
@@ -181,61 +170,19 @@ class Integrations(Post):
 
     def parcels(self, changes: Sequence[Change]) -> Iterator[Parcel]:
         (change,) = changes
-        name = self._event(change)
-        if name is None:
-            return
-        company, told = self._told(change)
+        company = self._calls.company(dict(change.values))
+        wire = CallRailWire(self._calls, self.key_of(company), below=False)
         for one in list(self._made.values()):
             if one.state == "active" and one.company == company:
-                for url in one.config.get(name) or []:
-                    yield Parcel(one, url, CallRailWire(self.key_of(company), told), changes)
+                for told in wire.told(change):
+                    for url in one.config.get(FIELD_OF[told.topic]) or []:
+                        yield Parcel(one, url, wire, [told])
 
     def delivered(self, parcel: Parcel, statuses: Sequence[int]) -> None:
         found = parcel.subscription
         found.failures = 0 if 200 <= statuses[-1] < 300 else found.failures + 1
         if found.failures >= FAILURES:
             found.state = "disabled"
-
-    def _event(self, change: Change) -> str | None:
-        if change.act not in ("create", "edit"):
-            return None
-        if change.kind == "calls":
-            way = "outbound_call" if change.values.get("direction") == "outbound" else "call"
-            when = "post" if change.act == "create" else "updated"
-            return f"{when}_{way}_webhook"
-        if change.kind == "conversations":
-            said = self._messages(change)[-1]["direction"]
-            return "sms_sent_webhook" if said == "outgoing" else "sms_received_webhook"
-        is_new_form = change.kind == "form_submissions" and change.act == "create"
-        return "form_captured_webhook" if is_new_form else None
-
-    def _messages(self, change: Change) -> list[dict[str, Any]]:
-        table = self._calls.table("conversations")
-        number = self._calls.find("conversations", change.id)[1]
-        return self._calls.messages(number, table.record(number).latest)
-
-    def _told(self, change: Change) -> tuple[str, dict[str, Any]]:
-        """The company's id, and what is said of the record."""
-        number = self._calls.find(change.kind, change.id)[1]
-        with self._calls.lock:
-            row = self._calls.row(change.kind, number)
-        company = self._calls.company(dict(change.values))
-        told: dict[str, Any] = {
-            "resource_id": change.id,
-            "company_resource_id": company,
-            "timestamp": iso(change.at),
-        }
-        if change.kind == "conversations":
-            message = self._messages(change)[-1]
-            return company, {
-                **told,
-                "resource_id": f"SMT{change.number:06x}",
-                "conversation_id": change.id,
-                "content": message["content"],
-            }
-        if change.act == "edit" and change.kind == "calls":
-            told["changes"] = list(change.names)
-        return company, {**row, **told}
 
 
 def _config(given: Any) -> dict[str, Any]:

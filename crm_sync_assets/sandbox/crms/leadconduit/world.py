@@ -3,7 +3,7 @@
 import hashlib
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ class World:
     def __init__(self, stage: Stage, knobs: LeadConduitKnobs, leads: int) -> None:
         self.clock, self.seed, self.lock = stage.clock, stage.seed, threading.RLock()
         self._knobs, self._count = knobs, leads
+        self.listeners: list[Callable[[Event], None]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -54,7 +55,10 @@ class World:
         with self.lock:
             if self._events is None:
                 self._events = []
+                # Of what there is in the beginning nobody hears.
+                listeners, self.listeners = self.listeners, []
                 self._begin(random.Random(f"{self.seed}/leadconduit"))
+                self.listeners = listeners
 
     def _begin(self, rng: random.Random) -> None:
         now = self.clock.now_ms()
@@ -198,7 +202,10 @@ class World:
                 "submission": {"timestamp": iso(self._submitted[lead])},
             }
         assert self._events is not None
-        self._events.append(Event(record["id"], type, lead, made, made + late, record))
+        event = Event(record["id"], type, lead, made, made + late, record)
+        self._events.append(event)
+        for listener in self.listeners:
+            listener(event)
 
     # -- what there is ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Pipedrive's webhooks, version 2: one change in a delivery, with a user and a password.
 
-Four attempts, then it is lost.
+Four attempts, then it is lost. Ten first attempts that fail ban the address for half an hour, what
+happens then is never told, and after three days without a success the webhook is deleted.
 """
 
 import base64
@@ -30,6 +31,12 @@ class PipedriveWire(Wire):
     """What a webhook of the company sends."""
 
     attempts = 4
+    pauses = (3, 30, 150)
+    strikes = 10
+    ban_seconds = 1_800
+    forgives = False
+    patience_days = 3
+    answer_seconds = 10.0
 
     def __init__(self, user: str, password: str) -> None:
         told = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -38,6 +45,9 @@ class PipedriveWire(Wire):
             "Authorization": f"Basic {told}",
             "User-Agent": "Pipedrive Webhooks",
         }
+
+    def told(self, change: Change) -> Sequence[Change]:
+        return (change,) if change.kind in NAMES else ()
 
     def again(self, status: int) -> bool:
         return not 200 <= status < 300
