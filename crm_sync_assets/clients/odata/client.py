@@ -26,7 +26,7 @@ from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import Closed, TransientError, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.rows.outline import asked_for, keys_of, outline_of
+from crm_sync_assets.rows.outline import Told, asked_for, outline_of
 from crm_sync_assets.rows.processor import Processor
 
 log = logger(__name__)
@@ -52,7 +52,8 @@ class ODataClient(RestClient):
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now, some at a time; what a whole feed has not is gone.
 
-        What a feed that was cut short has not is asked for again, without what it had.
+        What a feed that was cut short has not is asked for again, without what it had. Where a
+        record does not say which it is, what did not come stays: it may be any of them.
         Where a key is told as text and kept as something else, they are found in the list.
         """
         entity, source = read.entity, self._source(read.entity)
@@ -65,15 +66,18 @@ class ODataClient(RestClient):
         processor = Processor(outline_of(entity), validate=False)
         for start in range(0, len(keys), AT_ONCE):
             left = [*keys[start : start + AT_ONCE]]
+            has_nameless = False
             while left:
                 equal = (f"{known.name} eq {literal(key[0], known.kind)}" for key in left)
                 answer = session.get(source.path, {FILTER: " or ".join(equal)}, cost=source.cost)
                 body = answer.json
                 records = [one for each in body[ENTRIES] for one in made_of(source, each, None)]
-                found = set(keys_of(processor, processor.process(records)))
-                lacking = [key for key in left if key not in found]
+                told = Told.by(processor, records)
+                has_nameless |= told.has_nameless
+                lacking = [key for key in left if not told.has(key)]
                 if not body[NEXT]:
-                    yield Page(records, {}, [Tombstone(key) for key in lacking])
+                    gone = [] if has_nameless else [Tombstone(key) for key in lacking]
+                    yield Page(records, {}, gone, kept=lacking if has_nameless else ())
                     break
                 if len(lacking) == len(left):
                     raise TransientError(

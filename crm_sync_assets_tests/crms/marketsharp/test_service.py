@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -341,6 +342,23 @@ def test_a_feed_without_a_record_and_more_to_come_proves_nobody_gone(bench: Benc
     bench.sandbox.faults.add("/Contacts.*filter", "all", lie="empty")
     with pytest.raises(TransientError, match="more to come"):
         bench.by_key(bench.entity("contacts"), *bench.world.ids("Contacts")[:19])
+
+
+@pytest.mark.parametrize("cap", [1_000, 9])
+def test_an_entry_without_its_key_proves_nobody_gone(bench: Bench, cap: int) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = cap
+    keys = bench.world.ids("Contacts")[:12]
+    lost = keys[3]
+
+    def nameless(body: bytes) -> bytes:
+        return re.sub(rb"<d:id[^>]*>" + lost.encode() + rb"</d:id>", b"", body)
+
+    bench.sandbox.faults.add("/Contacts.*filter", 1, rewrite=nameless)
+    bench.sandbox.faults.add("/Contacts.*filter", "2-", lie="empty")
+    missing = "ca367725-5a17-4d9b-9a1e-000000000000"
+    pages = bench.by_key(bench.entity("contacts"), *keys, missing)
+    assert [tombstone for page in pages for tombstone in page.tombstones] == []
+    assert {(lost,), (missing,)} <= {key for page in pages for key in page.kept}
 
 
 def test_a_page_that_hides_stored_records_deletes_none(bench: Bench) -> None:
