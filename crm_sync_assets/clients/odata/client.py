@@ -31,6 +31,8 @@ from crm_sync_assets.rows.processor import Processor
 
 log = logger(__name__)
 
+HIDDEN: Final = "hidden"
+"""In a cursor and a sync's memory: the columns whose properties the service did not have."""
 AT_ONCE: Final = 20
 """Records asked for by their keys in one condition."""
 
@@ -44,10 +46,31 @@ class ODataClient(RestClient):
     zone: Zone = UTC
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
-        """As any list's; columns whose properties the schema has not are hidden."""
+        """As any list's; columns whose properties the schema has not are hidden.
+
+        Where one is there again, a delta reads everything: no entry was touched. A sync that is
+        resumed begins anew where others are hidden than before.
+        """
         hidden = self._without_property(read.entity)
+        strategy, before = read.strategy, read.memory.get(HIDDEN)
+        is_delta = strategy.since is not None and strategy.until is None
+        back = sorted(set(before or ()) - set(hidden)) if is_delta else []
+        others = read.cursor is not None and read.cursor.get(HIDDEN, []) != hidden
+        if back or others:
+            log.warning(
+                "%s: reading everything, for the service has other properties than before%s",
+                read.entity,
+                f": {', '.join(back)} are there again" if back else "",
+            )
+            cursor = None if others else read.cursor
+            since = None if is_delta else strategy.since
+            read = replace(read, cursor=cursor, strategy=replace(strategy, since=since))
         for page in super().pages(read, usage):
-            yield replace(page, hidden_columns=hidden)
+            cursor, memory = (
+                {**page.cursor, HIDDEN: hidden},
+                {**(page.memory or {}), HIDDEN: hidden},
+            )
+            yield replace(page, cursor=cursor, memory=memory, hidden_columns=hidden)
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now, some at a time; what a whole feed has not is gone.

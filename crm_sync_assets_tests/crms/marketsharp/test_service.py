@@ -160,6 +160,37 @@ def test_a_column_whose_property_is_gone_keeps_what_it_had(
     assert told.counts.updated == len(before)
     assert {key: row["first_name"] for key, row in bench.rows("contacts").items()} == before
     assert "no property for first_name" in caplog.text
+    # What changed meanwhile is so once it is there again, and is read once.
+    one, *_ = before
+    bench.world.edit("Contacts", one, {"firstName": None})
+    bench.pass_time(3 * DAY)
+    bench.sync("contacts")
+    bench.pass_time(3 * DAY)
+    bench.sandbox.faults.clear()
+    told = bench.sync("contacts")
+    assert (told.strategy.name, bench.rows("contacts")[one]["first_name"]) == ("incremental", None)
+    assert bench.wrong("contacts") == []
+    bench.pass_time(3 * DAY)
+    assert bench.sync("contacts").counts.processed == 0
+
+
+def test_a_sync_that_is_resumed_once_a_property_is_back_has_it_everywhere(bench: Bench) -> None:
+    bench.configure(page_size=9, load_rows=9, prefetch_pages=1)
+    bench.sandbox.faults.add("/Contacts", "3-", status=500)
+    for where, told, lie in (
+        ("metadata", b'"firstName"', b'"givenName"'),
+        ("/Contacts", b"d:firstName", b"d:givenName"),
+    ):
+        bench.sandbox.faults.add(
+            where, "all", rewrite=lambda body, told=told, lie=lie: body.replace(told, lie)
+        )
+    with pytest.raises(TransientError):
+        bench.sync("contacts", batch_size=9)
+    assert bench.rows("contacts")
+    bench.sandbox.faults.clear()
+    bench.connect()
+    assert bench.sync("contacts", batch_size=9).resumed
+    assert bench.wrong("contacts") == []
 
 
 def test_what_is_asked_for_is_spelled_as_the_schema_spells_it(bench: Bench) -> None:
