@@ -3,6 +3,8 @@
 A sync remembers, as three bytes each, the properties it asked for and the kind of column each went
 to. What it does not remember is new. None is, when there is nothing to remember yet. Those that it
 remembers and that are not shown any more are remembered apart: rows may hold values of them.
+A sync that is resumed while others are shown than before begins anew: the rows it had read lack
+what is shown since, and have what is not shown any more.
 """
 
 from __future__ import annotations
@@ -62,6 +64,11 @@ def memory(
     gone = lost(read, filled) | ({_UNKNOWN} if unsure else set())
     found = {"properties": "".join(sorted(marks.values()))}
     return found | ({"lost": "".join(sorted(gone))} if gone else {})
+
+
+def shape_of(names: Sequence[str]) -> str:
+    """A few characters for a cursor, that are others where other properties are read."""
+    return hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:12]
 
 
 def _remembered(read: Read, what: str) -> set[str]:

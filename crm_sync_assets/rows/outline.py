@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from crm_sync_assets.declarations.contract import Page, Tombstone
 from crm_sync_assets.declarations.entity import Entity, Key
@@ -29,26 +30,45 @@ def keys_of(processor: Processor, batch: Batch) -> list[Key]:
     return [tuple(str(row[place]) for place in places) for row in batch.rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which records an answer has: the `names` of those that say it, those to be set aside too;
+    `has_nameless` where one does not, which may be any."""
+
+    names: frozenset[str]
+    has_nameless: bool
+
+    @classmethod
+    def by(cls, processor: Processor, records: Sequence[Any]) -> Told:
+        """`processor` is one of an outline."""
+        batch = processor.process(records)
+        aside = {failure.record_id for failure in batch.failures}
+        names = {"/".join(key) for key in keys_of(processor, batch)}
+        return cls(frozenset(names.union(*([one] for one in aside if one))), None in aside)
+
+    def has(self, key: Key) -> bool:
+        return "/".join(key) in self.names
+
+
 def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
     """For sources that are read whole: of these pages the records of these keys, and no others.
 
     What did not come by the end is gone, unless a page keeps it, or a record had no key: that may
     be any of them.
     """
-    wanted = set(keys)
+    wanted = {"/".join(key): key for key in keys}
     processor = Processor(outline_of(entity), validate=False)
     seen, kept = set[Key](), set[Key]()
     has_nameless = False
     for page in pages:
-        kept |= wanted.intersection(page.kept)
+        kept |= set(keys).intersection(page.kept)
         records = []
         for record in page.records:
-            batch = processor.process([record])
-            has_nameless |= any(failure.record_id is None for failure in batch.failures)
-            for key in keys_of(processor, batch):
-                if key in wanted:
-                    seen.add(key)
-                    records.append(record)
+            told = Told.by(processor, [record])
+            has_nameless |= told.has_nameless
+            found = [wanted[name] for name in told.names if name in wanted]
+            seen.update(found)
+            records += [record] if found else []
         if records:
             yield Page(records, page.cursor)
     unseen = [key for key in keys if key not in seen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -280,7 +281,7 @@ def test_a_sync_killed_while_it_fills_goes_on_and_forgets_none(
     assert wrong(sandbox, hubspot) == []
 
 
-def test_a_property_that_cannot_be_searched_by_stops_nothing(
+def test_a_property_that_cannot_be_searched_by_is_filled_all_the_same(
     hubspot: Syncs, sandbox: Sandbox, hide: Hide, caplog: pytest.LogCaptureFixture
 ) -> None:
     hide("city", "zip")
@@ -289,13 +290,145 @@ def test_a_property_that_cannot_be_searched_by_stops_nothing(
     sandbox.clock.advance(86_400)
 
     refusal = '{"status": "error", "category": "VALIDATION_ERROR", "message": "not searchable"}'
-    # The delta itself, the two names together, then city alone.
-    sandbox.faults.add("POST .*/contacts/search", on="2-3", status=400, body=refusal)
+    # The delta itself, then the two names together, then all.
+    sandbox.faults.add("POST .*/contacts/search", on=2, status=400, body=refusal)
     with caplog.at_level("WARNING"):
         assert hubspot.sync("contacts").status == "success"
-    assert "cannot search by city" in caplog.text
-    assert "cannot search by zip" not in caplog.text
-    assert wrong(sandbox, hubspot) == [], "whoever has a city has a zip code too"
+    assert "cannot search by all of city, zip (not searchable)" in caplog.text
+    assert wrong(sandbox, hubspot) == []
+
+
+# A property comes back
+
+
+def clear_and_edit(hubspot: Syncs, sandbox: Sandbox, name: str) -> None:
+    """What had a value has another one, or none, and each such row is touched meanwhile."""
+    records = sandbox.hubspot.ids("contacts")
+    having = [i for i in records if sandbox.hubspot.get("contacts", i)["properties"].get(name)]
+    cleared, changed = having[:20], having[20:40]
+    assert changed
+    sandbox.clock.advance(3600)
+    for one in cleared:
+        sandbox.hubspot.edit("contacts", one, {name: None, "tier": "Z"})
+    for one in changed:
+        sandbox.hubspot.edit("contacts", one, {name: "Other", "tier": "Z"})
+    sandbox.clock.advance(3600)
+
+
+@pytest.mark.parametrize("name", ["city", "favourite_color"])
+@pytest.mark.parametrize("beside", [(), ("zip",)], ids=["alone", "beside another"])
+def test_a_property_that_comes_back_is_as_it_is_by_now(
+    hubspot: Syncs,
+    sandbox: Sandbox,
+    hide: Hide,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    beside: tuple[str, ...],
+) -> None:
+    """Whoever has none by now has had one, and is found by no search for a value."""
+    monkeypatch.setattr(gaining, "MOST_AT_ONCE", 1)
+    hubspot.sync("contacts")
+    hide(name, *beside)
+    clear_and_edit(hubspot, sandbox, name)
+    hubspot.sync("contacts")
+    assert wrong(sandbox, hubspot) != []
+    hide()
+    sandbox.clock.advance(3600)
+    hubspot.sync("contacts")
+    assert wrong(sandbox, hubspot) == []
+    sandbox.clock.advance(3600)
+    before = searches(sandbox)
+    hubspot.sync("contacts")
+    assert searches(sandbox) - before == 1, "once is enough"
+
+
+def colours(hubspot: Syncs) -> list[tuple[Any, ...]]:
+    return rows(
+        hubspot.warehouse,
+        "SELECT id, properties ->> 'favourite_color' FROM hubspot_contact ORDER BY id",
+    )
+
+
+def test_a_hidden_property_without_a_column_keeps_its_values(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide
+) -> None:
+    hubspot.sync("contacts")
+    before = colours(hubspot)
+    assert any(colour for _, colour in before)
+    hide("favourite_color")
+    for flags in ({}, {}, {"full": True}, {"full": True, "force": True}):
+        sandbox.clock.advance(3600)
+        sandbox.hubspot.bulk_touch("contacts", count=200, properties={"tier": f"Z{len(flags)}"})
+        sandbox.clock.advance(3600)
+        hubspot.sync("contacts", **flags)
+        assert colours(hubspot) == before
+    hubspot.forget()
+    entity = registry.entity("hubspot.contacts")
+    with hubspot.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE hubspot_contact SET lastmodifieddate = lastmodifieddate - interval '1 day' "
+            "WHERE NOT archived"
+        )
+        connection.commit()
+    settings = settings_for(hubspot.crm, entity)
+    assert verify(hubspot.warehouse, entity, hubspot.client, settings, repair=True).repaired > 200
+    assert colours(hubspot) == before
+
+
+def interrupted(hubspot: Syncs, sandbox: Sandbox, path: str, on: str) -> None:
+    """A sync of contacts that fails after its first pages."""
+    client: Any = hubspot.client
+    for http in client._opened:
+        http.sleep = lambda _: None
+    sandbox.faults.add(path, on=on, status=500)
+    with pytest.raises(TransientError):
+        hubspot.sync("contacts")
+    assert rows(hubspot.warehouse, "SELECT count(*) FROM hubspot_contact") != [(0,)]
+
+
+def test_a_first_sync_that_is_resumed_with_more_properties_has_them_everywhere(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide
+) -> None:
+    hide("city", "favourite_color")
+    interrupted(hubspot, sandbox, r"GET .*objects/contacts\?.*after=", "2-")
+    hide()
+    assert hubspot.sync("contacts").resumed
+    assert wrong(sandbox, hubspot) == []
+
+
+def test_a_delta_that_is_resumed_once_a_property_is_back_has_it_everywhere(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide
+) -> None:
+    hubspot.sync("contacts")
+    hide("city", "favourite_color")
+    sandbox.clock.advance(3600)
+    for name in ("city", "favourite_color"):
+        clear_and_edit(hubspot, sandbox, name)
+    sandbox.hubspot.bulk_touch("contacts", count=250, properties={"tier": "Z"})
+    sandbox.clock.advance(3600)
+    interrupted(hubspot, sandbox, "POST .*/contacts/search", "2-")
+    hide()
+    assert hubspot.sync("contacts").resumed
+    assert wrong(sandbox, hubspot) == []
+
+
+def test_what_was_read_and_hidden_before_a_first_sync_is_resumed_is_mended_once_it_is_back(
+    hubspot: Syncs, sandbox: Sandbox, hide: Hide
+) -> None:
+    """No complete sync remembers that some rows have it."""
+    interrupted(hubspot, sandbox, r"GET .*objects/contacts\?.*after=", "2-")
+    before = [row for row in colours(hubspot) if row[1]]
+    assert before
+    hide("city", "favourite_color")
+    hubspot.sync("contacts")
+    assert set(before) <= set(colours(hubspot))
+    for name in ("city", "favourite_color"):
+        clear_and_edit(hubspot, sandbox, name)
+    hubspot.sync("contacts")
+    hide()
+    sandbox.clock.advance(3600)
+    hubspot.sync("contacts")
+    assert wrong(sandbox, hubspot) == []
 
 
 def test_before_there_is_anything_to_remember_nothing_is_new(
@@ -356,6 +489,55 @@ def test_a_column_that_comes_back_in_genius_is_filled_by_the_next_delta(
     assert begun.counts.updated > 10
     assert differences(world, again.warehouse, "leads") == []
     assert again.sync("leads").counts.updated == 0
+
+
+def test_a_column_that_comes_back_in_genius_is_as_it_is_by_now(world: World, start: Start) -> None:
+    genius = start()
+    genius.sync("leads")
+    rename = "ALTER TABLE lead RENAME COLUMN {} TO {}"
+    execute(world, rename.format("city", "town"))
+    start().sync("leads")
+    # Without touching the rows' time.
+    cleared = "UPDATE lead SET town = NULL, updated_at = updated_at WHERE lead_id % 2 = 0"
+    execute(world, cleared, rename.format("town", "city"))
+    again = start()
+    begun = again.sync("leads")
+    assert begun.strategy.name == "incremental"
+    assert begun.counts.updated > 5
+    assert differences(world, again.warehouse, "leads") == []
+    assert again.sync("leads").counts.processed < begun.counts.processed, "once is enough"
+
+
+@pytest.mark.parametrize("first", ["initial_full", "incremental"])
+def test_a_genius_sync_that_is_resumed_once_a_column_is_back_has_it_everywhere(
+    world: World, start: Start, first: str
+) -> None:
+    if first == "incremental":
+        start().sync("leads")
+    execute(
+        world,
+        "ALTER TABLE lead RENAME COLUMN city TO town",
+        "UPDATE lead SET town = 'Elsewhere', updated_at = NOW() + INTERVAL 2 HOUR",
+    )
+    genius = start()
+    many = genius.client.database.rows
+    calls = itertools.count()
+
+    def some(statement: Any, *about: Any) -> Any:
+        found = many(statement, *about)
+        if "AS first_name" in str(statement) and next(calls) == 4:
+            raise TransientError("the connection is lost")
+        return found
+
+    genius.client.database.rows = some
+    with pytest.raises(TransientError):
+        genius.sync("leads", batch_size=5)
+    assert history(genius.warehouse)[-1]["records_processed"] > 0
+    execute(world, "ALTER TABLE lead RENAME COLUMN town TO city")
+    again = start()
+    resumed = again.sync("leads", batch_size=5)
+    assert (resumed.strategy.name, resumed.resumed) == (first, True)
+    assert differences(world, again.warehouse, "leads") == []
 
 
 def test_a_column_newly_declared_is_filled_by_the_next_delta(world: World, start: Start) -> None:

@@ -26,11 +26,13 @@ from crm_sync_assets.declarations.contract import Page, Read, Tombstone, Usage
 from crm_sync_assets.declarations.entity import Entity, Key, Record
 from crm_sync_assets.errors import Closed, TransientError, UsageError
 from crm_sync_assets.log import logger
-from crm_sync_assets.rows.outline import asked_for, keys_of, outline_of
+from crm_sync_assets.rows.outline import Told, asked_for, outline_of
 from crm_sync_assets.rows.processor import Processor
 
 log = logger(__name__)
 
+HIDDEN: Final = "hidden"
+"""In a cursor and a sync's memory: the columns whose properties the service did not have."""
 AT_ONCE: Final = 20
 """Records asked for by their keys in one condition."""
 
@@ -44,15 +46,37 @@ class ODataClient(RestClient):
     zone: Zone = UTC
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
-        """As any list's; columns whose properties the schema has not are hidden."""
+        """As any list's; columns whose properties the schema has not are hidden.
+
+        Where one is there again, a delta reads everything: no entry was touched. A sync that is
+        resumed begins anew where others are hidden than before.
+        """
         hidden = self._without_property(read.entity)
+        strategy, before = read.strategy, read.memory.get(HIDDEN)
+        is_delta = strategy.since is not None and strategy.until is None
+        back = sorted(set(before or ()) - set(hidden)) if is_delta else []
+        others = read.cursor is not None and read.cursor.get(HIDDEN, []) != hidden
+        if back or others:
+            log.warning(
+                "%s: reading everything, for the service has other properties than before%s",
+                read.entity,
+                f": {', '.join(back)} are there again" if back else "",
+            )
+            cursor = None if others else read.cursor
+            since = None if is_delta else strategy.since
+            read = replace(read, cursor=cursor, strategy=replace(strategy, since=since))
         for page in super().pages(read, usage):
-            yield replace(page, hidden_columns=hidden)
+            cursor, memory = (
+                {**page.cursor, HIDDEN: hidden},
+                {**(page.memory or {}), HIDDEN: hidden},
+            )
+            yield replace(page, cursor=cursor, memory=memory, hidden_columns=hidden)
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
         """These records as they are now, some at a time; what a whole feed has not is gone.
 
-        What a feed that was cut short has not is asked for again, without what it had.
+        What a feed that was cut short has not is asked for again, without what it had. Where a
+        record does not say which it is, what did not come stays: it may be any of them.
         Where a key is told as text and kept as something else, they are found in the list.
         """
         entity, source = read.entity, self._source(read.entity)
@@ -65,15 +89,18 @@ class ODataClient(RestClient):
         processor = Processor(outline_of(entity), validate=False)
         for start in range(0, len(keys), AT_ONCE):
             left = [*keys[start : start + AT_ONCE]]
+            has_nameless = False
             while left:
                 equal = (f"{known.name} eq {literal(key[0], known.kind)}" for key in left)
                 answer = session.get(source.path, {FILTER: " or ".join(equal)}, cost=source.cost)
                 body = answer.json
                 records = [one for each in body[ENTRIES] for one in made_of(source, each, None)]
-                found = set(keys_of(processor, processor.process(records)))
-                lacking = [key for key in left if key not in found]
+                told = Told.by(processor, records)
+                has_nameless |= told.has_nameless
+                lacking = [key for key in left if not told.has(key)]
                 if not body[NEXT]:
-                    yield Page(records, {}, [Tombstone(key) for key in lacking])
+                    gone = [] if has_nameless else [Tombstone(key) for key in lacking]
+                    yield Page(records, {}, gone, kept=lacking if has_nameless else ())
                     break
                 if len(lacking) == len(left):
                     raise TransientError(

@@ -13,9 +13,11 @@ from crm_sync_assets.clients.rest.source import Many, One, Rest
 from crm_sync_assets.clients.rest.values import at
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Key, Record
-from crm_sync_assets.errors import TransientError
-from crm_sync_assets.rows.outline import keys_of, outline_of
+from crm_sync_assets.log import logger
+from crm_sync_assets.rows.outline import Told, outline_of
 from crm_sync_assets.rows.processor import Processor
+
+log = logger(__name__)
 
 
 class ByKey:
@@ -43,8 +45,8 @@ class ByKey:
             groups = [keys[i : i + many.most] for i in range(0, len(keys), many.most)]
             calls = (partial(self._several, many, group) for group in groups)
             for group, page in zip(groups, in_order(calls), strict=True):
-                found = set(self._keys(page.records))
-                left += [key for key in group if key not in found]
+                told = self._told(page.records)
+                left += [key for key in group if not told.has(key)]
                 yield page
         yield from in_order(partial(self._alone, key) for key in left)
 
@@ -64,17 +66,21 @@ class ByKey:
                 hidden = hidden or record is HIDDEN
                 if record is None or record is HIDDEN:
                     continue
-                if self._is_gone(record):
-                    return Page([], {}, [Tombstone(key)])
                 made = self._made(record, member, key)
-                if made and not self._keys(made):
-                    raise TransientError(
-                        f"{self._session.subject}: asked for {'/'.join(key)}, the source answered "
-                        "with a record that does not say which it is: that proves nothing"
-                    )
-                mine = [one for one in made if self._keys([one]) == [key]]
+                told = self._told(made)
+                if self._is_gone(record) and not told.has_nameless:
+                    return Page([], {}, [Tombstone(key)])
+                mine = [one for one in made if self._told([one]).has(key)]
                 if mine:
                     return Page(mine, {})
+                if told.has_nameless:
+                    log.warning(
+                        "%s: asked for %s, the source answered with a record that does not say "
+                        "which it is: that proves nothing, and its row stays",
+                        self._session.subject,
+                        "/".join(key),
+                    )
+                    return Page(made, {}, kept=[key])
         if hidden or (self._lost and not self._names_its_member(key)):
             return Page([], {}, kept=[key])
         return Page([], {}, [Tombstone(key)])
@@ -102,8 +108,8 @@ class ByKey:
         says_so = self._one.gone or self._source.gone
         return says_so is not None and says_so(record)
 
-    def _keys(self, records: Sequence[Record]) -> list[Key]:
-        return keys_of(self._processor, self._processor.process(records))
+    def _told(self, records: Sequence[Record]) -> Told:
+        return Told.by(self._processor, records)
 
     def _key_names(self) -> list[str]:
         return [column.name for column in self._read.entity.key]

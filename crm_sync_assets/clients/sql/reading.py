@@ -5,7 +5,8 @@
 - `undated`: rows whose modified column is NULL or a zero date. Nobody knows when they changed, so
   all of them are read every time.
 - `gained`: rows with a value in a column that Genius, or the declaration, did not have at the last
-  sync. It may have been filled without changing the rows' time.
+  sync. It may have been filled without changing the rows' time. All rows where it had the column
+  before: what is stored of it may be none by now.
 - `deleted`: keys on both sides are compared, bucket by bucket. What is stored and no longer in
   Genius is gone; what is in Genius and not stored came late (its transaction was committed after
   its time had been read) and is read now.
@@ -26,10 +27,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crm_sync_assets.clients import gaining
 from crm_sync_assets.clients.sql.comparing import Comparison
 from crm_sync_assets.clients.sql.selection import MOST_EMPTY, Selection
 from crm_sync_assets.declarations.contract import Page, Read, Usage
 from crm_sync_assets.errors import FatalError
+from crm_sync_assets.log import logger
+
+log = logger(__name__)
+
+SHAPE = "shape"
+"""In a cursor: of the columns that the rows before it were read with."""
 
 
 class TableReading:
@@ -40,15 +48,24 @@ class TableReading:
         self._selection = selection
         self._usage = usage
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
+        self._names = list(selection.columns())
 
     def pages(self) -> Iterator[Page]:
         """Pages of records, each a row by column name, and at last what is gone."""
-        memory = {"columns": list(self._selection.columns())}
+        shape = gaining.shape_of(self._names)
+        anew = self._read.cursor is not None and self._read.cursor.get(SHAPE) != shape
+        if anew:
+            log.info("%s: the table has other columns than before: anew", self._read.entity)
+            self._read = replace(self._read, cursor=None)
+        memory = gaining.memory(self._read, self._names, without=(), unsure=anew)
+        hidden = self._selection.hidden_columns
         page: Page | None = None
         for page in self._phase_by_phase():
-            yield replace(page, hidden_columns=self._selection.hidden_columns, memory=memory)
+            cursor = {**page.cursor, SHAPE: shape}
+            yield replace(page, cursor=cursor, hidden_columns=hidden, memory=memory)
         if page is None:
-            yield Page([], self._read.cursor or {"phase": self._phases()[0]}, memory=memory)
+            cursor = {"phase": self._phases()[0], **(self._read.cursor or {}), SHAPE: shape}
+            yield Page([], cursor, memory=memory)
 
     def _phase_by_phase(self) -> Iterator[Page]:
         phases = self._phases()
@@ -80,13 +97,13 @@ class TableReading:
             return self._selection.changed(strategy.since, strategy.until)
         if phase == "undated":
             return self._selection.undated()
-        return sa.or_(*(c.is_not(None) for c in self._gained())) if phase == "gained" else None
+        if phase != "gained" or gaining.returned(self._read, self._names):
+            return None
+        columns = self._selection.columns()
+        return sa.or_(*(columns[name].is_not(None) for name in self._gained()))
 
-    def _gained(self) -> list[sa.ColumnElement[Any]]:
-        known = self._read.memory.get("columns")
-        if not known:
-            return []
-        return [c for name, c in self._selection.columns().items() if name not in known]
+    def _gained(self) -> list[str]:
+        return gaining.gained(self._read, self._names)
 
     def _chunks(self, phase: str, after: list[Any] | None) -> Iterator[Page]:
         condition = self._condition(phase)

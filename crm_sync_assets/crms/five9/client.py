@@ -40,12 +40,20 @@ class Five9(Domain):
         return self.pages(replace(read, strategy=everything, cursor=None), usage)
 
     def by_key(self, read: Read, keys: Sequence[Key], usage: Usage) -> Iterator[Page]:
-        """These contacts as they are now; tombstones for those that are gone."""
+        """These contacts as they are now; tombstones for those that are gone.
+
+        Where only others come, or one that does not say who it is, the row stays: that proves
+        nothing.
+        """
         asking = self.asking(read.entity.name, usage)
         reader = Reader(read.entity, asking.fields(), self.zone)
         for key in keys:
-            rows = asking.rows([{"field": ID, "value": key[0]}])
-            found = [row for row in rows if row[ID] == key[0]]
+            rows = asking.rows([{"field": ID, "value": key[0]}], named=False)
+            found = [row for row in rows if row.get(ID) == key[0]]
+            if rows and not found:
+                log.warning("%s: asked for %s, Five9 sent others: it stays", read.entity, key[0])
+                yield replace(reader.page([r for r in rows if not r.get(ID)], {}), kept=[key])
+                continue
             yield reader.page(found, {}, gone=() if found else [key])
 
     def overlooked(self, read: Read, usage: Usage) -> Iterator[Page]:

@@ -121,15 +121,18 @@ class Asking:
         )
         return self.calls(operation, **given)
 
-    def rows(self, criteria: Sequence[dict[str, str]]) -> list[Row]:
-        """The contacts that meet all of these; as many as one answer has are not all of them."""
+    def rows(self, criteria: Sequence[dict[str, str]], *, named: bool = True) -> list[Row]:
+        """The contacts that meet all of these; as many as one answer has are not all of them.
+
+        Raises Refused for one that does not say who it is, unless they need not be `named`.
+        """
         lookup = {"contactIdField": ID, "criteria": list(criteria)}
         answer = self.ask("getContactRecords", lookupCriteria=lookup)
         if answer is None:
             return []
         fields = answer["fields"] or []
         found = (one["values"]["data"] if one["values"] else [] for one in answer["records"] or ())
-        return [zipped(fields, values, self.subject) for values in found]
+        return [zipped(fields, values, self.subject, named=named) for values in found]
 
     def fields(self) -> Fields:
         """What the domain says of its contact fields, for ten minutes."""

@@ -11,12 +11,12 @@ from typing import Any, Final
 from crm_sync_assets.clients.zones import Zone
 from crm_sync_assets.crms.five9.sources import CHANGED, ID
 from crm_sync_assets.declarations.contract import Cursor, Page, Tombstone
-from crm_sync_assets.declarations.entity import Entity, Key, Record
+from crm_sync_assets.declarations.entity import UNREAD, Entity, Key, Record
 from crm_sync_assets.errors import Refused
 
 MODIFIED, CREATED, LIST = "LastModifiedDateTime", "CreatedDateTime", "LastList"
 """What a field may be mapped to."""
-UNREAD: Final = "(written in no known way)"
+NO_KNOWN_WAY: Final = "(written in no known way)"
 """With this behind it no parser reads a date or a moment, which it would take for one in UTC."""
 Row = dict[str, str | None]
 """A contact as Five9 has it: {field: text}."""
@@ -64,10 +64,12 @@ class Fields:
         return cls(frozenset(str(one["name"]) for one in answer), mapped, printed)
 
 
-def zipped(fields: Sequence[str], values: Sequence[str | None], subject: str) -> Row:
+def zipped(
+    fields: Sequence[str], values: Sequence[str | None], subject: str, *, named: bool = True
+) -> Row:
     """A contact's values by their fields: they are told apart by their places alone.
 
-    Raises Refused where the places do not fit, or nothing says who it is.
+    Raises Refused where the places do not fit, or nothing says who it is and it must be `named`.
     """
     if len(fields) != len(values):
         raise Refused(
@@ -77,9 +79,13 @@ def zipped(fields: Sequence[str], values: Sequence[str | None], subject: str) ->
     row = dict(zip(fields, values, strict=True))
     if len(row) != len(fields):
         raise Refused(f"{subject}: an answer names a field twice; nothing of it is believed")
-    if not row.get(ID):
+    if named and not row.get(ID):
         raise Refused(f"{subject}: a contact came without its {ID}, by which it is known")
     return row
+
+
+class Undated(Refused):
+    """A contact says when it changed, and nobody can read it."""
 
 
 class Reader:
@@ -113,32 +119,35 @@ class Reader:
         return Page(records, cursor, tombstones, hidden_columns=hidden, asked=sorted(known))
 
     def record(self, row: Row) -> Record:
-        """The record of a contact; what cannot be read is noted with its column. Raises as
-        `changed`.
+        """The record of a contact; what cannot be read is noted with its column. One whose last
+        change cannot be is to be set aside: nobody knows what it is newer than.
         """
         found: Record = dict(row)
         for name, sql in self._times.items():
             if value := (row.get(name) or "").strip():
                 wall = self._wall(name, value)
                 if wall is None:
-                    found[name] = f"{value} {UNREAD}"
+                    found[name] = f"{value} {NO_KNOWN_WAY}"
                 else:
                     found[name] = (wall.date() if sql == "date" else self._utc(wall)).isoformat()
-        changed = self.changed(row)
+        try:
+            changed = self.changed(row)
+        except Undated as error:
+            return {**found, UNREAD: str(error)}
         found[CHANGED] = changed.isoformat() if changed else None
         return found
 
     def changed(self, row: Row) -> datetime | None:
         """When a contact changed last; None where it does not say.
 
-        Raises Refused for a moment that nobody can read: it decides what is new.
+        Raises Undated for a moment that nobody can read: it decides what is new.
         """
         value = (row.get(self._modified) or "").strip() if self._modified else ""
         if not self._modified or not value:
             return None
         wall = self._wall(self._modified, value)
         if wall is None:
-            raise Refused(
+            raise Undated(
                 f"five9: '{self._modified}', which the domain maps to {MODIFIED}, is written in "
                 f"contact {row[ID]} neither as the field's DateFormat and TimeFormat say nor like "
                 "2024-04-12 13:12:44.767. Nobody knows what changed; correct the format in Five9"

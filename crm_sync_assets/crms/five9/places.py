@@ -22,6 +22,8 @@ class Place:
     `blind` that contacts without a number could not be asked for.
     Of a report `windows` are left, and `job` is what runs for the first of them, of which `row`
     lines were read. `tried` is a contact that must be in the windows before the last one.
+    `undated` are contacts that were set aside, as when they changed cannot be read: the next delta
+    asks for them by their ids. `owed` are those of the sync before that are still to be asked for.
     """
 
     by: By
@@ -36,6 +38,8 @@ class Place:
     job: str | None = None
     row: int = 0
     tried: str | None = None
+    undated: list[str] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
 
     def cursor(self) -> Cursor:
         return {

@@ -4,6 +4,10 @@
 - what changed: by a report, where one is named, else by the day of the last change, where % works
   there and the domain keeps that moment; else it is everything.
 
+A contact that says in no known way when it changed is set aside, and no delta by that moment would
+meet it again: each asks for it by its id. Where there are many, it is the format that is wrong, and
+the sync fails.
+
 What can be trusted is tried out on a contact that is stored, before anything is concluded from an
 answer that has nobody.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -20,13 +25,14 @@ from crm_sync_assets.crms.five9 import axes, days
 from crm_sync_assets.crms.five9.axes import Part, Question
 from crm_sync_assets.crms.five9.dialect import Unfit
 from crm_sync_assets.crms.five9.domain import Asking
-from crm_sync_assets.crms.five9.fields import LIST, MODIFIED, Reader, Row
+from crm_sync_assets.crms.five9.fields import LIST, MODIFIED, Reader, Row, Undated
 from crm_sync_assets.crms.five9.places import Place
 from crm_sync_assets.crms.five9.report import NotReported, Report
 from crm_sync_assets.crms.five9.sources import ID
 from crm_sync_assets.crms.five9.ways import Ways
 from crm_sync_assets.declarations.contract import Page, Read
-from crm_sync_assets.errors import UsageError
+from crm_sync_assets.declarations.entity import UNREAD
+from crm_sync_assets.errors import Refused, UsageError
 from crm_sync_assets.log import logger
 from crm_sync_assets.nearest import meant
 
@@ -36,6 +42,10 @@ TRIED: Final = 10
 """Stored contacts on which a wildcard is tried, if the first ones are gone."""
 AROUND: Final = timedelta(days=1)
 """Before and after the change of a contact on which a report is tried: the zone may be wrong."""
+MOST_UNDATED: Final = 50
+"""Contacts that are set aside for the moment of their change: each costs a request per delta."""
+UNDATED: Final = "undated"
+"""In a sync's memory: the contacts that it set aside for that."""
 PUT_BACK: Final = timedelta(hours=1)
 """An hour that the clock shows twice is read as the first of the two."""
 
@@ -62,6 +72,7 @@ class Reading:
         """Pages of records; the last one's cursor has nothing left."""
         self._check_list()
         place = Place.of(self._read.cursor) if self._read.cursor else self._begun()
+        yield from self._owed(place)
         if place.by == "report":
             report = Report(self._asking, self._read.entity, self._fields)
             try:
@@ -73,6 +84,21 @@ class Reading:
         yield from self._swept(place)
 
     def _begun(self) -> Place:
+        place = self._beginning()
+        strategy = self._read.strategy
+        is_delta = strategy.since is not None and strategy.until is None
+        if is_delta and not self._list and not self._most_of_list:
+            place.owed = [str(key) for key in self._read.memory.get(UNDATED) or ()]
+        return place
+
+    def _owed(self, place: Place) -> Iterator[Page]:
+        """What the sync before has set aside, whenever it changed: it may be readable by now."""
+        while place.owed:
+            key = place.owed.pop()
+            rows = self._asking.rows([{"field": ID, "value": key}])
+            yield self._page([row for row in rows if row[ID] == key], place)
+
+    def _beginning(self) -> Place:
         since, until = self._read.strategy.since, self._read.strategy.until
         if since is None or self._list:
             return self._everything()
@@ -107,7 +133,10 @@ class Reading:
         """A contact that is known and still there, and when it changed last."""
         for key in self._read.known.keys(self._read.entity.table, column=ID, limit=TRIED):
             rows = self._asking.rows([{"field": ID, "value": key}])
-            at = next((self._reader.changed(row) for row in rows if row[ID] == key), None)
+            try:
+                at = next((self._reader.changed(row) for row in rows if row[ID] == key), None)
+            except Undated:
+                continue
             if at is not None:
                 return key, at
         return None
@@ -156,16 +185,32 @@ class Reading:
 
     def page(self, rows: list[Row], place: Place) -> Page:
         """The records of contacts that are wanted; the place is behind them."""
-        kept = [row for row in rows if self._is_wanted(row)]
-        return self._reader.page(kept, place.cursor())
+        return self._page([row for row in rows if self._is_wanted(row)], place)
+
+    def _page(self, rows: list[Row], place: Place) -> Page:
+        page = self._reader.page(rows, {})
+        undated = [str(one[ID]) for one in page.records if UNREAD in one]
+        place.undated = list(dict.fromkeys([*place.undated, *undated]))
+        if len(place.undated) > MOST_UNDATED:
+            raise Refused(
+                f"{self._subject}: more than {MOST_UNDATED} contacts say in no known way when they "
+                f"changed. {next(one[UNREAD] for one in page.records if UNREAD in one)}"
+            )
+        return replace(page, cursor=place.cursor(), memory={UNDATED: place.undated})
 
     def _is_wanted(self, row: Row) -> bool:
-        """Whether it falls into the window and into the lists that were asked for."""
-        since, until = self._read.strategy.since, self._read.strategy.until
-        if since is not None or until is not None:
+        """Whether it falls into the window and into the lists that were asked for.
+
+        One that does not say in a known way when it changed may fall into any window.
+        """
+        try:
             at = self._reader.changed(row)
-            early = since is not None and at is not None and at < since - PUT_BACK
-            if early or (until is not None and at is not None and at >= until):
+        except Undated:
+            at = None
+        since, until = self._read.strategy.since, self._read.strategy.until
+        if at is not None:
+            early = since is not None and at < since - PUT_BACK
+            if early or (until is not None and at >= until):
                 return False
         if not self._list and not self._most_of_list:
             return True

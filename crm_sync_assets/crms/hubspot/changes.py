@@ -4,7 +4,8 @@
 - `restored`: rows the warehouse holds as deleted that are live again: restoring need not touch the
   modified date;
 - `gained`: records with a value in a property that could not be read, or was kept elsewhere, until
-  now: that does not touch the modified date either.
+  now: that does not touch the modified date either. All records for a property that comes back, of
+  which rows hold values that are none by now, and for one that nobody can search by.
 
 A search is paged by id, never by its own offset: that ends at 10,000 results, and a record edited
 between two pages would move the rest. It has no upper bound in a delta, so that a record edited
@@ -23,8 +24,7 @@ from crm_sync_assets.crms.hubspot.answers import epoch_ms
 from crm_sync_assets.crms.hubspot.objecttype import ObjectType
 from crm_sync_assets.crms.hubspot.records import Records, at_once, hundreds
 from crm_sync_assets.crms.hubspot.searching import Place, Unsearchable
-from crm_sync_assets.declarations.contract import Page, Read
-from crm_sync_assets.declarations.entity import Record
+from crm_sync_assets.declarations.contract import Cursor, Page, Read
 from crm_sync_assets.errors import FatalError
 from crm_sync_assets.log import logger
 
@@ -33,6 +33,7 @@ log = logger(__name__)
 # A record can be restored for 90 days.
 RECYCLE_BIN = timedelta(days=91)
 KNOWN_AT_ONCE = 1_000
+ALL = "all"
 
 
 class Changes:
@@ -70,25 +71,52 @@ class Changes:
         for pages in in_order(calls, at_once(self._read)):
             yield from (page for page in pages if page.records)
 
-    def gained(self, gained: Sequence[str], after: str | None) -> Iterator[Page]:
-        """Records with a value in one of these properties, a few properties at a time.
+    def gained(self, gained: Sequence[str], after: str | None, *, back: bool) -> Iterator[Page]:
+        """Records with a value in one of these properties, a few properties at a time; all where
+        one comes `back`.
 
-        A cursor is how many properties are done and the place in the search for the next ones.
+        A cursor is how many properties are done, or that all records are read, and the place in
+        the search.
         """
-        done, _, place = (after or "0").partition(":")
-        if gained and after is None:
+        if not gained:
+            return
+        done, _, place = (after or (f"{ALL}:" if back else "0:")).partition(":")
+        if after is None:
             log.info(
-                "%s: reading every record with a value in %s, new since the last sync",
+                "%s: reading every record%s %s, new since the last sync",
                 self._subject,
+                " for" if back else " with a value in",
                 ", ".join(gained),
             )
-        for start in range(int(done), len(gained), gaining.PER_SEARCH):
+        if done != ALL:
+            try:
+                yield from self._filling(gained, int(done), place)
+                return
+            except Unsearchable as error:
+                log.warning(
+                    "%s: HubSpot cannot search by all of %s (%s): reading every record",
+                    self._subject,
+                    ", ".join(gained),
+                    error,
+                )
+                place = ""
+        # By id, as all searches: nothing is missed, whatever changes meanwhile.
+        search = self._objects.search([[]], self._names, size=self._size)
+        for found in search.pages(Place.of(place)):
+            yield Page(found.records, self._filled(gained, ALL, found.place))
+
+    def _filling(self, gained: Sequence[str], done: int, place: str) -> Iterator[Page]:
+        """Records with a value in one of these properties, from those on of which none is done."""
+        for start in range(done, len(gained), gaining.PER_SEARCH):
             names = gained[start : start + gaining.PER_SEARCH]
-            for records, here in self._having(names, Place.of(place)):
-                mark = f"{start}:{here.as_text()}"
-                cursor = {"phase": "gained", "after": mark, "gained": [*gained]}
-                yield Page(records, cursor)
+            groups = [[{"propertyName": name, "operator": "HAS_PROPERTY"}] for name in names]
+            search = self._objects.search(groups, self._names, size=self._size, may_be_refused=True)
+            for found in search.pages(Place.of(place)):
+                yield Page(found.records, self._filled(gained, str(start), found.place))
             place = ""
+
+    def _filled(self, gained: Sequence[str], done: str, place: Place) -> Cursor:
+        return {"phase": "gained", "after": f"{done}:{place.as_text()}", "gained": [*gained]}
 
     def _check_modified(self) -> None:
         """A filter by a field that is no date finds nothing and says nothing."""
@@ -125,23 +153,3 @@ class Changes:
             )
             for some, found in self._records.found(ids, archived=False)
         ]
-
-    def _having(self, names: Sequence[str], place: Place) -> Iterator[tuple[list[Record], Place]]:
-        """Records by id, after a place, that have a value in one of these properties."""
-        groups = [[{"propertyName": name, "operator": "HAS_PROPERTY"}] for name in names]
-        search = self._objects.search(groups, self._names, size=self._size, may_be_refused=True)
-        try:
-            for found in search.pages(place):
-                yield found.records, found.place
-        except Unsearchable as error:
-            if len(names) > 1:
-                for name in names:
-                    yield from self._having([name], place)
-                return
-            log.warning(
-                "%s: HubSpot cannot search by %s, which is new since the last sync (%s); "
-                "stored rows get its values with a full sync",
-                self._subject,
-                names[0],
-                error,
-            )

@@ -34,6 +34,9 @@ log = logger(__name__)
 
 DEFAULT_PAGE = 100
 
+SHAPE = "shape"
+"""In a cursor: of the properties that the records before it were read with."""
+
 
 class ObjectReading:
     """One reading of one object type.
@@ -65,17 +68,35 @@ class ObjectReading:
     def pages(self) -> Iterator[Page]:
         """The records of every phase, from the cursor on."""
         names = self._objects.names()
+        shape = gaining.shape_of(names)
+        anew = self._read.cursor is not None and self._read.cursor.get(SHAPE) != shape
+        if anew:
+            log.info("%s: other properties are shown than before: anew", self._subject)
+            self._read = replace(self._read, cursor=None)
         hidden = hidden_columns(self._objects, self._read.entity, names)
         gained = gaining.gained(self._read, names) if "gained" in self._phases else []
+        # Records that are read for one that comes back bring all others, too.
+        back = bool(gaining.returned(self._read, gained))
+        most = None if back else gaining.MOST_AT_ONCE
         # A reading that is resumed while it fills some properties goes on with those.
-        chosen = (self._read.cursor or {}).get("gained", gained[: gaining.MOST_AT_ONCE])
+        chosen = (self._read.cursor or {}).get("gained", gained[:most])
         later = set(gained) - set(chosen)
-        memory = gaining.memory(self._read, names, without=later)
+        memory = gaining.memory(self._read, names, without=later, unsure=anew)
+        asked = names if memory.get("lost") else None
         labels = self._objects.labels(of_columns(self._read.entity))
-        for page in self._phase_by_phase(names, chosen):
-            yield replace(page, hidden_columns=hidden, memory=memory, labels=labels)
+        for page in self._phase_by_phase(names, chosen, back=back):
+            yield replace(
+                page,
+                cursor={**page.cursor, SHAPE: shape},
+                hidden_columns=hidden,
+                asked=asked,
+                memory=memory,
+                labels=labels,
+            )
 
-    def _phase_by_phase(self, names: Sequence[str], gained: Sequence[str]) -> Iterator[Page]:
+    def _phase_by_phase(
+        self, names: Sequence[str], gained: Sequence[str], *, back: bool
+    ) -> Iterator[Page]:
         phases = self._phases
         listing = self._listing(names, self._tally())
         changes = Changes(self._objects, self._read, names, size=self._search_size)
@@ -96,7 +117,7 @@ class ObjectReading:
             elif phase == "restored":
                 yield from changes.restored(listing.archived_ids, after)
             elif phase == "gained":
-                yield from changes.gained(gained, after)
+                yield from changes.gained(gained, after, back=back)
             else:
                 yield from listing.pages(phase, after, following)
 
@@ -125,7 +146,7 @@ class ObjectReading:
         names = self._objects.names()
         hidden = hidden_columns(self._objects, self._read.entity, names)
         for page in Records(self._objects, names).pages(ids, at_once(self._read)):
-            yield replace(page, hidden_columns=hidden)
+            yield replace(page, hidden_columns=hidden, asked=names)
 
     def overlooked(self) -> Iterator[Page]:
         """Nothing, when the search counts as many records as the list had; else the id of each

@@ -27,7 +27,7 @@ from crm_sync_assets.crms.hubspot.objecttype import ObjectType
 from crm_sync_assets.crms.hubspot.portions import Portions, unread
 from crm_sync_assets.declarations.contract import Page, Read, Tombstone
 from crm_sync_assets.declarations.entity import Record
-from crm_sync_assets.errors import FatalError
+from crm_sync_assets.errors import FatalError, TransientError
 from crm_sync_assets.log import logger
 
 log = logger(__name__)
@@ -171,7 +171,10 @@ def read_batch(
 
 
 def read_one(hub: Account, session: Session, kind: str, record_id: str) -> Record | None:
-    """The record that answers to this id, which may have another id; None for a 404."""
+    """The record that answers to this id, which may have another id; None for a 404.
+
+    Raises TransientError for one that does not say which it is: that proves nothing.
+    """
     answer = session.get(
         hub.paths.object(kind, record_id),
         accept=(200, 404),
@@ -184,5 +187,10 @@ def read_one(hub: Account, session: Session, kind: str, record_id: str) -> Recor
     if answer.status == 404:
         return None
     record: Record = answer.json
+    if not identified([record]):
+        raise TransientError(
+            f"{session.subject}: {answer.request} answered with a record that does not say which "
+            f"it is; what is stored of {record_id} stays. Try again later."
+        )
     record["id"] = str(record["id"])
     return record

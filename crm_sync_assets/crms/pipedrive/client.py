@@ -33,7 +33,8 @@ class Pipedrive(RestClient):
         super().__init__("pipedrive", [api(environment)], environment, settings, **options)
 
     def pages(self, read: Read, usage: Usage) -> Iterator[Page]:
-        """As any list's; where a name or a label has changed since, a delta reads everything.
+        """As any list's; where a field came or went since, or a name or a label has changed, a
+        delta reads everything.
 
         What is stored would keep the old one, for no record was touched.
         """
@@ -50,8 +51,9 @@ class Pipedrive(RestClient):
             renamed = before is not None and definitions.differ_from(before)
             if is_delta and (renamed or read.memory.get("closed")):
                 log.warning(
-                    "%s: a custom field or an option is called otherwise than at the last sync, or "
-                    "was closed to us then: reading everything, so that no row keeps an old name",
+                    "%s: a custom field came or went since the last sync, or it or an option is "
+                    "called otherwise, or was closed to us then: reading everything, so that no "
+                    "row lacks a value or keeps an old name",
                     read.entity,
                 )
                 read = replace(read, strategy=replace(strategy, since=None))

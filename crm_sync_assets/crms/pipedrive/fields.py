@@ -99,10 +99,12 @@ class Definitions:
         return hashlib.sha256(json.dumps(self.remembered()).encode()).hexdigest()[:16]
 
     def differ_from(self, before: Mapping[str, Sequence[Any]]) -> bool:
-        """Whether what was known before is called otherwise now; a new option or field is not."""
-        return any(
-            code not in self._fields or self._mark(code, known[0]) != list(known)
-            for code, known in before.items()
+        """Whether a field came, went, or is called otherwise than before; a new option is not.
+
+        A field that is not remembered may be shown or restored just now: no record is touched.
+        """
+        return self._fields.keys() != before.keys() or any(
+            self._mark(code, known[0]) != list(known) for code, known in before.items()
         )
 
     def _mark(self, code: str, newest: int | None) -> list[Any]:

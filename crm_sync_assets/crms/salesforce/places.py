@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -59,8 +58,3 @@ class Place:
         place = cls(**cursor)
         job = cursor.get("job")
         return replace(place, job=Job(**job)) if job else place
-
-
-def shape_of(names: Sequence[str]) -> str:
-    """A few characters that are others where other fields are read."""
-    return hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:12]

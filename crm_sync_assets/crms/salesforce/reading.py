@@ -25,7 +25,7 @@ from crm_sync_assets.crms.salesforce.dialect import TooMuch
 from crm_sync_assets.crms.salesforce.keys import in_order
 from crm_sync_assets.crms.salesforce.order import Order
 from crm_sync_assets.crms.salesforce.org import Asking, Org
-from crm_sync_assets.crms.salesforce.places import Job, Place, shape_of
+from crm_sync_assets.crms.salesforce.places import Job, Place
 from crm_sync_assets.crms.salesforce.removed import removed
 from crm_sync_assets.crms.salesforce.seeing import (
     MEMORY,
@@ -59,7 +59,7 @@ class Reading:
         self._org, self._read, self._asking, self._shown = org, read, asking, shown
         self._subject = read.entity.name
         self._names = shown.names
-        self._shape = shape_of(self._names)
+        self._shape = gaining.shape_of(self._names)
         self._modified = read.entity.source.modified
         self._order = Order(self._subject, self._modified)
         self._size = min(read.page_size, read.limit or read.page_size)

@@ -9,7 +9,7 @@ import pytest
 
 from crm_sync_assets.clients.rest.paging import Whole
 from crm_sync_assets.clients.rest.source import Each, Many, One, Rest
-from crm_sync_assets.errors import TransientError
+from crm_sync_assets.declarations.entity import UNREAD
 from crm_sync_assets_tests.clients.rest.scripted_api import (
     BY_ACCOUNT,
     PAGED,
@@ -114,14 +114,38 @@ def test_a_key_may_name_its_member(run: MakeRun) -> None:
     assert [path for path, _ in reading.api.asked] == ["/b/all/1"]
 
 
-def test_a_record_that_does_not_say_which_it_is_proves_nothing(run: MakeRun) -> None:
+NAMELESS = {"name": "x"}
+GONE_NAMELESS = {"name": "x", "is_deleted": True}
+SET_ASIDE = {"id": 5, UNREAD: "it is too large"}
+
+
+def _all_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = record.get("all", [record])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (NAMELESS, [("5",)]),
+        (GONE_NAMELESS, [("5",)]),
+        ({"all": [{"id": 6}, NAMELESS]}, [("5",)]),
+        (SET_ASIDE, []),
+    ],
+    ids=["nameless", "gone and nameless", "another and a nameless one", "set aside"],
+)
+def test_what_cannot_be_read_is_handed_on_and_proves_nobody_gone(
+    run: MakeRun, told: dict[str, Any], kept: list[tuple[str]]
+) -> None:
     class Lying(Api):
         def _one(self, path: str) -> Any:
-            return answer_of({"data": {"name": "x"}})
+            return answer_of({"data": told})
 
-    source = Rest("/open", records="data", one=One("/open/{id}", record="data"))
-    with pytest.raises(TransientError, match=r"asked for 5.*proves nothing"):
-        run(Lying(open=[]), source).by_key("5")
+    source = replace(KEYED, explode=_all_of)
+    pages = run(Lying(all=[]), source).by_key("5")
+    assert [t for page in pages for t in page.tombstones] == []
+    assert [key for page in pages for key in page.kept] == kept
+    assert [one for page in pages for one in page.records] == _all_of(told)
 
 
 def test_a_record_of_a_member_that_is_not_shown_may_be_there(run: MakeRun) -> None:

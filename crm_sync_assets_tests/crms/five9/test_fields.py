@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from crm_sync_assets.clients.zones import Zone
-from crm_sync_assets.crms.five9.fields import UNREAD, Fields, Reader
+from crm_sync_assets.crms.five9.fields import NO_KNOWN_WAY, Fields, Reader
 from crm_sync_assets.errors import Refused, UsageError
 from crm_sync_assets_tests.crms.five9.conftest import CONTACTS, Bench
 
@@ -49,7 +49,7 @@ def test_moments_are_of_the_domains_zone_and_dates_as_their_format_prints_them()
     }.items():
         column = columns[name]
         assert column.parse(record[column.path("")]) == wanted, name
-    assert record["sys_created_date"] == f"as it is {UNREAD}"
+    assert record["sys_created_date"] == f"as it is {NO_KNOWN_WAY}"
 
 
 def _said(**formats: str) -> Fields:

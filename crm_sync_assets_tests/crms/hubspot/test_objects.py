@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,6 +54,20 @@ def test_a_full_read_has_the_live_records_and_then_the_archived(
     assert last["archived"] is True
     assert last["archivedAt"]
     assert records[0]["archived"] is False
+
+
+def test_a_record_that_does_not_say_which_it_is_proves_nobody_gone(
+    sandbox: Sandbox, reader: MakeReader
+) -> None:
+    read, one = reader(), sandbox.hubspot.ids("contacts")[0]
+
+    def nameless(body: bytes) -> bytes:
+        return re.sub(rb'"id": ?"' + one.encode() + rb'"', b'"id":null', body)
+
+    sandbox.faults.add(r"batch/read|objects/contacts/\d", on="all", rewrite=nameless)
+    asked = Read(registry.entity("hubspot.contacts"), FULL, 100, read.stored)
+    with pytest.raises(TransientError, match=f"what is stored of {one} stays"):
+        list(read.client.by_key(asked, [(one,)], read.usage))
 
 
 def test_pages_say_what_the_account_calls_its_properties(reader: MakeReader) -> None:

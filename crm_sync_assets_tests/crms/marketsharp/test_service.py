@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -159,6 +160,37 @@ def test_a_column_whose_property_is_gone_keeps_what_it_had(
     assert told.counts.updated == len(before)
     assert {key: row["first_name"] for key, row in bench.rows("contacts").items()} == before
     assert "no property for first_name" in caplog.text
+    # What changed meanwhile is so once it is there again, and is read once.
+    one, *_ = before
+    bench.world.edit("Contacts", one, {"firstName": None})
+    bench.pass_time(3 * DAY)
+    bench.sync("contacts")
+    bench.pass_time(3 * DAY)
+    bench.sandbox.faults.clear()
+    told = bench.sync("contacts")
+    assert (told.strategy.name, bench.rows("contacts")[one]["first_name"]) == ("incremental", None)
+    assert bench.wrong("contacts") == []
+    bench.pass_time(3 * DAY)
+    assert bench.sync("contacts").counts.processed == 0
+
+
+def test_a_sync_that_is_resumed_once_a_property_is_back_has_it_everywhere(bench: Bench) -> None:
+    bench.configure(page_size=9, load_rows=9, prefetch_pages=1)
+    bench.sandbox.faults.add("/Contacts", "3-", status=500)
+    for where, told, lie in (
+        ("metadata", b'"firstName"', b'"givenName"'),
+        ("/Contacts", b"d:firstName", b"d:givenName"),
+    ):
+        bench.sandbox.faults.add(
+            where, "all", rewrite=lambda body, told=told, lie=lie: body.replace(told, lie)
+        )
+    with pytest.raises(TransientError):
+        bench.sync("contacts", batch_size=9)
+    assert bench.rows("contacts")
+    bench.sandbox.faults.clear()
+    bench.connect()
+    assert bench.sync("contacts", batch_size=9).resumed
+    assert bench.wrong("contacts") == []
 
 
 def test_what_is_asked_for_is_spelled_as_the_schema_spells_it(bench: Bench) -> None:
@@ -341,6 +373,23 @@ def test_a_feed_without_a_record_and_more_to_come_proves_nobody_gone(bench: Benc
     bench.sandbox.faults.add("/Contacts.*filter", "all", lie="empty")
     with pytest.raises(TransientError, match="more to come"):
         bench.by_key(bench.entity("contacts"), *bench.world.ids("Contacts")[:19])
+
+
+@pytest.mark.parametrize("cap", [1_000, 9])
+def test_an_entry_without_its_key_proves_nobody_gone(bench: Bench, cap: int) -> None:
+    bench.sandbox.knobs.marketsharp_page_cap = cap
+    keys = bench.world.ids("Contacts")[:12]
+    lost = keys[3]
+
+    def nameless(body: bytes) -> bytes:
+        return re.sub(rb"<d:id[^>]*>" + lost.encode() + rb"</d:id>", b"", body)
+
+    bench.sandbox.faults.add("/Contacts.*filter", 1, rewrite=nameless)
+    bench.sandbox.faults.add("/Contacts.*filter", "2-", lie="empty")
+    missing = "ca367725-5a17-4d9b-9a1e-000000000000"
+    pages = bench.by_key(bench.entity("contacts"), *keys, missing)
+    assert [tombstone for page in pages for tombstone in page.tombstones] == []
+    assert {(lost,), (missing,)} <= {key for page in pages for key in page.kept}
 
 
 def test_a_page_that_hides_stored_records_deletes_none(bench: Bench) -> None:

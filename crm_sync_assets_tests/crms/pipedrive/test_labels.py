@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_what_is_called_otherwise_is_told_from_what_is_new(
     before = Definitions(FIELDS).remembered()
     now = Definitions([FIELDS[0], {**FIELDS[1], **change}, *FIELDS[2:]])
     assert now.differ_from(before) is differs
-    assert now.differ_from({}) is False
+    assert now.differ_from({}), "fields that were not there, or not shown"
     assert Definitions(FIELDS[2:]).differ_from(before)
 
 
@@ -109,6 +110,37 @@ def test_a_window_keeps_a_new_name_for_the_next_delta(company: Company, end: str
     assert told.counts.processed == 0
     company.sync("deals")
     assert company.wrong("deals") == []
+
+
+def test_a_field_that_is_hidden_and_shown_again_is_read_of_rows_that_nobody_touched(
+    company: Company,
+) -> None:
+    def without(body: bytes) -> bytes:
+        said = json.loads(body)
+        shown = [one for one in said["data"] or () if one.get("field_code") != TRADE]
+        for record in shown:
+            (record.get("custom_fields") or {}).pop(TRADE, None)
+        said["data"] = shown
+        return json.dumps(said).encode()
+
+    company.sync("deals")
+    before = company.rows("deals")
+    assert any("Trade" in (row["custom_fields_labeled"] or {}) for row in before.values())
+    company.sandbox.faults.add("GET .*/v2/deal", on="all", rewrite=without)
+    company.sandbox.clock.advance(3_600)
+    company.connect()
+    company.sync("deals")
+    hidden = [row["custom_fields_labeled"] or {} for row in company.rows("deals").values()]
+    assert not [one for one in hidden if "Trade" in one]
+    company.sandbox.faults.clear()
+    company.sandbox.clock.advance(3_600)
+    company.connect()
+    told = company.sync("deals")
+    assert (told.strategy.name, told.status) == ("incremental", "success")
+    assert company.wrong("deals") == []
+    company.sandbox.clock.advance(3_600)
+    company.connect()
+    assert company.sync("deals").counts.processed == 0, "once is enough"
 
 
 def test_a_new_option_is_no_reason_to_read_everything(company: Company) -> None:
