@@ -10,6 +10,7 @@ import pytest
 
 from crm_sync_assets.declarations import registry
 from crm_sync_assets.declarations.proofs import Token
+from crm_sync_assets.declarations.subscriptions import Setup
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.declarations.webhooks import Event, Happened, Webhooks
 from crm_sync_assets.operations import alerts, webhook_rules
@@ -36,7 +37,7 @@ SETTINGS = SyncSettings(fresh_hours=10_000)
 def sender(**announces: set[Happened]) -> Mapping[str, Webhooks]:
     proof = Token(Variable("TEST_SECRET", "a secret", secret=True), header="x")
     told = {entity: frozenset(happened) for entity, happened in announces.items()}
-    return {"test": Webhooks(proof, lambda *_: (), announces=told)}
+    return {"test": Webhooks(proof, lambda *_: (), Setup("nowhere"), announces=told)}
 
 
 PEOPLE_ALONE = sender(people={"created", "changed", "deleted"})

@@ -257,7 +257,8 @@ def test_a_burst_is_settled_without_a_run(
     assert tick(instance) == ([], f"10 events are pending; {left}"), "one has just ended"
     with syncs.warehouse.connection() as connection:
         connection.execute(
-            "UPDATE ingestion_sync_history SET watermark = now() + interval '1 minute'"
+            "UPDATE ingestion_sync_history SET watermark = now() + interval '1 minute', "
+            "start_time = now() + interval '1 minute', end_time = now() + interval '2 minutes'"
         )
         connection.commit()
     assert tick(instance) == ([], "0 events are pending")
