@@ -94,24 +94,27 @@ def main(words: Sequence[str]) -> None:
         receiver = subprocess.Popen(
             [sys.executable, *command], env=environment, stdout=subprocess.PIPE, text=True
         )
-        assert receiver.stdout is not None
-        address = receiver.stdout.readline().split()[4].split("/")[2]
-        # The first delivery starts the database.
-        asyncio.run(send(address, 3, 1))
-        family = [psutil.Process(receiver.pid)]
-        family += family[0].children(recursive=True)
-        before = sum(sum(one.cpu_times()[:2]) for one in family)
-        memory = sum(one.memory_info().rss for one in family)
-        took, refused = asyncio.run(send(address, seconds, connections))
-        cpu = sum(sum(one.cpu_times()[:2]) for one in family) - before
-        grown = sum(one.memory_info().rss for one in family) - memory
-        from crm_sync_assets.warehouse import embedded
+        try:
+            assert receiver.stdout is not None
+            address = receiver.stdout.readline().split()[4].split("/")[2]
+            # The first delivery starts the database.
+            asyncio.run(send(address, 3, 1))
+            # What has just started the database may end any moment: only those that answer count.
+            parent = psutil.Process(receiver.pid)
+            family = [parent, *(one for one in parent.children() if "python" in one.name())]
+            before = sum(sum(one.cpu_times()[:2]) for one in family)
+            memory = sum(one.memory_info().rss for one in family)
+            took, refused = asyncio.run(send(address, seconds, connections))
+            cpu = sum(sum(one.cpu_times()[:2]) for one in family) - before
+            grown = sum(one.memory_info().rss for one in family) - memory
+            from crm_sync_assets.warehouse import embedded
 
-        with psycopg.connect(embedded.start(Path(home) / "postgres")) as connection:
-            kept = {int(key.split(":")[0]) for (key,) in connection.execute(
-                "SELECT event_key FROM ingestion_webhook_event")}  # fmt: skip
-        receiver.terminate()
-        receiver.wait()
+            with psycopg.connect(embedded.start(Path(home) / "postgres")) as connection:
+                kept = {int(key.split(":")[0]) for (key,) in connection.execute(
+                    "SELECT event_key FROM ingestion_webhook_event")}  # fmt: skip
+        finally:
+            receiver.terminate()
+            receiver.wait()
     times = sorted(took.values())
     print(
         f"{len(times) / seconds:,.0f} a second for {seconds} s, {refused} refused, "
