@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from crm_sync_assets.cli import exits
+from crm_sync_assets.cli.dev import free_port
 from crm_sync_assets.sandbox import Sandbox
 from crm_sync_assets.warehouse.connection import Warehouse
 from crm_sync_assets_tests.commands import Run, run  # noqa: F401  a fixture
@@ -290,8 +291,9 @@ def test_without_an_api_it_is_said_where_webhooks_are_set_up(
 
 @pytest.fixture
 def receiver(played: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[Serving]:
-    with serving() as found:
-        environment.setenv("CRM_SYNC_WEBHOOKS_URL", found.url)
+    port = free_port(31_000)
+    environment.setenv("CRM_SYNC_WEBHOOKS_URL", f"http://127.0.0.1:{port}")
+    with serving(port=port) as found:
         yield found
 
 

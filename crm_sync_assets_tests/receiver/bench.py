@@ -80,11 +80,12 @@ class Serving:
 def serving(
     open_it: Callable[[], Warehouse] = open_warehouse,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    port: int = 0,
 ) -> Iterator[Serving]:
-    """A receiver of all that tell of changes, in a thread of this process."""
+    """A receiver of all that tell of changes, in a thread of this process; 0 is a free port."""
     receiver = Receiver(senders(), open_it, current, now=now)
     config = uvicorn.Config(
-        app(receiver), port=0, log_config=None, access_log=False, lifespan="on", ws="none",
+        app(receiver), port=port, log_config=None, access_log=False, lifespan="on", ws="none",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)

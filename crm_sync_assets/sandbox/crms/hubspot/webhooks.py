@@ -99,7 +99,8 @@ class HubSpotWire(Wire):
                 "changeSource": "CRM",
                 **one,
             }
-            for one in _said(change)
+            for told in self.told(change)
+            for one in _said(told)
             if (subscription := self._of(one)) is not None
         ]
         return found
