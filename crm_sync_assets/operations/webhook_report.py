@@ -57,7 +57,8 @@ def rows(
             row = replace(row, detail=f"they lead to {', '.join(sorted(led)) or 'no address'}")
         elif state == "ok":
             made = [one.found.since for one in alike if one.found and one.found.since]
-            row = _listened(row, known, min(made, default=None), since)
+            changes = known.created + known.updated
+            row = _listened(row, known.at or min(made, default=None), changes, since)
         yield row
     for one in outcome.standings:
         if one.state == "foreign" and one.found is not None:
@@ -68,22 +69,25 @@ def rows(
 def of_hand_made(
     crm: Crm, said: str, heard: Mapping[tuple[str, str], Heard], since: datetime
 ) -> Iterator[Row]:
-    """Of a CRM without an API: what can be told by what came."""
+    """Of a CRM without an API: what can be told by what came, and what it always announces."""
+    announces = crm.webhooks.announces if crm.webhooks else {}
     known = {entity: one for (name, entity), one in heard.items() if name == crm.name and one.at}
     if not known:
         yield Row(crm.name, None, "", "by hand", [], f"nothing received yet: {said}")
     for entity, one in sorted(known.items()):
-        yield _listened(Row(crm.name, entity, "", "by hand", [], "", one.at), one, None, since)
+        announced = announces.get(entity, frozenset())
+        changes = one.created * ("created" in announced) + one.updated * ("changed" in announced)
+        row = Row(crm.name, entity, "", "by hand", [], "", one.at)
+        yield _listened(row, one.at, changes, since)
 
 
-def _listened(row: Row, known: Heard, made: datetime | None, since: datetime) -> Row:
+def _listened(row: Row, began: datetime | None, changes: int, since: datetime) -> Row:
     """Whether something should have been heard: what is new, or has never told, may yet."""
-    began = known.at or made
-    if known.changed and began is not None and began < since:
+    if changes and began is not None and began < since:
         told = f"nothing received since {began:%Y-%m-%d %H:%M} UTC"
-        detail = f"{told}, and deltas found {known.changed:,} records new or changed"
+        detail = f"{told}, and deltas found {changes:,} records new or changed"
         return replace(row, state="silent", detail=detail, is_wrong=True)
-    if known.at is None and not row.detail:
+    if row.last_received is None and not row.detail:
         return replace(row, detail="nothing received yet")
     return row
 

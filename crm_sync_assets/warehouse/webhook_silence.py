@@ -12,10 +12,11 @@ from crm_sync_assets.warehouse.kinds import REAL
 @dataclass(frozen=True, slots=True)
 class Heard:
     """Of one entity: when it was told of last, None for never, and how many records deltas found
-    new or changed since a moment."""
+    new, and changed, since a moment."""
 
     at: datetime | None = None
-    changed: int = 0
+    created: int = 0
+    updated: int = 0
 
 
 def heard(connection: Connection, since: datetime) -> dict[tuple[str, str], Heard]:
@@ -28,12 +29,12 @@ def heard(connection: Connection, since: datetime) -> dict[tuple[str, str], Hear
         "WHERE entity IS NOT NULL GROUP BY 1, 2"
     ).fetchall()
     found = connection.execute(
-        "SELECT crm_source, sync_type, sum(records_created + records_updated) "  # noqa: S608
+        "SELECT crm_source, sync_type, sum(records_created)::bigint, sum(records_updated)::bigint "  # noqa: S608
         f"FROM ingestion_sync_history WHERE {REAL} AND status IN ('success', 'partial') "
         "AND configuration ->> 'strategy' = 'incremental' AND start_time > %s GROUP BY 1, 2",
         (since,),
     ).fetchall()
     connection.commit()
     moments = {(crm, entity): at for crm, entity, at in told}
-    changes = {(crm, entity): int(number or 0) for crm, entity, number in found}
-    return {key: Heard(moments.get(key), changes.get(key, 0)) for key in {*moments, *changes}}
+    changes = {(crm, entity): (created, updated) for crm, entity, created, updated in found}
+    return {key: Heard(moments.get(key), *changes.get(key, (0, 0))) for key in {*moments, *changes}}

@@ -12,7 +12,7 @@ from crm_sync_assets.declarations.subscriptions import Found, Standing, Wanted, 
 from crm_sync_assets.errors import UsageError
 from crm_sync_assets.operations import addresses
 from crm_sync_assets.operations.subscriptions import Outcome, Place
-from crm_sync_assets.operations.webhook_report import Row, rows
+from crm_sync_assets.operations.webhook_report import Row, of_hand_made, rows
 from crm_sync_assets.warehouse.webhook_silence import Heard
 
 BASE = "https://hooks.example.com/crm"
@@ -153,3 +153,20 @@ def test_who_says_nothing_while_deltas_find_changes_is_silent(
     assert row.last_received == heard.at
     if state == "silent":
         assert "nothing received since 2026-11-17 12:00 UTC" in row.detail
+
+
+@pytest.mark.parametrize(
+    ("heard", "state"),
+    [
+        (Heard(LONG_AGO, created=5), "silent"),
+        (Heard(LONG_AGO, updated=5), "by hand"),
+        (Heard(OF_LATE, created=5), "by hand"),
+    ],
+    ids=["it tells of each new one", "it does not tell of each edit", "told of late"],
+)
+def test_of_what_is_set_up_by_hand_what_is_always_told_is_missed_alone(
+    heard: Heard, state: str
+) -> None:
+    known = {("arrivy", "tasks"): heard}
+    (row,) = of_hand_made(registry.crm("arrivy"), "in its settings", known, CUTOFF)
+    assert (row.state, row.is_wrong) == (state, state == "silent")
