@@ -76,8 +76,9 @@ def chromium() -> str:
     return CHROMIUM
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project() -> Iterator[Project]:
+    """Ends with the module: beside all other tests its daemon would take a quarter of a core."""
     chromium()
     with tempfile.TemporaryDirectory(prefix="crm_sync_ui_", ignore_cleanup_errors=True) as folder:
         # PostgreSQL runs as an unprivileged user when the tests run as root.
