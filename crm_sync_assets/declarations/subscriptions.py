@@ -7,15 +7,17 @@ and done by the CRM's `Desk`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.parsing import timestamp
 from crm_sync_assets.declarations.variables import Variable
 from crm_sync_assets.errors import SyncError
+
+T = TypeVar("T")
 
 Trouble = Literal["off", "failing", "secret", "old"]
 """What may be wrong with one that leads here: it is switched off, what it sends is refused or
@@ -155,6 +157,19 @@ def standing(
     ours = [one for one in found if is_ours(one.address) or not one.address]
     results = [_stands(one, [each for each in ours if tells(each, one)]) for one in wanted]
     return results + [Standing("foreign", None, one) for one in found if one not in ours]
+
+
+def tried(
+    wrong: Iterable[T], put_right: Callable[[T], None]
+) -> Iterator[tuple[T, SyncError | None]]:
+    """Put each right, as soon as it is asked for, or say why it was refused."""
+    for one in wrong:
+        try:
+            put_right(one)
+        except SyncError as error:
+            yield one, error
+        else:
+            yield one, None
 
 
 def made_at(said: Any) -> datetime | None:

@@ -26,7 +26,7 @@ from crm_sync_assets.crms.callrail.webhooks import TOPICS
 from crm_sync_assets.declarations.crm import Shared
 from crm_sync_assets.declarations.entity import Entity
 from crm_sync_assets.declarations.proofs import listed as secrets
-from crm_sync_assets.declarations.subscriptions import Found, Standing, Trouble, Wanted
+from crm_sync_assets.declarations.subscriptions import Found, Standing, Trouble, Wanted, tried
 from crm_sync_assets.errors import SyncError
 from crm_sync_assets.redaction import register_secret
 from crm_sync_assets.settings import Environment, SyncSettings
@@ -114,20 +114,16 @@ class CallRailDesk:
 
     def put_right(self, wrong: Sequence[Standing]) -> Iterator[tuple[Standing, SyncError | None]]:
         """All that is wrong of a company at once."""
-        for company in self._all().values():
-            its = [one for one in wrong if one.wanted and one.wanted.of == company.id]
-            try:
-                if its:
-                    self._put_right(company, its)
-            except SyncError as error:
-                yield from ((one, error) for one in its)
-            else:
-                yield from ((one, None) for one in its)
+        grouped = ([one for one in wrong if one.wanted and one.wanted.of == c] for c in self._all())
+        for its, error in tried(filter(None, grouped), self._put_right):
+            yield from ((one, error) for one in its)
 
     def close(self) -> None:
         self._client.close()
 
-    def _put_right(self, company: Company, wrong: Sequence[Standing]) -> None:
+    def _put_right(self, wrong: Sequence[Standing]) -> None:
+        assert wrong[0].wanted is not None
+        company = self._all()[wrong[0].wanted.of]
         config = {name: company.addresses(name) for name in FIELDS.values()}
         for one in wrong:
             assert one.wanted is not None

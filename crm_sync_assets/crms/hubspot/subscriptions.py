@@ -31,7 +31,7 @@ from crm_sync_assets.crms.hubspot.webhooks import (
 )
 from crm_sync_assets.declarations.crm import Shared
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.subscriptions import Found, Standing, Wanted, made_at
+from crm_sync_assets.declarations.subscriptions import Found, Standing, Wanted, made_at, tried
 from crm_sync_assets.errors import SyncError, UsageError
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -105,13 +105,7 @@ class HubSpotDesk:
         address = next((one.wanted.address for one in wrong if one.wanted), "")
         if address and self.target() != address:
             self._lead_to(address)
-        for one in wrong:
-            try:
-                self._put_right(one)
-            except SyncError as error:
-                yield one, error
-            else:
-                yield one, None
+        yield from tried(wrong, self._put_right)
 
     def close(self) -> None:
         self._account.close()

@@ -20,7 +20,14 @@ from crm_sync_assets.crms.pipedrive.variables import WEBHOOK_PASSWORD, WEBHOOK_U
 from crm_sync_assets.crms.pipedrive.webhooks import ENTITIES
 from crm_sync_assets.declarations.crm import Shared
 from crm_sync_assets.declarations.entity import Entity
-from crm_sync_assets.declarations.subscriptions import Found, Standing, Trouble, Wanted, made_at
+from crm_sync_assets.declarations.subscriptions import (
+    Found,
+    Standing,
+    Trouble,
+    Wanted,
+    made_at,
+    tried,
+)
 from crm_sync_assets.errors import Gone, SyncError
 from crm_sync_assets.settings import Environment, SyncSettings
 
@@ -68,13 +75,7 @@ class PipedriveDesk:
         return all(has in ("*", wants) for has, wants in parts)
 
     def put_right(self, wrong: Sequence[Standing]) -> Iterator[tuple[Standing, SyncError | None]]:
-        for one in wrong:
-            try:
-                self._put_right(one)
-            except SyncError as error:
-                yield one, error
-            else:
-                yield one, None
+        return tried(wrong, self._put_right)
 
     def close(self) -> None:
         self._client.close()
