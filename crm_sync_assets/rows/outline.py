@@ -32,22 +32,23 @@ def keys_of(processor: Processor, batch: Batch) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Which records an answer has: the `names` of those that say it, those to be set aside too;
-    `has_nameless` where one does not, which may be any."""
+    """Which records an answer has: the `keys` of those that can be read, the names of those to be
+    set `aside`; `has_nameless` where one does not say which it is: that may be any."""
 
-    names: frozenset[str]
+    keys: frozenset[Key]
+    aside: frozenset[str]
     has_nameless: bool
 
     @classmethod
     def by(cls, processor: Processor, records: Sequence[Any]) -> Told:
         """`processor` is one of an outline."""
         batch = processor.process(records)
-        aside = {failure.record_id for failure in batch.failures}
-        names = {"/".join(key) for key in keys_of(processor, batch)}
-        return cls(frozenset(names.union(*([one] for one in aside if one))), None in aside)
+        names = {failure.record_id for failure in batch.failures}
+        aside = frozenset(name for name in names if name)
+        return cls(frozenset(keys_of(processor, batch)), aside, None in names)
 
     def has(self, key: Key) -> bool:
-        return "/".join(key) in self.names
+        return key in self.keys or "/".join(key) in self.aside
 
 
 def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Iterator[Page]:
@@ -56,18 +57,18 @@ def asked_for(pages: Iterator[Page], entity: Entity, keys: Sequence[Key]) -> Ite
     What did not come by the end is gone, unless a page keeps it, or a record had no key: that may
     be any of them.
     """
-    wanted = {"/".join(key): key for key in keys}
+    wanted = set(keys)
     processor = Processor(outline_of(entity), validate=False)
     seen, kept = set[Key](), set[Key]()
     has_nameless = False
     for page in pages:
-        kept |= set(keys).intersection(page.kept)
+        kept |= wanted.intersection(page.kept)
         records = []
         for record in page.records:
             told = Told.by(processor, [record])
             has_nameless |= told.has_nameless
-            found = [wanted[name] for name in told.names if name in wanted]
-            seen.update(found)
+            found = {key for key in wanted if told.has(key)} if told.aside else wanted & told.keys
+            seen |= found
             records += [record] if found else []
         if records:
             yield Page(records, page.cursor)
