@@ -491,6 +491,36 @@ def test_a_column_that_comes_back_in_genius_is_filled_by_the_next_delta(
     assert again.sync("leads").counts.updated == 0
 
 
+def test_what_was_remembered_by_names_is_remembered_after_an_upgrade(
+    world: World, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    real = gaining.memory
+
+    def memory(read: Any, names: list[str], **options: Any) -> dict[str, Any]:
+        asked.append(names)
+        return real(read, names, **options)
+
+    monkeypatch.setattr(gaining, "memory", memory)
+    execute(world, "ALTER TABLE lead RENAME COLUMN city TO town")
+    genius = start()
+    genius.sync("leads")
+    names = json.dumps({"columns": asked[-1]})
+    assert "city" not in asked[-1]
+    with genius.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE ingestion_sync_history SET configuration = "
+            "jsonb_set(configuration, '{source_memory}', %s::jsonb)",
+            (names,),
+        )
+        connection.commit()
+    execute(world, "ALTER TABLE lead RENAME COLUMN town TO city")
+    again = start()
+    assert again.sync("leads").counts.updated > 10
+    assert differences(world, again.warehouse, "leads") == []
+    assert again.sync("leads").counts.processed < 10, "nothing else was taken for new"
+
+
 def test_a_column_that_comes_back_in_genius_is_as_it_is_by_now(world: World, start: Start) -> None:
     genius = start()
     genius.sync("leads")

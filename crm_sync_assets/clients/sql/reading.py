@@ -39,12 +39,15 @@ log = logger(__name__)
 SHAPE = "shape"
 """In a cursor: of the columns that the rows before it were read with."""
 
+NAMES = "columns"
+"""In what 0.1 remembers of a sync: the names of the columns."""
+
 
 class TableReading:
     """One reading of one entity; `pages` may be asked for once."""
 
     def __init__(self, read: Read, selection: Selection, usage: Usage) -> None:
-        self._read = read
+        self._read = _translated(read)
         self._selection = selection
         self._usage = usage
         self._size = min(read.page_size, read.limit) if read.limit else read.page_size
@@ -137,3 +140,11 @@ class TableReading:
                     "rows were asked for in ascending order of their key"
                 )
             before = key
+
+
+def _translated(read: Read) -> Read:
+    """With what was remembered by names as marks."""
+    names = read.memory.get(NAMES)
+    if not names:
+        return read
+    return replace(read, memory=gaining.memory(replace(read, memory={}), names, without=()))
