@@ -71,14 +71,19 @@ class Session:
 
     def _lock(self, wait_seconds: float) -> None:
         began = time.monotonic()
-        said = False
+        said = has_looked = False
         while True:
             try:
                 return self._take()
             except AlreadyRunning as busy:
                 wait = wait_seconds
-                if self._passing is None and self._meets_one_passing():
-                    wait = max(wait, PASSING_SECONDS)
+                if self._passing is None:
+                    if self._meets_one_passing():
+                        wait, has_looked = max(wait, PASSING_SECONDS), False
+                    elif not has_looked:
+                        # One that passed may have gone since.
+                        has_looked = True
+                        continue
                 if time.monotonic() >= began + wait:
                     raise
                 if not said:
@@ -88,7 +93,7 @@ class Session:
 
     def _take(self) -> None:
         if self._passing is not None:
-            # First, so that nobody finds the entity's lock taken and this one free.
+            # First, and given back last: nobody finds the entity's lock taken and this one free.
             locks.try_take(self.connection, self._passing)
         history.lock(self.connection, self.entity)
 
@@ -171,9 +176,9 @@ class Session:
         while True:
             try:
                 self._pooled = self.warehouse.checkout()
-                history.relock(self.connection, self.entity)
                 if self._passing is not None:
                     locks.try_take(self.connection, self._passing)
+                history.relock(self.connection, self.entity)
                 self.on_reconnect(self.connection)
                 self.connection.commit()
                 return
@@ -196,9 +201,9 @@ class Session:
             self._cancel()
             self.connection.rollback()
             self.connection.execute("DISCARD TEMP")
+            history.unlock(self.connection, self.entity)
             if self._passing is not None:
                 locks.release(self.connection, self._passing)
-            history.unlock(self.connection, self.entity)
             self._pooled.close()
         except psycopg.Error:
             # The connection is gone, and the lock with it.

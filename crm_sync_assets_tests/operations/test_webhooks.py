@@ -654,6 +654,49 @@ def test_a_sync_waits_for_a_turn_and_is_not_refused(
     running.session.release()
 
 
+def test_a_sync_that_begins_while_a_turn_gives_its_locks_back_is_not_refused(
+    warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(warehouse, 3)
+    passing, real = locks.passing("test.people"), locks.release
+    begun: list[Any] = []
+
+    def release(connection: Any, name: str) -> None:
+        real(connection, name)
+        if name == passing and not begun:
+            begun.append(start(warehouse, source))
+
+    monkeypatch.setattr(locks, "release", release)
+    assert take_it(warehouse, source).events == 1
+    (sync_then,) = begun
+    sync_then.session.release()
+
+
+def test_a_sync_that_finds_the_turn_gone_when_it_looks_is_not_refused(
+    warehouse: Warehouse, source: ByKeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go = threading.Event(), threading.Event()
+
+    def hold(_: Sequence[Key]) -> None:
+        reading.set()
+        assert go.wait(60)
+
+    source.before_key = hold
+    tell(warehouse, 3)
+    looks = session_module.Session._meets_one_passing
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(take_it, warehouse, source)
+        assert reading.wait(60)
+
+        def late(session: Any) -> bool:
+            go.set()
+            assert turn.result(timeout=60).events == 1
+            return looks(session)
+
+        monkeypatch.setattr(session_module.Session, "_meets_one_passing", late)
+        start(warehouse, source).session.release()
+
+
 def test_an_entity_that_was_never_synced_waits_for_its_first_sync(warehouse: Warehouse) -> None:
     source = ByKeyClient([person(n) for n in range(3)], now=NOW)
     tell(warehouse, 1)
